@@ -1,0 +1,145 @@
+// What an op is: one static table per op, found by name.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "ir/graph.h"
+
+namespace tenon {
+
+enum class AttrKind : uint8_t {
+  integer, number, text, integers, numbers, texts, shape, dtype, program, constant, graph
+};
+
+struct AttrSpec {
+  std::string_view name;
+  AttrKind kind;
+  bool required = false;
+};
+
+// What an op's functions see of a node, and where they write what they infer.
+class NodeView {
+ public:
+  NodeView(const Graph& graph, const Node& node) : graph_(graph), node_(node) {}
+  const Graph& graph() const { return graph_; }
+  const Node& node() const { return node_; }
+  const Attrs& attrs() const { return node_.attrs; }
+  size_t input_count() const { return node_.inputs.size(); }
+  size_t output_count() const { return node_.outputs.size(); }
+  bool has_input(size_t i) const { return i < node_.inputs.size() && node_.inputs[i].valid(); }
+  const TensorType& input(size_t i) const { return graph_.value(node_.inputs[i]).type; }
+  const TensorType& output(size_t i) const { return graph_.value(node_.outputs[i]).type; }
+  const std::optional<std::vector<Dim>>& content(size_t i) const { return graph_.value(node_.inputs[i]).content; }
+
+ private:
+  const Graph& graph_;
+  const Node& node_;
+};
+
+struct Inferred {
+  std::vector<TensorType> outputs;
+  // Shape values of the outputs, where known (see Value::content); may be left empty.
+  std::vector<std::optional<std::vector<Dim>>> contents;
+};
+
+// A call of a kernel: what a step will say. `params` is the kernel's parameter struct.
+struct KernelCall {
+  std::string kernel;
+  std::vector<std::byte> params;
+
+  template <class P>
+  static KernelCall with(std::string kernel, const P& params) {
+    static_assert(std::is_trivially_copyable_v<P>);
+    auto bytes = std::as_bytes(std::span(&params, 1));
+    return {std::move(kernel), {bytes.begin(), bytes.end()}};
+  }
+  static KernelCall without_params(std::string kernel) { return {std::move(kernel), {}}; }
+};
+
+// A local rewrite: looks at one node and returns true after filling `patch`, or false to leave it.
+struct Rule {
+  std::string_view name;
+  Result<bool> (*rewrite)(NodeView view, Patch& patch);
+};
+
+struct OpDef {
+  std::string_view name;
+  int min_inputs;
+  int max_inputs;                          // -1: any number
+  int min_outputs = 1, max_outputs = 1;
+  std::span<const AttrSpec> attrs;
+  // Types of the outputs (and shape values) from inputs and attributes; refuses what makes no sense, saying why.
+  Result<Inferred> (*infer)(NodeView view);
+  // The call of the op's reference kernel, valid for every shape that infer allows.
+  Result<KernelCall> (*reference)(NodeView view);
+  std::span<const Rule> rules = {};        // run by canonicalise
+  // Views: the output is input 0's memory under other dims (reshape). Never has a kernel of its own in a plan.
+  bool is_view = false;
+  // False for random ops: never folded or merged.
+  bool deterministic = true;
+};
+
+// The ONNX node that a row's expand function turns into core ops. Inputs are typed, and have shape values where
+// known.
+class OnnxNode {
+ public:
+  OnnxNode(Graph& graph, NodeId node, Patch& patch, std::vector<ValueId> inputs, int64_t version)
+      : graph_(graph), node_(node), patch_(patch), inputs_(std::move(inputs)), version_(version) {}
+
+  const Attrs& attrs() const { return graph_.node(node_).attrs; }   // as in the file; ints, floats, strings, tensors
+  int64_t version() const { return version_; }                       // of the op set the node belongs to
+  size_t input_count() const { return inputs_.size(); }
+  size_t output_count() const { return graph_.node(node_).outputs.size(); }
+  bool has_output(size_t i) const;                                    // the model names and may use it
+  bool has(size_t i) const { return i < inputs_.size() && inputs_[i].valid(); }
+  ValueId input(size_t i) const { return inputs_[i]; }                // has(i)
+  const TensorType& type(size_t i) const { return graph_.value(inputs_[i]).type; }
+  const TensorType& type(ValueId id) const { return graph_.value(id).type; }
+  size_t rank(size_t i) const { return type(i).rank(); }
+  // The elements of an integer input, as dims; fails, naming input and op, when they are not known at build time.
+  Result<std::vector<Dim>> dims(size_t i, std::string_view what) const;
+  // The same, all constant.
+  Result<std::vector<int64_t>> integers(size_t i, std::string_view what) const;
+  // A constant scalar (pinned), as double.
+  Result<double> scalar(size_t i, std::string_view what) const;
+  bool is_constant(size_t i) const { return graph_.is_constant(inputs_[i]); }
+  // An axis attribute or element in [-rank, rank), normalised; fails naming it.
+  Result<int64_t> axis(int64_t value, size_t rank) const;
+
+  Patch& build() { return patch_; }
+  Graph& graph() { return graph_; }
+  Result<ValueId> add(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs = {}) {
+    return patch_.add(op, std::move(inputs), std::move(attrs));
+  }
+  // Sets the node's i-th output.
+  void output(size_t i, ValueId value);
+  const std::vector<ValueId>& outputs() const { return results_; }
+
+ private:
+  Graph& graph_;
+  NodeId node_;
+  Patch& patch_;
+  std::vector<ValueId> inputs_;
+  std::vector<ValueId> results_;
+  int64_t version_;
+};
+
+// One ONNX operator, from an op-set version on: the row with the largest `since` not above the model's version holds.
+struct OnnxRow {
+  std::string_view op_type;
+  int since;
+  Status (*expand)(OnnxNode& node);
+  std::string_view domain = "";
+};
+
+// What one file of src/ops gives: at most one core op, and ONNX rows.
+struct OpFile {
+  const OpDef* op = nullptr;
+  std::span<const OnnxRow> rows = {};
+};
+
+// The op of every `onnx` node at network level: attributes `domain`, `op_type`, `version`, the rest as in the file.
+extern const OpDef kOnnxOp;
+
+}  // namespace tenon

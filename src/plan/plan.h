@@ -1,0 +1,140 @@
+// A plan in memory: what the writer serialises, the loader verifies and the runtime executes. Plain data; knows no IR.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/dtype.h"
+#include "base/format.h"
+#include "base/status.h"
+
+namespace tenon::plan {
+
+// The machine that a plan was built for. A plan whose target differs from the loading machine's is refused, naming
+// the first difference; another thread count only warns.
+struct Target {
+  std::string device;          // "cpu"
+  uint32_t cpu_features = 0;   // CpuFeature bits that the plan's kernels need
+  std::string libraries;       // versions that packed layouts depend on, e.g. "onednn 2.6.3"; empty if none is used
+  int32_t threads = 1;
+};
+
+// Expressions over symbols, in evaluation order: operands come before their use. Evaluated once per shape change.
+enum class DimOp : uint8_t { constant, symbol, add, sub, mul, floordiv, ceildiv, mod, max, min, broadcast };
+struct DimExpr {
+  DimOp op = DimOp::constant;
+  int64_t value = 0;           // of a constant; a symbol's index
+  uint32_t a = 0, b = 0;       // earlier entries of the table
+};
+
+struct Symbol {
+  std::string name;
+};
+
+enum class ValueKind : uint8_t {
+  arena = 0,     // lives in the context's arena at `offset`
+  weight = 1,    // `index` into Plan::weights
+  input = 2,     // `index` into Plan::inputs; the user's memory
+  output = 3,    // `index` into Plan::outputs; the user's memory
+  absent = 4,    // an optional kernel input that is not there
+  // Reserved, refused by this version's verifier: string, sequence, optional.
+  string = 5, sequence = 6, optional = 7,
+};
+
+struct Value {
+  ValueKind kind = ValueKind::arena;
+  DType dtype = DType::none;
+  Format format;
+  std::vector<uint32_t> dims;  // entries of Plan::dims, logical order
+  uint32_t index = 0;
+  uint64_t offset = 0;         // arena: multiple of 64
+  uint64_t max_bytes = 0;      // arena: bytes reserved; the value never needs more within the profile
+};
+
+struct Step {
+  std::string kernel;
+  std::vector<std::byte> params;
+  std::vector<uint32_t> inputs, outputs;   // values of the region
+  std::string name;                        // for profiles and messages
+  std::vector<uint32_t> origins;           // entries of Plan::origins that this step computes
+};
+
+// Steps in order over one table of values. Nested regions (If, Loop, Scan) are reserved for later versions.
+struct Region {
+  std::vector<Value> values;
+  std::vector<Step> steps;
+  uint64_t arena_bytes = 0;
+};
+
+// The ranges of the symbols for which a profile's region is valid, by symbol index.
+struct Range { int64_t min = 1, opt = 1, max = 1; };
+struct Profile {
+  std::string name;
+  std::vector<Range> symbols;
+  Region region;
+};
+
+// A tensor at the network's boundary. Dims are entries of Plan::dims, evaluated like any other; an input's dim that
+// is a plain symbol binds it.
+struct Binding {
+  std::string name;
+  DType dtype = DType::none;
+  std::vector<uint32_t> dims;
+};
+
+struct Weight {
+  DType dtype = DType::none;
+  std::vector<int64_t> dims;
+  Format format;
+  uint64_t offset = 0;         // in the weights section; multiple of 64
+  uint64_t bytes = 0;
+  uint64_t hash = 0;           // XXH3-64 of the bytes
+};
+
+// A tensor that the user may set when refitting.
+struct RefitSource {
+  std::string name;
+  DType dtype = DType::none;
+  std::vector<int64_t> dims;
+};
+
+// A source whose value decided something at build time: only an equal value is taken.
+struct Pin {
+  std::string name;            // of a refit source (it may have no program)
+  std::string reason;
+  DType dtype = DType::none;
+  std::vector<int64_t> dims;
+  std::vector<std::byte> value;
+};
+
+// Computes weights from sources: the folded sub-graph, run on `device` at build time and again at refit. The region's
+// values: input i is Plan::sources[program.sources[i]], output i is Plan::weights[program.weights[i]], a `weight`
+// value is a literal that no refit changes. All dims are constant.
+struct RefitProgram {
+  std::string device = "cpu";
+  std::vector<uint32_t> sources;
+  std::vector<uint32_t> weights;
+  Region region;
+};
+
+struct Plan {
+  std::string network;
+  Target target;
+  std::vector<Symbol> symbols;
+  std::vector<DimExpr> dims;
+  std::vector<Binding> inputs, outputs;
+  std::vector<Profile> profiles;
+  std::vector<Weight> weights;
+  std::vector<RefitSource> sources;
+  std::vector<RefitProgram> programs;
+  std::vector<Pin> pins;
+  std::vector<std::pair<std::string, std::string>> origins;  // node name, op type
+
+  // The raw weights section; owned elsewhere (the builder's buffer, or the engine's copy of the file).
+  std::span<const std::byte> weight_bytes;
+};
+
+}  // namespace tenon::plan

@@ -1,0 +1,56 @@
+// A tactic: one way to compute one op on a device. It claims a node, or refuses with a reason, without computing,
+// compiling or allocating anything; what it claims is then timed against the other claims.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/op_def.h"
+
+namespace tenon {
+
+// What tactics may ask about the machine that the plan is for.
+struct TargetInfo {
+  std::string device = "cpu";
+  uint32_t cpu_features = 0;      // CpuFeature bits
+  int threads = 1;
+  int64_t l1d = 32 << 10, l2 = 1 << 20, l3 = 0;
+  std::string onednn;             // version of the loaded module; empty: not there
+};
+
+// A constant input that the kernel wants in another form: becomes a `pack` node, folded when the plan is made and
+// rerun by a refit.
+struct Pack {
+  uint32_t input = 0;             // of the node
+  KernelCall call;                // takes that input (linear), gives u8[bytes]
+  int64_t bytes = 0;
+};
+
+struct Candidate {
+  std::string config;             // names the variant within the tactic: part of the timing key; "" if only one
+  KernelCall call;
+  std::vector<Format> inputs;     // per input; of packed inputs ignored
+  std::vector<Format> outputs;
+  std::vector<Pack> packs;
+};
+
+struct Claim {
+  std::vector<Candidate> candidates;
+  std::string refusal;            // why there is none: names the limit and the value met
+
+  static Claim refuse(std::string reason) { return {{}, std::move(reason)}; }
+};
+
+struct Tactic {
+  std::string_view name;          // "matmul_packed"
+  std::string_view op;            // the op it computes
+  Claim (*claim)(NodeView node, const TargetInfo& target);
+  // Extent of the profile for which a dim that is not constant is taken when a claim needs a number (block sizes):
+  // the node's types hold symbols; a candidate must be valid for every value of them.
+};
+
+// In the order of tactics.def. The reference tactic, which claims every node that has a reference kernel, comes last.
+std::span<const Tactic* const> all_tactics();
+
+}  // namespace tenon
