@@ -43,18 +43,25 @@ struct Inferred {
   std::vector<std::optional<std::vector<Dim>>> contents;
 };
 
-// A call of a kernel: what a step will say. `params` is the kernel's parameter struct.
+// A call of a kernel: what a step will say. `params` is the kernel's parameter struct; where a parameter depends on
+// dims that are not constant, `dims` says which int64 of the struct to overwrite at each shape change (0 there until
+// then).
 struct KernelCall {
+  struct DimParam {
+    uint32_t offset;  // in bytes, multiple of 8
+    Dim dim;
+  };
   std::string kernel;
   std::vector<std::byte> params;
+  std::vector<DimParam> dims;
 
   template <class P>
   static KernelCall with(std::string kernel, const P& params) {
     static_assert(std::is_trivially_copyable_v<P>);
     auto bytes = std::as_bytes(std::span(&params, 1));
-    return {std::move(kernel), {bytes.begin(), bytes.end()}};
+    return {std::move(kernel), {bytes.begin(), bytes.end()}, {}};
   }
-  static KernelCall without_params(std::string kernel) { return {std::move(kernel), {}}; }
+  static KernelCall without_params(std::string kernel) { return {std::move(kernel), {}, {}}; }
 };
 
 // A local rewrite: looks at one node and returns true after filling `patch`, or false to leave it.

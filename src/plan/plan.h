@@ -54,9 +54,16 @@ struct Value {
   uint64_t max_bytes = 0;      // arena: bytes reserved; the value never needs more within the profile
 };
 
+// An int64 of a step's parameters that the context overwrites with a dim at each shape change.
+struct DimParam {
+  uint32_t offset = 0;         // bytes; multiple of 8, offset + 8 within the parameters
+  uint32_t dim = 0;
+};
+
 struct Step {
   std::string kernel;
   std::vector<std::byte> params;
+  std::vector<DimParam> dim_params;
   std::vector<uint32_t> inputs, outputs;   // values of the region
   std::string name;                        // for profiles and messages
   std::vector<uint32_t> origins;           // entries of Plan::origins that this step computes
