@@ -1,0 +1,57 @@
+// The compiler: a network becomes plan bytes.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "ir/graph.h"
+#include "tactics/timing_cache.h"
+
+namespace tenon {
+
+// Reads an ONNX model into a graph at network level. Weights stay views of the mapped file.
+// `path`: external data is opened beneath the file's folder only. `bytes` are borrowed until the graph is destroyed
+// unless `copy`; external data is then refused (there is no folder).
+Result<Graph> import_onnx_file(const std::string& path, const Limits& limits, const Log& log);
+Result<Graph> import_onnx_bytes(std::span<const std::byte> bytes, bool copy, const Limits& limits, const Log& log);
+
+// The dims of the network's inputs for one profile: per input name, per dim.
+struct ProfileShapes {
+  std::vector<int64_t> min, opt, max;
+};
+using ShapeProfile = std::map<std::string, ProfileShapes, std::less<>>;
+
+struct BuildConfig {
+  std::string device = "cpu";
+  int threads = 0;                                // 0: as many as this process may use
+  std::vector<ShapeProfile> profiles;             // empty: dynamic dims become 1, with one warning
+  std::shared_ptr<TimingCache> timing_cache;      // read and filled; null: a private one
+  bool use_onednn = true;
+  std::string timer = "real";                     // "real", or "fake": deterministic costs from a model, for tests
+  std::set<std::string, std::less<>> disabled_passes;
+  std::set<std::string, std::less<>> disabled_tactics;  // names; the reference tactic cannot be disabled
+  std::string forced_tactic;                      // every node it claims must take it; "" for none
+  uint32_t masked_cpu_features = 0;               // CpuFeature bits that the plan must not use
+  Limits limits;
+  // Phase name, fraction done in [0, 1]; returns false to cancel. Called on the building thread.
+  std::function<bool(std::string_view phase, double fraction)> progress;
+  // Called with the graph after each pass (text dumps, verification in tests).
+  std::function<Status(std::string_view pass, const Graph& graph)> after_pass;
+};
+
+struct BuildResult {
+  std::vector<std::byte> plan;
+  std::string report;                             // JSON: see docs/build-report.md
+};
+
+// Builds a plan for this machine. The network is copied, never changed. Thread rule: concurrent builds are
+// independent; a shared timing cache is internally synchronised.
+Result<BuildResult> build_plan(const Graph& network, const BuildConfig& config, const Log& log);
+
+}  // namespace tenon

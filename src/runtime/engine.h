@@ -1,0 +1,89 @@
+// The run side: a verified plan with its weights resident, and contexts that execute it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "plan/plan.h"
+
+namespace tenon {
+
+enum class IoMode : int32_t { input = 0, output = 1 };
+
+struct IoTensor {
+  std::string name;
+  IoMode mode;
+  DType dtype;
+  std::vector<int64_t> shape;      // -1 where it depends on a symbol
+};
+
+struct EngineOptions {
+  int threads = 0;                 // of each host stream's team; 0: the plan's
+  Limits limits;
+};
+
+class Context;
+
+// Immutable but for refit, which swaps the weights as a whole. Thread rule: any thread.
+class Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  // Refuses plans that do not verify, plans for another target (naming the difference) and kernels that this library
+  // does not have. Copies what it needs of `bytes`.
+  static Result<std::shared_ptr<Engine>> load(std::span<const std::byte> bytes, const EngineOptions& options,
+                                              const Log& log);
+  virtual ~Engine() = default;
+
+  virtual const std::vector<IoTensor>& io() const = 0;
+  virtual int profile_count() const = 0;
+  // min, opt, max of an input's dims in a profile; fails for outputs and unknown names.
+  virtual Result<std::vector<plan::Range>> profile_shape(int profile, std::string_view input) const = 0;
+  virtual uint64_t arena_bytes(int profile) const = 0;
+  virtual const plan::Plan& plan() const = 0;
+
+  virtual Result<std::unique_ptr<Context>> create_context(int profile) = 0;
+
+  // The plan with the weights that are in force.
+  virtual Result<std::vector<std::byte>> serialize() const = 0;
+
+  // Refit, all or nothing: every value is checked, every weight recomputed into a second copy, then swapped. Running
+  // contexts finish on the old weights. A source that a needed program lacks, a pinned source with another value, an
+  // unknown name, a wrong type or size: an error that names all of them, and nothing has changed.
+  struct NewWeight {
+    std::string name;
+    DType dtype;
+    std::vector<int64_t> dims;
+    std::span<const std::byte> bytes;
+  };
+  virtual Status refit(std::span<const NewWeight> weights) = 0;
+  // The sources that must be set besides `set` before a refit can be applied.
+  virtual std::vector<std::string> missing(std::span<const std::string> set) const = 0;
+};
+
+// Called after each step with the step's index in the profile's region and its time.
+using ProfileSink = std::function<void(const plan::Step& step, double microseconds)>;
+
+// One in-flight execution. Thread rule: one thread at a time; a second caller gets Code::busy, never a race.
+class Context {
+ public:
+  virtual ~Context() = default;
+
+  virtual Status set_input_shape(std::string_view input, std::span<const int64_t> dims) = 0;
+  // `bytes` is the buffer's size; it is checked when the context runs. For outputs it must hold the output's shape.
+  virtual Status set_buffer(std::string_view tensor, void* data, size_t bytes) = 0;
+  // Dims of any I/O tensor at the shapes set so far; fails while an input it depends on has none.
+  virtual Result<std::vector<int64_t>> shape(std::string_view tensor) = 0;
+
+  // Evaluates dims and prepares every kernel for the shapes set, so that run neither plans nor allocates.
+  virtual Status prepare() = 0;
+  virtual Status run() = 0;                    // enqueue, then wait
+  virtual Status enqueue() = 0;                // returns at once where the team has its own threads
+  virtual Status wait() = 0;                   // the result of the last enqueue
+  virtual void set_profiler(ProfileSink sink) = 0;
+};
+
+}  // namespace tenon
