@@ -1,0 +1,248 @@
+#include "ops/content.h"
+
+#include <cstring>
+#include <set>
+
+#include "base/half.h"
+
+namespace tenon {
+namespace {
+
+bool holds_integers(DType type) { return is_integer(type) || type == DType::boolean; }
+
+int64_t read_integer(DType type, const std::byte* at) {
+  auto read = [at](auto value) {
+    std::memcpy(&value, at, sizeof value);
+    return static_cast<int64_t>(value);
+  };
+  switch (type) {
+    case DType::i8: return read(int8_t{});
+    case DType::u8:
+    case DType::boolean: return read(uint8_t{});
+    case DType::i16: return read(int16_t{});
+    case DType::u16: return read(uint16_t{});
+    case DType::i32: return read(int32_t{});
+    case DType::u32: return read(uint32_t{});
+    default: return read(int64_t{});
+  }
+}
+
+Result<double> read_number(DType type, const std::byte* at) {
+  auto read = [at](auto value) {
+    std::memcpy(&value, at, sizeof value);
+    return value;
+  };
+  if (holds_integers(type)) return static_cast<double>(read_integer(type, at));
+  switch (type) {
+    case DType::f32: return read(float{});
+    case DType::f64: return read(double{});
+    case DType::f16: return half_to_float(read(uint16_t{}));
+    case DType::bf16: return bfloat_to_float(read(uint16_t{}));
+    default: return fail(Code::unsupported, "elements of {} are not read at build time", name_of(type));
+  }
+}
+
+std::optional<std::vector<int64_t>> read_integers(DType type, std::span<const std::byte> bytes, int64_t count) {
+  size_t size = size_of(type);
+  if (!holds_integers(type) || count < 0 || bytes.size() / size < static_cast<size_t>(count)) return std::nullopt;
+  std::vector<int64_t> out(static_cast<size_t>(count));
+  for (size_t i = 0; i < out.size(); ++i) out[i] = read_integer(type, bytes.data() + i * size);
+  return out;
+}
+
+// The number of elements of a constant whose content is followed, else nullopt.
+std::optional<int64_t> followed_count(const TensorType& type) {
+  if (!holds_integers(type.dtype) || type.rank() > 1) return std::nullopt;
+  Dim count = element_count(type.shape);
+  if (!count.is_constant() || count.value() < 0 || count.value() > kMaxContent) return std::nullopt;
+  return count.value();
+}
+
+Status pin_sources(Graph& graph, ValueId id, std::string_view reason, std::set<ValueId>& seen) {
+  if (!id.valid() || !seen.insert(id).second) return {};
+  const Value& value = graph.value(id);
+  if (value.constant) {
+    if (!value.constant->refit_name.empty()) TN_TRY(graph.pin(id, reason));
+    return {};
+  }
+  if (!value.producer.valid()) return {};
+  // A node whose result is a shape value has shape values (or values that are not read) as operands.
+  std::vector<ValueId> inputs = graph.node(value.producer).inputs;
+  for (ValueId input : inputs)
+    if (input.valid() && content_of(graph, input)) TN_TRY(pin_sources(graph, input, reason, seen));
+  return {};
+}
+
+}  // namespace
+
+Content content_of(const Graph& graph, ValueId id) {
+  const Value& value = graph.value(id);
+  if (value.content) return value.content;
+  if (!value.constant) return std::nullopt;
+  std::optional<int64_t> count = followed_count(value.type);
+  if (!count) return std::nullopt;
+  auto integers = read_integers(value.type.dtype, value.constant->bytes.view, *count);
+  if (!integers) return std::nullopt;
+  return std::vector<Dim>(integers->begin(), integers->end());
+}
+
+Result<Content> use_content(Graph& graph, ValueId value, std::string_view reason) {
+  Content content = content_of(graph, value);
+  std::set<ValueId> seen;
+  if (content) TN_TRY(pin_sources(graph, value, reason, seen));
+  return content;
+}
+
+Result<std::vector<int64_t>> use_integers(Graph& graph, ValueId id, std::string_view reason) {
+  const TensorType type = graph.value(id).type;
+  TN_ASSIGN(Bytes bytes, graph.pin(id, reason));
+  Dim count = element_count(type.shape);
+  auto integers = count.is_constant() ? read_integers(type.dtype, bytes.view, count.value()) : std::nullopt;
+  if (!integers)
+    return fail(Code::invalid_model, "{}: {} does not hold integers that are known", reason, print(type));
+  return *integers;
+}
+
+Result<std::vector<double>> use_numbers(Graph& graph, ValueId id, std::string_view reason) {
+  const TensorType type = graph.value(id).type;
+  TN_ASSIGN(Bytes bytes, graph.pin(id, reason));
+  Dim count = element_count(type.shape);
+  size_t size = size_of(type.dtype);
+  if (!count.is_constant() || size == 0 || bytes.view.size() / size < static_cast<size_t>(count.value()))
+    return fail(Code::invalid_model, "{}: the values of {} are not known", reason, print(type));
+  std::vector<double> out;
+  for (int64_t i = 0; i < count.value(); ++i) {
+    const std::byte* at = bytes.view.data() + static_cast<size_t>(i) * size;
+    TN_ASSIGN(double value, read_number(type.dtype, at));
+    out.push_back(value);
+  }
+  return out;
+}
+
+bool at_least(const Dim& dim, int64_t low) {
+  auto interval = bounds(dim, [](std::string_view) { return Interval{1, int64_t{1} << 40}; });
+  return interval && interval->low >= low;
+}
+
+std::optional<bool> always_equal(const Dim& a, const Dim& b) {
+  Dim difference = a - b;
+  if (difference.is_constant()) return difference.value() == 0;
+  if (at_least(difference, 1) || at_least(b - a, 1)) return false;
+  return std::nullopt;
+}
+
+namespace {
+
+using Operand = std::optional<Dim>;
+
+Operand truncated_quotient(const Dim& a, const Dim& b) {
+  if (b.is(0)) return Dim(0);
+  if (a.is_constant() && b.is_constant()) {
+    if (a.value() == INT64_MIN && b.value() == -1) return std::nullopt;
+    return Dim(a.value() / b.value());
+  }
+  if (at_least(a, 0) && at_least(b, 1)) return floordiv(a, b);
+  return std::nullopt;
+}
+
+Operand compare(ExprOp op, const Dim& a, const Dim& b) {
+  switch (op) {
+    case ExprOp::eq:
+    case ExprOp::ne:
+      if (auto equal = always_equal(a, b)) return Dim(*equal == (op == ExprOp::eq));
+      return std::nullopt;
+    case ExprOp::lt:
+      if (at_least(b - a, 1)) return Dim(1);
+      if (at_least(a - b, 0)) return Dim(0);
+      return std::nullopt;
+    case ExprOp::le:
+      if (at_least(b - a, 0)) return Dim(1);
+      if (at_least(a - b, 1)) return Dim(0);
+      return std::nullopt;
+    case ExprOp::gt: return compare(ExprOp::lt, b, a);
+    default: return compare(ExprOp::le, b, a);
+  }
+}
+
+Operand evaluate(const Instr& instr, std::span<const Operand> operands) {
+  const Operand &a = operands[instr.a], &b = operands[instr.b], &c = operands[instr.c];
+  if (instr.op == ExprOp::constant) {
+    auto value = static_cast<int64_t>(instr.imm);
+    if (static_cast<double>(value) != instr.imm) return std::nullopt;
+    return Dim(value);
+  }
+  if (instr.op == ExprOp::where) {
+    if (b && c && *b == *c) return b;
+    if (!a || !a->is_constant()) return std::nullopt;
+    return a->value() ? b : c;
+  }
+  if (!a || (arity(instr.op) > 1 && !b)) return std::nullopt;
+  switch (instr.op) {
+    case ExprOp::cast:
+      if (instr.type != DType::boolean) return a;
+      if (auto zero = always_equal(*a, Dim(0))) return Dim(!*zero);
+      return std::nullopt;
+    case ExprOp::neg: return Dim(0) - *a;
+    case ExprOp::abs:
+      if (at_least(*a, 0)) return a;
+      if (at_least(Dim(0) - *a, 0)) return Dim(0) - *a;
+      return std::nullopt;
+    case ExprOp::add: return *a + *b;
+    case ExprOp::sub: return *a - *b;
+    case ExprOp::mul: return *a * *b;
+    case ExprOp::div: return truncated_quotient(*a, *b);
+    case ExprOp::mod:
+      if (b->is(0)) return Dim(0);
+      if (b->is_constant() ? b->value() > 0 || a->is_constant() : at_least(*b, 1)) return mod(*a, *b);
+      return std::nullopt;
+    case ExprOp::max: return max(*a, *b);
+    case ExprOp::min: return min(*a, *b);
+    case ExprOp::eq:
+    case ExprOp::ne:
+    case ExprOp::lt:
+    case ExprOp::le:
+    case ExprOp::gt:
+    case ExprOp::ge: return compare(instr.op, *a, *b);
+    case ExprOp::logical_not:
+      if (a->is_constant()) return Dim(!a->value());
+      return std::nullopt;
+    case ExprOp::logical_and:
+    case ExprOp::logical_or:
+      if (a->is_constant() && b->is_constant())
+        return Dim(instr.op == ExprOp::logical_and ? a->value() && b->value() : a->value() || b->value());
+      return std::nullopt;
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace
+
+Content evaluate_content(const Program& program, std::span<const TensorType> types,
+                         std::span<const Content> contents) {
+  size_t count = 1;
+  for (size_t i = 0; i < types.size(); ++i) {
+    if (types[i].rank() > 1) return std::nullopt;
+    if (types[i].rank() == 1) {
+      if (!types[i].shape[0].is_constant() || types[i].shape[0].value() > kMaxContent) return std::nullopt;
+      if (!types[i].shape[0].is(1)) count = static_cast<size_t>(types[i].shape[0].value());
+    }
+  }
+  if (!holds_integers(program.result_type())) return std::nullopt;
+  for (const Instr& instr : program.instructions())
+    if (!holds_integers(instr.type)) return std::nullopt;
+  std::vector<Dim> out(count);
+  for (size_t e = 0; e < count; ++e) {
+    std::vector<Operand> operands(program.inputs);
+    for (size_t i = 0; i < program.inputs && i < contents.size(); ++i) {
+      const Content& content = contents[i];
+      if (content && (content->size() == count || content->size() == 1))
+        operands[i] = (*content)[content->size() == count ? e : 0];
+    }
+    for (const Instr& instr : program.instructions()) operands.push_back(evaluate(instr, operands));
+    if (!operands.back()) return std::nullopt;
+    out[e] = *operands.back();
+  }
+  return out;
+}
+
+}  // namespace tenon

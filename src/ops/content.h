@@ -1,0 +1,47 @@
+// Shape values: what is known at build time of small integer tensors, as dims.
+//
+// Exported models compute shapes with ordinary nodes (Shape, Gather, Concat, arithmetic). Each op's infer passes
+// contents on with these functions, so that the result of such a computation is known, symbols included, where a shape
+// is wanted.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ir/op_def.h"
+
+namespace tenon {
+
+using Content = std::optional<std::vector<Dim>>;
+
+// Tensors with more elements are not followed.
+inline constexpr int64_t kMaxContent = 256;
+
+// The content of a value: what infer found, or a small integer or bool constant's elements. Reading is not using: a
+// pass or an expansion whose result depends on a content calls use_content.
+Content content_of(const Graph& graph, ValueId value);
+inline Content content_of(const NodeView& view, size_t i) {
+  return view.has_input(i) ? content_of(view.graph(), view.node().inputs[i]) : std::nullopt;
+}
+
+// The content, for a result that depends on it: every constant that went into it is pinned. nullopt if not known.
+Result<Content> use_content(Graph& graph, ValueId value, std::string_view reason);
+
+// The elements of an integer or bool constant of any size, pinned.
+Result<std::vector<int64_t>> use_integers(Graph& graph, ValueId constant, std::string_view reason);
+
+// The elements of a constant as doubles, pinned. Float tensors of more than one element cannot be pinned: refused.
+Result<std::vector<double>> use_numbers(Graph& graph, ValueId constant, std::string_view reason);
+
+// What a pointwise program yields on operands of known content (types: the operands' tensor types, broadcast
+// together to rank 0 or 1). nullopt when it cannot be said.
+Content evaluate_content(const Program& program, std::span<const TensorType> types, std::span<const Content> contents);
+
+// Whether a dim is at least `low` for all values of the symbols; a symbol is taken to be at least 1.
+bool at_least(const Dim& dim, int64_t low);
+// Whether two dims are equal, or cannot be, for any such values; nullopt: it depends.
+std::optional<bool> always_equal(const Dim& a, const Dim& b);
+
+}  // namespace tenon

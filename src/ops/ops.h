@@ -1,0 +1,59 @@
+// The core ops by name, and how an op or an ONNX row is found.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "ir/op_def.h"
+
+namespace tenon {
+
+// One per core op of docs/ops.md, defined in src/ops/<op>.cpp.
+extern const OpDef kConcat;
+extern const OpDef kConv;
+extern const OpDef kConvTranspose;
+extern const OpDef kCumsum;
+extern const OpDef kExpand;
+extern const OpDef kGather;
+extern const OpDef kGatherElements;
+extern const OpDef kGatherNd;
+extern const OpDef kGroupNorm;
+extern const OpDef kIota;
+extern const OpDef kLayerNorm;
+extern const OpDef kMatmul;
+extern const OpDef kPack;
+extern const OpDef kPad;
+extern const OpDef kPointwise;
+extern const OpDef kPool;
+extern const OpDef kReduce;
+extern const OpDef kReformat;
+extern const OpDef kReshape;
+extern const OpDef kResize;
+extern const OpDef kReverseSequence;
+extern const OpDef kRnn;
+extern const OpDef kScatterElements;
+extern const OpDef kScatterNd;
+extern const OpDef kShapeValue;
+extern const OpDef kSlice;
+extern const OpDef kSoftmax;
+extern const OpDef kTopK;
+extern const OpDef kTranspose;
+
+// What each file of this room gives: `const OpFile <name>_ops`.
+#define TN_OPS(name) extern const OpFile name##_ops;
+#include "ops/ops.def"
+#undef TN_OPS
+
+// The op of that name; nullptr if there is none.
+const OpDef* find_op(std::string_view name);
+// The core op whose name is nearest to `name`, for messages; "" if none is near.
+std::string_view nearest_op(std::string_view name);
+
+// The row that holds for an ONNX operator at an op-set version; the domain "ai.onnx" is "". nullptr when the operator
+// is not known or appeared later only.
+const OnnxRow* find_onnx_row(std::string_view domain, std::string_view op_type, int64_t version);
+// As find_onnx_row, or a failure that says what is wrong: an unknown operator (with the nearest one that is known), or
+// one that appears in later op sets only.
+Result<const OnnxRow*> require_onnx_row(std::string_view domain, std::string_view op_type, int64_t version);
+
+}  // namespace tenon
