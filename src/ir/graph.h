@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/status.h"
 #include "ir/types.h"
 
@@ -68,6 +70,8 @@ struct Pin {
   Bytes bytes;
 };
 
+class Patch;
+
 class Graph {
  public:
   Level level = Level::network;
@@ -94,6 +98,8 @@ class Graph {
   const std::vector<NodeId>& users(ValueId id) const;
 
   // While a graph is made (import, parse): nodes must come in topological order.
+  // Integer constants of rank 0 or 1 with up to 64 elements get their elements as content; since shapes may follow
+  // from them, they count as pinned.
   ValueId add_input(std::string name, TensorType type);
   ValueId add_constant(std::string name, std::shared_ptr<const Constant> constant);
   Result<NodeId> add_node(const OpDef* op, std::string name, std::vector<ValueId> inputs, size_t output_count,
@@ -111,8 +117,11 @@ class Graph {
 
  private:
   friend class Patch;
-  std::vector<Value> values_;
-  std::vector<Node> nodes_;
+  friend Status apply(Graph& graph, Patch patch);
+  Status sort();
+  void erase_unused(std::vector<NodeId> candidates);
+  std::deque<Value> values_;  // references stay valid while a patch adds to them
+  std::deque<Node> nodes_;
   std::vector<NodeId> order_;
   mutable std::vector<std::vector<NodeId>> users_;
   mutable bool users_stale_ = true;
@@ -122,9 +131,12 @@ class Graph {
 // what it makes; nothing changes in the graph until apply().
 class Patch {
  public:
-  // `origins` of new nodes: those of the nodes in `replaces`.
+  // New nodes get the first replaced node's name and the origins of all of them.
   Patch(Graph& graph, std::span<const NodeId> replaces);
   Patch(Graph& graph, NodeId replaces) : Patch(graph, std::span(&replaces, 1)) {}
+
+  // From here on new nodes stand for `node`: they take its name and origins.
+  void on_behalf_of(NodeId node);
 
   // A node of a core op, typed at once. `name` empty: made from the replaced node's.
   Result<std::vector<ValueId>> add_many(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, size_t outputs,
@@ -144,6 +156,8 @@ class Patch {
   const TensorType& type(ValueId id) const { return graph_.value(id).type; }
   Graph& graph() { return graph_; }
   bool empty() const { return replacements_.empty() && erased_.empty(); }
+  // Nodes added since the patch was made.
+  const std::vector<NodeId>& added() const { return added_; }
 
  private:
   friend Status apply(Graph& graph, Patch patch);
@@ -155,7 +169,7 @@ class Patch {
   std::vector<NodeId> erased_;
 };
 
-// Makes the edits and restores topological order. Nodes that nothing uses any more are left for dead_code.
+// Makes the edits, erases nodes that nothing uses any more because of them, restores topological order.
 Status apply(Graph& graph, Patch patch);
 
 // Text form: see docs/ir.md. print(parse(print(g))) == print(g).
