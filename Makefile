@@ -1,0 +1,96 @@
+# Everything a user or a developer types. Plain `make` lists the targets.
+BUILD ?= build
+VENV ?= .venv
+PREFIX ?= /usr/local
+SECONDS ?= 60
+MESON_FLAGS ?=
+export TENON_CACHE ?= $(CURDIR)/.cache
+export CCACHE_DIR ?= $(HOME)/.cache/ccache
+
+python := $(VENV)/bin/python
+meson := $(VENV)/bin/meson
+ninja := $(VENV)/bin/ninja
+run := $(python) tests/run.py --build $(BUILD)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test test-all test-unit test-filetests test-models test-onnx test-abi test-cli test-plan \
+  test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless format format-check tidy bench \
+  install clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-17s %s\n", $$1, $$2}'
+
+# --- what the build needs ---------------------------------------------------------------------------------------------
+packages_stamp := .cache/packages-$(firstword $(shell cksum packages.txt))
+python_stamp := $(VENV)/.requirements-$(firstword $(shell cksum requirements.txt))
+
+$(packages_stamp): packages.txt
+	@mkdir -p .cache && .ci/packages && touch $@
+
+$(python_stamp): requirements.txt | $(packages_stamp)
+	@echo "Installing Python packages into $(VENV)"
+	@test -x $(python) || python3 -m venv $(VENV)
+	@$(python) -m pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(BUILD)/build.ninja: | $(packages_stamp) $(python_stamp)
+	@$(meson) setup $(BUILD) $(MESON_FLAGS) >.cache/configure.log 2>&1 || { tail -n 20 .cache/configure.log; exit 1; }
+
+setup: $(packages_stamp) $(python_stamp) $(BUILD)/build.ninja  ## install what the build needs, configure ./build
+
+build: setup  ## the libraries and the command-line tool, build/tenon
+	@$(ninja) -C $(BUILD) --quiet
+
+# --- first result -----------------------------------------------------------------------------------------------------
+demo: build  ## a real network (magika) turned into a plan; it tells what kind of file each of several files is
+	@$(python) examples/demo/demo.py --build $(BUILD)
+
+# --- tests: each ends with "N passed, N failed, N skipped" ------------------------------------------------------------
+test: build  ## everything that shows that Tenon is right, in less than 40 minutes from nothing on two cores
+	@$(run) test
+test-all: build  ## test, the whole zoo, the whole ONNX suite, sanitizers, ten minutes of each fuzzer
+	@$(run) test-all
+test-unit: build  ## unit tests of every room
+	@$(run) unit
+test-filetests: build  ## passes: text in, text out
+	@$(run) filetests
+test-cli: build  ## the command-line tool
+	@$(run) cli
+test-models: build  ## all 28 networks of the zoo and magika against ONNX Runtime
+	@$(run) models
+test-plan: build  ## refit, determinism, golden statistics of the plans
+	@$(run) plan
+test-onnx: build  ## every ONNX backend case
+	@$(run) onnx
+test-abi: build  ## headers, exported symbols, installed library, examples
+	@$(run) abi
+test-fuzz-corpus: build  ## the fuzzers' corpora, replayed
+	@$(run) fuzz-corpus
+test-fault: build  ## failed allocations, damaged plans
+	@$(run) fault
+test-stress: build  ## many threads on one engine
+	@$(run) stress
+test-asan: setup  ## unit tests and corpora under AddressSanitizer and UBSan
+	@$(run) asan
+test-tsan: setup  ## threads under ThreadSanitizer
+	@$(run) tsan
+test-canaries: build  ## every suite must fail when a fault is planted
+	@$(run) canaries
+fuzz: setup  ## each libFuzzer target for SECONDS=60 seconds
+	@$(run) fuzz --seconds $(SECONDS)
+bless: build  ## rewrite the expectations of filetests and golden statistics; review the difference like code
+	@$(run) --bless filetests plan
+
+# --- the rest ---------------------------------------------------------------------------------------------------------
+bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 threads, with and without oneDNN
+	@$(python) bench/bench.py --build $(BUILD) $(BENCH_FLAGS)
+format: setup  ## clang-format over the sources
+	@git ls-files '*.h' '*.hpp' '*.cpp' '*.c' | xargs clang-format-14 -i
+format-check: setup  ## says which sources clang-format would change
+	@git ls-files '*.h' '*.hpp' '*.cpp' '*.c' | xargs clang-format-14 --dry-run -Werror
+tidy: build  ## clang-tidy over the sources
+	@git ls-files 'src/*.cpp' 'capi/*.cpp' 'kernels/*.cpp' | xargs clang-tidy-14 -p $(BUILD) --quiet
+install: build  ## headers, libraries, pkg-config and CMake files under PREFIX=/usr/local
+	@$(meson) configure $(BUILD) --prefix=$(abspath $(PREFIX)) && $(meson) install -C $(BUILD) --no-rebuild --quiet
+clean:  ## remove what was built (not .venv, not the caches)
+	@rm -rf $(BUILD) $(BUILD)-*
