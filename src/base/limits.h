@@ -15,6 +15,7 @@ struct Limits {
   int64_t nesting = 32;                          // sub-graphs within sub-graphs
   int64_t name_bytes = 1 << 16;                  // one name
   int64_t plan_bytes = int64_t{64} << 30;        // a plan
+  int64_t arena_bytes = int64_t{256} << 30;      // of one context: arena, or scratch of one step
   int64_t fold_bytes = int64_t{16} << 30;        // constants computed during a build
 };
 

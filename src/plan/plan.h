@@ -44,6 +44,15 @@ enum class ValueKind : uint8_t {
   string = 5, sequence = 6, optional = 7,
 };
 
+// A tensor of a region. A view is another value's memory under other dims (a reshape): `view_of` names an earlier value
+// that is no view; kind, dtype, index, offset and max_bytes equal that value's, both are linear unless their dims are
+// equal, and the bytes agree at every shape. Reading or writing a view is reading or writing the value.
+//
+// Arena values whose lives (first written to last read, through any view) touch in one step only may share memory
+// when the later one is that step's output 0, and offset and max_bytes are equal: the step then runs in place, which
+// its kernel must allow. All others that live at the same time lie apart. At most one value that is no view stands
+// for each input, output and weight. Inputs, outputs and sources are linear.
+inline constexpr uint32_t kNoView = UINT32_MAX;
 struct Value {
   ValueKind kind = ValueKind::arena;
   DType dtype = DType::none;
@@ -52,6 +61,7 @@ struct Value {
   uint32_t index = 0;
   uint64_t offset = 0;         // arena: multiple of 64
   uint64_t max_bytes = 0;      // arena: bytes reserved; the value never needs more within the profile
+  uint32_t view_of = kNoView;
 };
 
 // An int64 of a step's parameters that the context overwrites with a dim at each shape change.
@@ -69,7 +79,9 @@ struct Step {
   std::vector<uint32_t> origins;           // entries of Plan::origins that this step computes
 };
 
-// Steps in order over one table of values. Nested regions (If, Loop, Scan) are reserved for later versions.
+// Steps in order over one table of values. Every arena and output value is written by exactly one step, before it is
+// read; inputs and weights by none. Every one of the plan's outputs is written. Nested regions (If, Loop, Scan) are
+// reserved for later versions.
 struct Region {
   std::vector<Value> values;
   std::vector<Step> steps;
@@ -96,7 +108,7 @@ struct Weight {
   DType dtype = DType::none;
   std::vector<int64_t> dims;
   Format format;
-  uint64_t offset = 0;         // in the weights section; multiple of 64
+  uint64_t offset = 0;         // in the weights section: the end of the weight before, rounded up to 64
   uint64_t bytes = 0;
   uint64_t hash = 0;           // XXH3-64 of the bytes
 };
@@ -108,9 +120,9 @@ struct RefitSource {
   std::vector<int64_t> dims;
 };
 
-// A source whose value decided something at build time: only an equal value is taken.
+// A source whose value decided something at build time: only an equal value is taken. Several pins may name one source.
 struct Pin {
-  std::string name;            // of a refit source (it may have no program)
+  std::string name;            // of one of Plan::sources (which may have no program)
   std::string reason;
   DType dtype = DType::none;
   std::vector<int64_t> dims;
@@ -119,7 +131,9 @@ struct Pin {
 
 // Computes weights from sources: the folded sub-graph, run on `device` at build time and again at refit. The region's
 // values: input i is Plan::sources[program.sources[i]], output i is Plan::weights[program.weights[i]], a `weight`
-// value is a literal that no refit changes. All dims are constant.
+// value is a literal that no refit changes. All dims are constant. A program of one source and one weight whose region
+// has neither values nor steps copies: source and weight have equal types and dims, and the weight is linear.
+// No weight is computed by two programs.
 struct RefitProgram {
   std::string device = "cpu";
   std::vector<uint32_t> sources;

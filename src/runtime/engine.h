@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "base/allocator.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "device/kernel_table.h"
 #include "plan/plan.h"
 
 namespace tenon {
@@ -23,8 +25,13 @@ struct IoTensor {
 };
 
 struct EngineOptions {
-  int threads = 0;                 // of each host stream's team; 0: the plan's
+  // Of the engine's one team, which its contexts share by turns; 0: the plan's. With 1 there is no team: every call
+  // runs on its caller's thread, and contexts run beside each other.
+  int threads = 0;
   Limits limits;
+  std::shared_ptr<Allocator> allocator;   // of weights, arenas, scratch; null: the process's heap
+  const KernelTable* kernels = nullptr;   // null: full_kernel_table() if the plan names libraries, else the library's
+  int shapes_kept = 8;                    // per context: shapes whose prepared kernels stay
 };
 
 class Context;

@@ -1,0 +1,62 @@
+// Modules: shared objects of this library that bring kernels whose libraries need not be there. A module exports one
+// function, tenon_module_v1, that swaps a table of the host's facts for a table of its own. Tables start with their
+// size, and everything that both sides must agree on is compared before a kernel is taken.
+//
+// A module is linked with its own copies of base and kernels/common; it shares with the library the types of
+// kernels/common/kernel.h and Team, so both must be of the same build of the same version.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "common/kernel.h"
+
+namespace tenon {
+
+// Sizes of the types that cross the border.
+struct ModuleLayout {
+  uint32_t kernel = sizeof(Kernel);
+  uint32_t arg = sizeof(Arg);
+  uint32_t prepare_call = sizeof(PrepareCall);
+  uint32_t launch_call = sizeof(LaunchCall);
+  uint32_t prepared = sizeof(Prepared);
+  uint32_t status = sizeof(Status);
+
+  friend bool operator==(const ModuleLayout&, const ModuleLayout&) = default;
+};
+
+struct HostTable {
+  uint32_t struct_size = sizeof(HostTable);
+  ModuleLayout layout;
+  const char* version = TENON_VERSION;
+};
+
+struct ModuleTable {
+  uint32_t struct_size = sizeof(ModuleTable);
+  ModuleLayout layout;
+  const char* version = TENON_VERSION;     // of Tenon; must equal the host's
+  const char* library = "";                // name and version of the library behind it: "onednn 2.6.3"
+  const Kernel* const* kernels = nullptr;  // live as long as the process
+  uint32_t kernel_count = 0;
+};
+
+// Returns nullptr when the module cannot work with this host. May be called more than once.
+using ModuleEntry = const ModuleTable* (*)(const HostTable* host);
+inline constexpr const char* kModuleEntry = "tenon_module_v1";
+
+struct Module {
+  std::string name;       // "onednn"
+  std::string path;       // the file it came from
+  std::string library;    // "onednn 2.6.3"
+  std::span<const Kernel* const> kernels;
+};
+
+// The module libtenon_<name>.so, loaded at the first call and never unloaded; fails, saying where it looked and why
+// it was not taken, the same way every time. Looked for in the folder that TENON_MODULE_DIR names (that folder only),
+// else beside the file that holds this code, else by the loader's own path. Thread rule: any thread.
+Result<const Module*> load_module(std::string_view name);
+
+}  // namespace tenon
