@@ -1,5 +1,5 @@
 // The host kernels of the library: one line per family, one list per family in its kernels.inc.
-#include <vector>
+#include <iterator>
 
 #include "common/kernel.h"
 
@@ -13,9 +13,10 @@ std::span<const Kernel* const> host_kernels() {
 #define TN_KERNEL(symbol) &symbol,
   static const Kernel* const kernels[] = {
 #include "families.inc"
+      nullptr,  // an array of none is no array
   };
 #undef TN_KERNEL
-  return kernels;
+  return std::span(kernels).first(std::size(kernels) - 1);
 }
 
 }  // namespace tenon

@@ -7,7 +7,9 @@
 //
 // Text form, as filetests and reports show it: `x0` is input 0, nested calls, `:type` after a cast.
 //   max(add(x0, x1), 0)          gelu: mul(mul(x0, 0.5), add(erf(mul(x0, 0.70710678)), 1))
-// The type of an input is not in the text: it comes from the node's operands.
+//   cast(x0):i32                 twice: t0 = exp(x0); div(t0, add(t0, 1))
+// A result that is used twice is bound to a name first. A constant has the type of its siblings; where there are none
+// it is written behind it (1:f32). The type of an input is not in the text: it comes from the node's operands.
 #pragma once
 
 #include <array>
@@ -78,15 +80,18 @@ Result<Program> parse_program(std::string_view text, std::span<const DType> type
 class ProgramBuilder {
  public:
   explicit ProgramBuilder(std::span<const DType> input_types);
+  // Of an input or an instruction emitted so far; none for a number that names neither.
+  DType type_of(uint8_t operand) const;
   uint8_t constant(DType type, double value);
   uint8_t unary(ExprOp op, uint8_t a);
   uint8_t binary(ExprOp op, uint8_t a, uint8_t b);
   uint8_t where(uint8_t condition, uint8_t a, uint8_t b);
-  uint8_t cast(DType type, uint8_t a);
+  uint8_t cast(DType type, uint8_t a);   // `a` itself when it has the type
   uint8_t emit(Instr instr);
   // Appends all of `inner` with its inputs bound to `operands`; returns its result.
   uint8_t inline_program(const Program& inner, std::span<const uint8_t> operands);
-  // The program whose result is `result`; fails if it outgrew the maxima.
+  // The program whose result is `result`, in one order for one expression: equal instructions are merged, unused ones
+  // dropped, operands come in order of use. Fails if it outgrew the maxima.
   Result<Program> finish(uint8_t result);
 
  private:
