@@ -1,0 +1,72 @@
+// canonicalise: every op's own rules, and the general ones below, until none applies.
+// Requires: core level. Ensures: no identity nodes; pointwise operands are not expanded beforehand; each operand of a
+// pointwise node is there once.
+#include <algorithm>
+
+#include "ops/ops.h"
+#include "passes/passes.h"
+
+namespace tenon {
+namespace {
+
+// A pointwise node that yields its only operand.
+Result<bool> drop_identity_pointwise(NodeView view, Patch& patch) {
+  const Node& node = view.node();
+  if (node.op != &kPointwise || node.inputs.size() != 1 || !view.attrs().program("program").empty()) return false;
+  patch.replace(node.outputs[0], node.inputs[0]);
+  return true;
+}
+
+// pointwise(expand(x), y) is pointwise(x, y) when the other operands alone give the shape.
+Result<bool> pointwise_of_expand(NodeView view, Patch& patch) {
+  const Node& node = view.node();
+  if (node.op != &kPointwise) return false;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const Node* producer = view.graph().producer(node.inputs[i]);
+    if (!producer || producer->op != &kExpand) continue;
+    std::vector<ValueId> inputs = node.inputs;
+    inputs[i] = producer->inputs[0];
+    TN_ASSIGN(ValueId made, patch.add(kPointwise, std::move(inputs), node.attrs));
+    if (patch.type(made) != view.output(0)) continue;  // the expansion decides the shape: it stays
+    patch.replace(node.outputs[0], made);
+    return true;
+  }
+  return false;
+}
+
+// pointwise(x, x) has x once.
+Result<bool> merge_equal_operands(NodeView view, Patch& patch) {
+  const Node& node = view.node();
+  if (node.op != &kPointwise) return false;
+  std::vector<ValueId> inputs;
+  std::vector<uint8_t> slot;
+  std::vector<DType> types;
+  for (ValueId input : node.inputs) {
+    auto found = std::find(inputs.begin(), inputs.end(), input);
+    slot.push_back(static_cast<uint8_t>(found - inputs.begin()));
+    if (found != inputs.end()) continue;
+    inputs.push_back(input);
+    types.push_back(view.graph().value(input).type.dtype);
+  }
+  if (inputs.size() == node.inputs.size()) return false;
+  ProgramBuilder builder(types);
+  uint8_t result = builder.inline_program(view.attrs().program("program"), slot);
+  TN_ASSIGN(Program program, builder.finish(result));
+  TN_ASSIGN(ValueId made, patch.add(kPointwise, std::move(inputs), {{"program", program}}));
+  patch.replace(node.outputs[0], made);
+  return true;
+}
+
+constexpr Rule kRules[] = {
+    {"drop_identity_pointwise", drop_identity_pointwise},
+    {"pointwise_of_expand", pointwise_of_expand},
+    {"merge_equal_operands", merge_equal_operands},
+};
+
+Status run(Graph& graph, const PassContext&) { return rewrite(graph, kRules); }
+
+}  // namespace
+
+const Pass k_canonicalise{"canonicalise", run};
+
+}  // namespace tenon

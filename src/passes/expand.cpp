@@ -1,0 +1,77 @@
+// expand: every ONNX node becomes core ops, in topological order, typed as it goes.
+// Requires: network level. Ensures: core level, every value typed, shape values known where they can be.
+#include "ops/ops.h"
+#include "passes/passes.h"
+
+namespace tenon {
+namespace {
+
+// Nodes that some output needs: what the model computes for nobody need not be supported.
+std::vector<bool> live_nodes(const Graph& graph) {
+  std::vector<bool> live(graph.node_count(), false), wanted(graph.value_count(), false);
+  for (ValueId output : graph.outputs) wanted[output.index] = true;
+  for (auto it = graph.order().rbegin(); it != graph.order().rend(); ++it) {
+    const Node& node = graph.node(*it);
+    for (ValueId output : node.outputs)
+      if (wanted[output.index]) live[it->index] = true;
+    if (!live[it->index]) continue;
+    for (ValueId input : node.inputs)
+      if (input.valid()) wanted[input.index] = true;
+  }
+  return live;
+}
+
+Status expand_onnx(Graph& graph, NodeId id, Patch& patch, std::vector<ValueId> inputs, std::vector<ValueId>& outputs) {
+  const Attrs& attrs = graph.node(id).attrs;
+  int64_t version = attrs.integer("version");
+  TN_ASSIGN(const OnnxRow* row, require_onnx_row(attrs.text("domain"), attrs.text("op_type"), version));
+  OnnxNode node(graph, id, patch, std::move(inputs), version);
+  TN_TRY(row->expand(node));
+  outputs = node.outputs();
+  return {};
+}
+
+Status expand_core(Graph& graph, NodeId id, Patch& patch, std::vector<ValueId> inputs, std::vector<ValueId>& outputs) {
+  const Node& node = graph.node(id);
+  TN_ASSIGN(outputs, patch.add_many(*node.op, std::move(inputs), node.attrs, node.outputs.size()));
+  return {};
+}
+
+Status run(Graph& graph, const PassContext&) {
+  std::vector<bool> live = live_nodes(graph);
+  Patch patch(graph, std::span<const NodeId>());
+  std::vector<ValueId> expanded(graph.value_count());
+  for (NodeId id : graph.order()) {
+    patch.erase(id);
+    if (!live[id.index]) continue;
+    const Node& node = graph.node(id);
+    std::vector<ValueId> inputs = node.inputs, outputs;
+    for (ValueId& input : inputs)
+      if (input.valid() && expanded[input.index].valid()) input = expanded[input.index];
+    patch.on_behalf_of(id);
+    bool onnx = node.op == &kOnnxOp;
+    auto status = (onnx ? expand_onnx : expand_core)(graph, id, patch, std::move(inputs), outputs);
+    if (!status)
+      return trail(std::move(status.error()), "in node {} ({})", node.name,
+                   onnx ? node.attrs.text("op_type") : std::string(node.op->name));
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      ValueId before = node.outputs[i], after = i < outputs.size() ? outputs[i] : ValueId{};
+      if (after.valid()) {
+        expanded[before.index] = after;
+        patch.replace(before, after);
+      } else if (graph.is_output(before) || !graph.users(before).empty()) {
+        return fail(Code::unsupported, "output {} of node {} ({}) is used and not supported", i, node.name,
+                    onnx ? node.attrs.text("op_type") : std::string(node.op->name));
+      }
+    }
+  }
+  TN_TRY(apply(graph, std::move(patch)));
+  graph.level = Level::core;
+  return {};
+}
+
+}  // namespace
+
+const Pass k_expand{"expand", run};
+
+}  // namespace tenon
