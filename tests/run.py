@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""Runs test suites and adds up what they counted.
+
+    tests/run.py [--build DIR] [--bless] SUITE ...     (SUITES below; `test` and `test-all` are groups)
+
+Each suite ends with `N passed, N failed, N skipped`; skipped ones are listed by name with a reason. A suite that does
+not print that line, or whose status is not 0, has failed. `canaries` plants one fault in every suite that has one and
+demands that the suite fails.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree as xml
+from dataclasses import dataclass, field
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CLOSING = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
+PYTHON = sys.executable
+
+
+@dataclass
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failures: list = field(default_factory=list)
+    skips: list = field(default_factory=list)
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.failures += other.failures
+        self.skips += other.skips
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """`kind` says how the program reports: gtest, pytest, or lines (it prints the closing line itself).
+
+    A command holds {build}; `targets` are built first. `canary` is added to the command (or, for gtest and pytest, put
+    into the environment as TENON_CANARY) to plant the fault; None: the suite is part of one that has a canary.
+    """
+    kind: str
+    command: tuple
+    targets: tuple = ()
+    configure: tuple = ()  # (folder, meson options): built in a folder of its own
+    canary: tuple | None = ()
+    environment: tuple = ()
+    seconds: int = 1200
+
+
+SUITES = {}
+GROUPS = {
+    "test": ["unit", "filetests", "cli", "models-subset", "plan", "onnx-sample", "canaries"],
+    "test-all": ["unit", "filetests", "cli", "models", "plan", "onnx", "canaries"],
+}
+
+
+def suite(name, *args, **kwargs):
+    SUITES[name] = Suite(*args, **kwargs)
+
+
+suite("unit", "gtest", ("{build}/tests/unit_*",), targets=("unit",))
+suite("filetests", "lines", (PYTHON, "tests/filetests/run.py", "--build", "{build}"), targets=("filetest",),
+      canary=("--canary",))
+suite("cli", "pytest", ("tests/cli",))
+suite("models", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}"), canary=None, seconds=7200)
+suite("models-subset", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}", "--subset"), canary=("--canary",))
+suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), canary=("--canary",))
+suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=None, seconds=7200)
+suite("onnx-sample", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}", "--sample"), canary=("--canary",))
+
+
+def build_targets(folder, targets):
+    if not targets:
+        return True
+    ninja = pathlib.Path(PYTHON).with_name("ninja")
+    return subprocess.run([str(ninja), "-C", str(folder), "--quiet", *targets]).returncode == 0
+
+
+def configure(folder, options):
+    meson = pathlib.Path(PYTHON).with_name("meson")
+    if (folder / "build.ninja").exists():
+        return True
+    done = subprocess.run([str(meson), "setup", str(folder), *options], capture_output=True, text=True)
+    if done.returncode != 0:
+        print(done.stdout[-2000:])
+    return done.returncode == 0
+
+
+def stream(command, environment, seconds):
+    """Runs a command, shows its output as it comes, and returns (status, lines)."""
+    lines = []
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+                               cwd=ROOT, errors="replace")
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            if not CLOSING.match(lines[-1]):
+                print(line, end="", flush=True)
+        return process.wait(), lines
+    finally:
+        timer.cancel()
+        process.kill()
+
+
+def gtest(suite, build, environment):
+    """One program per room: each is a process of its own, so that a crash is one failure."""
+    counts = Counts()
+    programs = sorted(p for p in build.glob(suite.command[0].replace("{build}/", "")) if p.is_file() and os.access(p, os.X_OK))
+    for program in programs:
+        with tempfile.TemporaryDirectory() as folder:
+            report = pathlib.Path(folder) / "report.json"
+            try:
+                done = subprocess.run([str(program), f"--gtest_output=json:{report}", "--gtest_brief=1", *suite.command[1:]],
+                                      env=environment, cwd=ROOT, capture_output=True, text=True, errors="replace",
+                                      timeout=suite.seconds)
+                status, text = done.returncode, done.stdout + done.stderr
+            except subprocess.TimeoutExpired:
+                status, text = -1, f"stopped after {suite.seconds} s"
+            part = Counts()
+            if report.exists():
+                for group in json.loads(report.read_text())["testsuites"]:
+                    for case in group["testsuite"]:
+                        name = f"{program.name}: {case['classname']}.{case['name']}"
+                        if case.get("failures"):
+                            part.failed += 1
+                            part.failures.append(name)
+                        elif case["result"] == "SKIPPED":
+                            part.skipped += 1
+                            part.skips.append(f"{name}: {skip_reason(case, text)}")
+                        elif case["status"] == "RUN":
+                            part.passed += 1
+            if status != 0 and part.failed == 0:
+                part.failed += 1
+                part.failures.append(f"{program.name}: ended with status {status}")
+            if part.failed:
+                print(text[-6000:])
+            print(f"  {program.name}: {part}", flush=True)
+            counts.add(part)
+    if not programs:
+        counts.failed, counts.failures = 1, ["no test program was built"]
+    return counts
+
+
+def skip_reason(case, text):
+    found = re.search(rf"Skipped\n(.*)\n(?:.*\n)*?.*{re.escape(case['name'])}", text)
+    return found.group(1).strip() if found else "no reason given"
+
+
+def pytest(suite, build, environment):
+    counts = Counts()
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder) / "report.xml"
+        command = [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *suite.command]
+        status, _ = stream(command, environment, suite.seconds)
+        if report.exists():
+            for case in xml.parse(report).getroot().iter("testcase"):
+                name = f"{case.get('classname')}.{case.get('name')}"
+                if case.find("failure") is not None or case.find("error") is not None:
+                    counts.failed += 1
+                    counts.failures.append(name)
+                elif (skip := case.find("skipped")) is not None:
+                    counts.skipped += 1
+                    counts.skips.append(f"{name}: {skip.get('message')}")
+                else:
+                    counts.passed += 1
+    if status != 0 and counts.failed == 0:
+        counts.failed, counts.failures = 1, [f"pytest ended with status {status}"]
+    return counts
+
+
+def lines(suite, build, environment, extra=()):
+    command = [part.format(build=build) for part in suite.command] + list(extra)
+    status, output = stream(command, environment, suite.seconds)
+    closing = [m for m in map(CLOSING.match, output) if m]
+    if not closing:
+        return Counts(failed=1, failures=[f"ended with status {status} and no closing line"])
+    counts = Counts(*map(int, closing[-1].groups()))
+    counts.failures = [line.removeprefix("FAILED ") for line in output if line.startswith("FAILED ")]
+    counts.skips = [line.removeprefix("SKIPPED ") for line in output if line.startswith("SKIPPED ")]
+    if status != 0 and counts.failed == 0:
+        counts.failed, counts.failures = 1, [f"ended with status {status}"]
+    return counts
+
+
+def run_suite(name, build, extra=(), planted=False):
+    suite = SUITES[name]
+    if suite.configure:
+        build = ROOT / suite.configure[0]
+        if not configure(build, suite.configure[1]):
+            return Counts(failed=1, failures=[f"{name}: {build} could not be configured"])
+    if not build_targets(build, suite.targets):
+        return Counts(failed=1, failures=[f"{name}: {' '.join(suite.targets)} could not be built"])
+    environment = {**os.environ, "TENON_BUILD": str(build), "PYTHONPATH": str(ROOT / "tests" / "support"),
+                   **dict(suite.environment)}
+    if planted:
+        environment["TENON_CANARY"] = "1"
+    if suite.kind == "gtest":
+        return gtest(suite, build, environment)
+    if suite.kind == "pytest":
+        return pytest(suite, build, environment)
+    return lines(suite, build, environment, extra)
+
+
+def run_canaries(build):
+    """Each suite with its planted fault: passed when exactly that makes it fail."""
+    counts = Counts()
+    for name, suite in SUITES.items():
+        if suite.canary is None or name not in GROUPS["test-all"] + GROUPS["test"]:
+            continue
+        print(f"-- {name} with a planted fault", flush=True)
+        sys.stdout.flush()
+        result = run_suite(name, build, extra=suite.canary, planted=True)
+        if result.failed > 0 and any("canary" in f.lower() or "planted" in f.lower() for f in result.failures):
+            counts.passed += 1
+        else:
+            counts.failed += 1
+            counts.failures.append(f"canary of {name}: the planted fault was not found ({result})")
+    return counts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="+", metavar="SUITE", choices=[*SUITES, *GROUPS, "canaries"])
+    parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("--bless", action="store_true", help="rewrite expectations (filetests, plan)")
+    parser.add_argument("--seconds", help="for fuzz: how long each target runs")
+    arguments = parser.parse_args()
+
+    names = [part for name in arguments.suites for part in GROUPS.get(name, [name])]
+    extra = [*(["--bless"] if arguments.bless else []), *(["--seconds", arguments.seconds] if arguments.seconds else [])]
+    total, rows = Counts(), []
+    for name in names:
+        print(f"== {name}", flush=True)
+        start = time.monotonic()
+        counts = run_canaries(arguments.build.resolve()) if name == "canaries" else run_suite(
+            name, arguments.build.resolve(), extra)
+        rows.append((name, counts, time.monotonic() - start))
+        total.add(counts)
+
+    print()
+    for failure in total.failures:
+        print(f"FAILED {failure}")
+    for skip in total.skips:
+        print(f"SKIPPED {skip}")
+    if len(rows) > 1:
+        for name, counts, seconds in rows:
+            print(f"{name:16} {str(counts):44} {seconds:6.0f} s")
+    print(total)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
