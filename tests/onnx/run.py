@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""The ONNX project's own backend cases (the data of the onnx wheel: node, simple, PyTorch) through Tenon's C API.
+
+    tests/onnx/run.py [--build DIR] [--sample] [--write-exceptions] [PATTERN ...]
+
+Cases that do not pass are listed by name with a reason in exceptions.txt. An unexpected failure fails, and so does an
+unexpected pass: the list only shrinks. Cases run in worker processes; a crash is that case's failure.
+Comparison is the suite's own: equal types and shapes, |out−ref| ≤ atol + rtol·|ref| with the case's bounds.
+"""
+import argparse
+import collections
+import fnmatch
+import json
+import os
+import pathlib
+import queue
+import subprocess
+import sys
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+EXCEPTIONS = pathlib.Path(__file__).with_name("exceptions.txt")
+SAMPLE_STEP = 6  # --sample takes every sixth case of each kind, by name
+CASE_SECONDS = 60
+
+
+def cases():
+    """name → (folder, rtol, atol), in a fixed order. Cases that name a model to download hold no data here."""
+    from onnx.backend.test.loader import load_model_tests
+    found = {}
+    for kind in ("node", "simple", "pytorch-converted", "pytorch-operator"):
+        for case in load_model_tests(kind=kind):
+            if case.model_dir:
+                found[case.name] = (case.model_dir, case.rtol, case.atol)
+    return dict(sorted(found.items()))
+
+
+# --- worker: one case a line in, one JSON verdict a line out ------------------------------------------------------------
+def load_value(path, kind):
+    """A test datum as numpy array, list (sequence) or None (empty optional)."""
+    import onnx
+    from onnx import numpy_helper
+    data = path.read_bytes()
+    if kind == "sequence_type":
+        return numpy_helper.to_list(onnx.SequenceProto.FromString(data))
+    if kind == "optional_type":
+        return numpy_helper.to_optional(onnx.OptionalProto.FromString(data))
+    return numpy_helper.to_array(onnx.TensorProto.FromString(data))
+
+
+def same(out, ref, rtol, atol):
+    """None, or what differs."""
+    import numpy as np
+    if isinstance(ref, list) or ref is None:
+        return "sequences and optionals are not compared"
+    if out.dtype != ref.dtype:
+        return f"type {out.dtype}, expected {ref.dtype}"
+    if out.shape != ref.shape:
+        return f"shape {out.shape}, expected {ref.shape}"
+    if ref.dtype == object:
+        return None if np.array_equal(out, ref) else "strings differ"
+    a, b = (np.asarray(x).astype(np.float64) if x.dtype.kind not in "c" else x for x in (out, ref))
+    if np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True):
+        return None
+    with np.errstate(all="ignore"):
+        return f"largest difference {np.nanmax(np.abs(a - b)):.3g}"
+
+
+def run_case(tenon, folder, rtol, atol, planted):
+    import onnx
+    folder = pathlib.Path(folder)
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    initializers = {t.name for t in model.graph.initializer}
+    inputs = [v for v in model.graph.input if v.name not in initializers]
+    for data in sorted(folder.glob("test_data_set_*")):
+        feed = {}
+        for index, value in enumerate(inputs):
+            file = data / f"input_{index}.pb"
+            feed[value.name] = load_value(file, value.type.WhichOneof("value"))
+            if isinstance(feed[value.name], list) or feed[value.name] is None:
+                return f"input {value.name} is a sequence or optional"
+        profile = {name: (array.shape,) * 3 for name, array in feed.items()}
+        built = tenon.build(folder / "model.onnx", [profile], threads=1, timer="fake")
+        got = tenon.Engine(built.plan, threads=1).context().run(feed)
+        for index, value in enumerate(model.graph.output):
+            if not value.name:
+                continue
+            ref = load_value(data / f"output_{index}.pb", value.type.WhichOneof("value"))
+            if planted:
+                ref = ref[..., None]
+            if difference := same(got[value.name], ref, rtol, atol):
+                return f"output {value.name}: {difference}"
+    return None
+
+
+def worker(planted):
+    import tenon_ctypes as tenon
+    for line in sys.stdin:
+        name, folder, rtol, atol = json.loads(line)
+        try:
+            verdict = run_case(tenon, folder, rtol, atol, planted)
+        except Exception as error:  # the verdict is the message, whatever failed
+            verdict = f"{type(error).__name__}: {str(error).strip()}"[:300] or type(error).__name__
+        print("VERDICT " + json.dumps([name, verdict]), flush=True)
+
+
+# --- the runner ---------------------------------------------------------------------------------------------------------
+def drive(todo, verdicts, arguments):
+    """Feeds one worker; a worker that dies or hangs gives its case that verdict, and a new one takes over."""
+    process = None
+
+    def start():
+        command = [sys.executable, __file__, "--build", str(arguments.build), "--worker"]
+        return subprocess.Popen(command + (["--canary"] if arguments.canary else []), stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while True:
+        try:
+            case = todo.get_nowait()
+        except queue.Empty:
+            break
+        process = process or start()
+        timer = threading.Timer(CASE_SECONDS, process.kill)
+        timer.start()
+        verdict = None
+        try:
+            process.stdin.write(json.dumps(case) + "\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                if line.startswith("VERDICT "):
+                    verdict = json.loads(line[8:])
+                    break
+        except BrokenPipeError:
+            pass
+        timer.cancel()
+        if verdict is None:
+            verdict = [case[0], f"the process ended with status {process.wait()}"]
+            process = None
+        verdicts.append(verdict)
+    if process:
+        process.stdin.close()
+        process.wait()
+
+
+def read_exceptions():
+    listed = {}
+    if EXCEPTIONS.exists():
+        for line in EXCEPTIONS.read_text().splitlines():
+            if line.strip() and not line.startswith("#"):
+                name, _, reason = line.partition(" ")
+                listed[name] = reason.strip()
+    return listed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("--sample", action="store_true")
+    parser.add_argument("--write-exceptions", action="store_true", help="list what fails now; review it like code")
+    parser.add_argument("--canary", action="store_true")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("patterns", nargs="*", metavar="PATTERN")
+    arguments = parser.parse_args()
+    os.environ["TENON_BUILD"] = str(arguments.build)
+    if arguments.worker:
+        return worker(arguments.canary)
+
+    everything = cases()
+    names = list(everything)
+    if arguments.patterns:
+        names = [n for n in names if any(fnmatch.fnmatch(n, p) for p in arguments.patterns)]
+    if arguments.sample:
+        names = names[::SAMPLE_STEP]
+    listed = read_exceptions()
+    if arguments.canary:
+        names = [n for n in names if n not in listed][:1]
+
+    todo, verdicts = queue.SimpleQueue(), []
+    for name in names:
+        todo.put([name, *everything[name]])
+    threads = [threading.Thread(target=drive, args=(todo, verdicts, arguments)) for _ in range(arguments.jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    verdicts = dict(verdicts)
+    if arguments.write_exceptions:
+        write_exceptions(verdicts, {**listed})
+        return 0
+    planted = " (planted)" if arguments.canary else ""
+    failures = [f"{n}{planted}: {v}" for n, v in sorted(verdicts.items()) if v is not None and n not in listed]
+    failures += [f"{n}: passes but is listed in exceptions.txt; take it off the list"
+                 for n, v in sorted(verdicts.items()) if v is None and n in listed]
+    failures += [f"{n}: listed in exceptions.txt but no such case" for n in sorted(set(listed) - set(everything))]
+    skipped = {n: listed[n] for n, v in sorted(verdicts.items()) if v is not None and n in listed}
+    passed = sum(v is None and n not in listed for n, v in verdicts.items())
+    for name, reason in skipped.items():
+        print(f"SKIPPED {name}: {reason}")
+    for failure in failures:
+        print(f"FAILED {failure}")
+    print(f"{passed} passed, {len(failures)} failed, {len(skipped)} skipped")
+    return 1 if failures else 0
+
+
+def write_exceptions(verdicts, listed):
+    failing = {n: v for n, v in verdicts.items() if v is not None}
+    kept = {n: r for n, r in listed.items() if n not in verdicts}
+    lines = ["# ONNX backend cases that do not pass, each with the reason. The list only shrinks: a case that passes",
+             "# must be taken off (tests/onnx/run.py says so)."]
+    for name, verdict in sorted({**kept, **failing}.items()):
+        lines.append(f"{name}  {listed.get(name, ' '.join(verdict.split()))}")
+    EXCEPTIONS.write_text("\n".join(lines) + "\n")
+    print(f"{len(lines) - 2} of {len(verdicts)} cases listed")
+    for reason, count in collections.Counter(v.split(":")[0] for v in failing.values()).most_common(20):
+        print(f"{count:5} {reason}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
