@@ -1,0 +1,42 @@
+// Parameters of the convolution kernels.
+#pragma once
+
+#include "base/limits.h"
+#include "base/program.h"
+
+namespace tenon {
+
+inline constexpr int kMaxSpatial = 3;
+
+// inputs: x [N,C,spatial…], w, bias [O] or absent, the epilogue's extras (they broadcast to the output).
+// conv: w [O, C/group, k…]; conv_transpose: w [C, O/group, k…]. One to three spatial dims; unused entries are ignored.
+struct ConvParams {
+  int64_t strides[kMaxSpatial] = {1, 1, 1};
+  int64_t dilations[kMaxSpatial] = {1, 1, 1};
+  int64_t pads_begin[kMaxSpatial] = {};
+  int64_t pads_end[kMaxSpatial] = {};
+  int64_t output_padding[kMaxSpatial] = {};  // conv_transpose only
+  int64_t group = 1;
+  Program epilogue;
+};
+
+// As ConvParams, with w packed by conv.pack: its dims before that, and how.
+struct ConvPackedParams {
+  ConvParams conv;
+  int64_t w_rank = 0;
+  int64_t w_dims[2 + kMaxSpatial] = {};
+  int64_t vectors = 0;   // output channels computed together, in vector registers
+  int64_t rows = 0;      // output columns computed together
+};
+
+// How conv.pack.f32.<isa> lays out a weight; see conv/layout.h.
+enum class ConvLayout : int64_t { blocked = 0, first = 1, depthwise = 2, linear = 3, transposed = 4 };
+
+// input: w f32; output: u8[conv_packed_bytes].
+struct ConvPackParams {
+  int64_t group = 1;
+  ConvLayout layout = ConvLayout::blocked;
+  int64_t vectors = 0;
+};
+
+}  // namespace tenon
