@@ -2,20 +2,21 @@
  * @file annotations.h
  * The macros that the other headers are written with.
  *
- * Those of the first group mean nothing to a compiler. They carry what a C declaration cannot say, for readers and
- * for the tools that make the bindings of other languages:
+ * Those of the first group mean nothing to a compiler. They carry what a C declaration cannot say, for
+ * readers and for the tools that make the bindings of other languages:
  *
- * | macro          | on a parameter, it says                                                              |
- * | -------------- | ------------------------------------------------------------------------------------ |
- * | `TN_OUT`       | written by the callee; NULL or 0 after a failure                                     |
- * | `TN_OWNED`     | what is handed over belongs to whoever receives it, who destroys it                  |
- * | `TN_BORROWED`  | what is handed over still belongs to whoever handed it over                          |
- * | `TN_NULLABLE`  | may be NULL; every other pointer must not be                                         |
- * | `TN_LEN(x)`    | an array whose number of elements (bytes, for `void` and `char`) is parameter `x`    |
- * | `TN_SINCE(a,b)`| on a function: there since version a.b                                               |
+ * | macro           | on a parameter, it says |
+ * | --------------- | ----------------------- |
+ * | `TN_OUT`        | written by the callee; NULL or 0 after a failure |
+ * | `TN_OWNED`      | what is handed over belongs to whoever receives it, who destroys it |
+ * | `TN_BORROWED`   | what is handed over still belongs to whoever handed it over |
+ * | `TN_NULLABLE`   | may be NULL; every other pointer must not be |
+ * | `TN_LEN(x)`     | an array of as many elements (bytes, for `void` and `char`) as parameter `x` says |
+ * | `TN_SINCE(a,b)` | on a function: there since version a.b |
  *
- * A handle that a function takes is always borrowed for the call; a handle that it gives out is always owned by the
- * caller. Any object may be destroyed at any time, from any thread, in any order: what still needs it keeps it alive.
+ * A handle that a function takes is always borrowed for the call; a handle that it gives out is always owned
+ * by the caller. Any object may be destroyed at any time, from any thread, in any order: what still needs it
+ * keeps it alive.
  */
 #ifndef TENON_ANNOTATIONS_H
 #define TENON_ANNOTATIONS_H

@@ -12,12 +12,13 @@
  * }
  * ```
  *
- * NULL is success. Anything else is an object that the caller owns and destroys. After a failure every out parameter
- * is NULL or 0 and nothing has changed unless the function says otherwise. There is no "last error" anywhere.
+ * NULL is success. Anything else is an object that the caller owns and destroys. After a failure every out
+ * parameter is NULL or 0 and nothing has changed unless the function says otherwise. There is no "last error"
+ * anywhere.
  *
- * Handles are checked. NULL, destroyed, mistyped or invented handles give `TN_ERROR_INVALID_HANDLE`, never undefined
- * behaviour. The exceptions are the functions of this header, which give a neutral value instead, and the destroy
- * functions, which ignore them.
+ * Handles are checked. NULL, destroyed, mistyped or invented handles give `TN_ERROR_INVALID_HANDLE`, never
+ * undefined behaviour. The exceptions are the functions of this header, which give a neutral value instead,
+ * and the destroy functions, which ignore them.
  *
  * Thread rule: an error is immutable; any thread.
  */
@@ -39,7 +40,7 @@ TN_ENUM(tn_error_code) {
   TN_ERROR_INVALID_MODEL = 4,      /**< the ONNX model is damaged or contradicts itself */
   TN_ERROR_UNSUPPORTED = 5,        /**< understood, but this library cannot do it */
   TN_ERROR_INVALID_PLAN = 6,       /**< the bytes are not a plan, or a damaged one */
-  TN_ERROR_INCOMPATIBLE_PLAN = 7,  /**< a plan for another machine or library; the message names the difference */
+  TN_ERROR_INCOMPATIBLE_PLAN = 7,  /**< for another machine or library; the message says which */
   TN_ERROR_OUT_OF_RANGE = 8,       /**< an index, or a shape outside the profile */
   TN_ERROR_BUSY = 9,               /**< another thread is using an object that takes one caller at a time */
   TN_ERROR_NOT_FOUND = 10,         /**< no such name */
@@ -58,11 +59,11 @@ TN_BEGIN_DECLS
  *
  * @param code             Any code but `TN_ERROR_NONE`.
  * @param message          UTF-8; copied.
- * @param payload          Anything that whoever receives the error may want back, such as the exception object of
- *                         another language. When a callback returns the error, the outer call fails with an error that
- *                         has the same payload.
- * @param payload_release  Called once with the payload when no error refers to it any more, on any thread, also when
- *                         this function fails. It must not call the library.
+ * @param payload          Anything that whoever receives the error may want back, such as the exception
+ *                         object of another language. When a callback returns the error, the outer call fails
+ *                         with an error that has the same payload.
+ * @param payload_release  Called once with the payload when no error refers to it any more, on any thread,
+ *                         also when this function fails. It must not call the library.
  * @return The new error, owned by the caller; never NULL. A bad argument gives an error with
  *         `TN_ERROR_INVALID_ARGUMENT` that says so, lack of memory one with `TN_ERROR_OUT_OF_MEMORY`.
  */
@@ -77,18 +78,22 @@ TN_API TN_SINCE(0, 1) void tn_error_destroy(TN_NULLABLE tn_error_t error) TN_NOE
 TN_API TN_SINCE(0, 1) tn_error_code tn_error_get_code(TN_NULLABLE tn_error_t error) TN_NOEXCEPT;
 
 /**
- * The message: what was wrong, with which object, what was expected and what to do; further lines say what the library
- * was doing. Valid UTF-8. Empty for NULL and bad handles.
+ * The message: what was wrong, with which object, what was expected and what to do; further lines say what
+ * the library was doing. Valid UTF-8. Empty for NULL and bad handles.
  *
- * @param buf       Receives the text, always terminated; what does not fit is cut off. May be NULL when `buf_size` is 0.
+ * @param buf       Receives the text, always terminated; what does not fit is cut off. May be NULL when
+ *                  `buf_size` is 0.
  * @param buf_size  Bytes of `buf`.
  * @param out_size  Receives the length of the whole text in bytes, without the terminator.
  */
-TN_API TN_SINCE(0, 1) void tn_error_get_message(TN_NULLABLE tn_error_t error,
-                                                TN_OUT TN_NULLABLE TN_LEN(buf_size) char *buf, size_t buf_size,
-                                                TN_OUT TN_NULLABLE size_t *out_size) TN_NOEXCEPT;
+TN_API TN_SINCE(0, 1) void
+tn_error_get_message(TN_NULLABLE tn_error_t error, TN_OUT TN_NULLABLE TN_LEN(buf_size) char *buf,
+                     size_t buf_size, TN_OUT TN_NULLABLE size_t *out_size) TN_NOEXCEPT;
 
-/** The payload that the error was made with, still owned by the error; NULL if there is none, or for a bad handle. */
+/**
+ * The payload that the error was made with, still owned by the error; NULL if there is none, or for a bad
+ * handle.
+ */
 TN_API TN_SINCE(0, 1) TN_BORROWED void *tn_error_get_payload(TN_NULLABLE tn_error_t error) TN_NOEXCEPT;
 
 /** Name of a code ("INVALID_ARGUMENT"), "?" for a number that names none. Static; cannot fail; any thread. */

@@ -2,9 +2,10 @@
  * @file types.h
  * Numbers that several headers share.
  *
- * Every enumeration is an `int32_t` with named constants, so that its size never depends on a compiler. A function
- * that takes one checks it and answers `TN_ERROR_INVALID_ARGUMENT` to a number it does not know. A function that gives
- * one may, in a newer library, give a number that these headers do not name: treat it as "something else".
+ * Every enumeration is an `int32_t` with named constants, so that its size never depends on a compiler. A
+ * function that takes one checks it and answers `TN_ERROR_INVALID_ARGUMENT` to a number it does not know. A
+ * function that gives one may, in a newer library, give a number that these headers do not name: treat it as
+ * "something else".
  *
  * Booleans are `int32_t`: 0 is false, 1 is true, and other numbers are refused on entry.
  */
@@ -94,7 +95,10 @@ TN_ENUM(tn_limit) {
 
 TN_BEGIN_DECLS
 
-/** Short name of a type ("f32", "i64", "bool"), "?" for a number that names none. Static; cannot fail; any thread. */
+/**
+ * Short name of a type ("f32", "i64", "bool"), "?" for a number that names none. Static; cannot fail; any
+ * thread.
+ */
 TN_API TN_SINCE(0, 1) const char *tn_data_type_get_name(tn_data_type data_type) TN_NOEXCEPT;
 
 /**

@@ -24,14 +24,14 @@ TN_BEGIN_DECLS
 TN_API TN_SINCE(0, 1) uint32_t tn_version(void) TN_NOEXCEPT;
 
 /**
- * Version of the binary interface of the library that is loaded. A program runs correctly with every library that has
- * the `TN_ABI_VERSION` it was compiled with. Cannot fail; any thread.
+ * Version of the binary interface of the library that is loaded. A program runs correctly with every library
+ * that has the `TN_ABI_VERSION` it was compiled with. Cannot fail; any thread.
  */
 TN_API TN_SINCE(0, 1) uint32_t tn_abi_version(void) TN_NOEXCEPT;
 
 /**
- * One line about how the library was built: version, compiler, modules. UTF-8; lives as long as the library and must
- * not be freed. Cannot fail; any thread.
+ * One line about how the library was built: version, compiler, modules. UTF-8; lives as long as the library
+ * and must not be freed. Cannot fail; any thread.
  */
 TN_API TN_SINCE(0, 1) const char *tn_build_info(void) TN_NOEXCEPT;
 

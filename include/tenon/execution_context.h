@@ -1,0 +1,202 @@
+/**
+ * @file execution_context.h
+ * Execution contexts: one run of an engine at a time.
+ *
+ * ```c
+ * tn_execution_context_create(engine, 0, &context);
+ * tn_execution_context_set_input_shape(context, "x", dims, 4);
+ * tn_execution_context_set_buffer(context, "x", input, input_size);
+ * tn_execution_context_set_buffer(context, "y", output, output_size);
+ * tn_execution_context_run(context);
+ * ```
+ *
+ * Thread rule: one thread at a time; a second caller gets `TN_ERROR_BUSY`, and so does every call but
+ * tn_execution_context_wait() and tn_execution_context_destroy() between enqueue and wait. Make one context
+ * per thread: contexts of one engine share its weights. A context that is destroyed while it runs goes when
+ * the run has ended.
+ */
+#ifndef TENON_EXECUTION_CONTEXT_H
+#define TENON_EXECUTION_CONTEXT_H
+
+#include "tenon/engine.h"
+
+/** What one run of an engine needs. */
+typedef struct tn_execution_context *tn_execution_context_t;
+
+/**
+ * Called with the time of each layer. Set it up with `TN_PROFILER_CALLBACKS_INIT` or
+ * tn_profiler_callbacks_init().
+ */
+typedef struct tn_profiler_callbacks {
+  size_t struct_size;  /**< of the structure that the caller was compiled with */
+  void *user_data;     /**< first argument of every function */
+  /**
+   * Layer `index` of the context's profile took `microseconds`. `name` is the layer's; `kernel` is what
+   * computed it; `origins` are the ONNX nodes that it computes, as tn_engine_get_layer_origins() gives them.
+   * All are borrowed for the call. Called after each layer on the thread that runs the network, which it
+   * holds up; it must not throw and must not call the context. An error is given back by the run or wait,
+   * once the run has ended.
+   */
+  tn_error_t (*layer)(void *user_data, size_t index, const char *name, const char *kernel,
+                      const char *origins, double microseconds);
+  /** Called exactly once, when nothing needs the table any more, also when it was refused. May be NULL. */
+  void (*release)(void *user_data);
+} tn_profiler_callbacks;
+
+#define TN_PROFILER_CALLBACKS_INIT {sizeof(tn_profiler_callbacks), NULL, NULL, NULL}
+
+TN_BEGIN_DECLS
+
+/**
+ * Does what `TN_PROFILER_CALLBACKS_INIT` does, for languages without macros.
+ *
+ * @param out_callbacks  The table. Nothing happens if it is NULL.
+ * @param struct_size    Its size in bytes: so much is cleared.
+ */
+TN_API TN_SINCE(0, 1) void
+tn_profiler_callbacks_init(TN_OUT tn_profiler_callbacks *out_callbacks, size_t struct_size) TN_NOEXCEPT;
+
+/**
+ * A context of an engine, with its own arena.
+ *
+ * @param engine       The engine, which the context keeps alive.
+ * @param profile      Below the number of profiles.
+ * @param out_context  Receives the context.
+ * @return Fails with INVALID_HANDLE, OUT_OF_RANGE, OUT_OF_MEMORY, or whatever the allocator gave.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_create(tn_engine_t engine, int32_t profile,
+                            TN_OUT TN_OWNED tn_execution_context_t *out_context) TN_NOEXCEPT;
+
+/**
+ * Destroys the handle. A run that was enqueued is waited for; one that another thread is in goes on. NULL and
+ * bad handles are ignored.
+ */
+TN_API TN_SINCE(0, 1) void
+tn_execution_context_destroy(TN_NULLABLE tn_execution_context_t context) TN_NOEXCEPT;
+
+/**
+ * Changes the profile. Shapes and buffers must be set again afterwards.
+ *
+ * @param context  The context.
+ * @param profile  Below the number of profiles.
+ * @return Fails with INVALID_HANDLE, BUSY, OUT_OF_RANGE, OUT_OF_MEMORY, or whatever the allocator gave; the
+ *         context is then as it was.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_set_profile(tn_execution_context_t context, int32_t profile) TN_NOEXCEPT;
+
+/**
+ * The profile that is in use.
+ *
+ * @param context      The context.
+ * @param out_profile  Receives its number.
+ * @return Fails with INVALID_HANDLE, BUSY.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_get_profile(tn_execution_context_t context, TN_OUT int32_t *out_profile) TN_NOEXCEPT;
+
+/**
+ * Sets the dims of an input. Needed for inputs with dynamic dims.
+ *
+ * @param context    The context.
+ * @param input      Name of the input.
+ * @param dims       The dims; may be NULL when `dims_size` is 0.
+ * @param dims_size  Their number.
+ * @return Fails with INVALID_HANDLE, BUSY, INVALID_ARGUMENT, NOT_FOUND, OUT_OF_RANGE (outside the profile;
+ *         the message names input, dim and range), OUT_OF_MEMORY.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_set_input_shape(tn_execution_context_t context, const char *input,
+                                     TN_NULLABLE TN_LEN(dims_size) const int64_t *dims,
+                                     size_t dims_size) TN_NOEXCEPT;
+
+/**
+ * The dims of an input or output at the input shapes that are set.
+ *
+ * @param context    The context.
+ * @param tensor     Name of the tensor.
+ * @param dims       Receives the dims; may be NULL when `dims_size` is 0.
+ * @param dims_size  Room in `dims`. If it is too small but not 0, the call fails with INVALID_ARGUMENT.
+ * @param out_size   Receives the number of dims.
+ * @return Fails with INVALID_HANDLE, BUSY, NOT_FOUND, INVALID_ARGUMENT (also while the shape of an input that
+ *         it depends on is not set), OUT_OF_MEMORY.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_get_shape(tn_execution_context_t context, const char *tensor,
+                               TN_OUT TN_NULLABLE TN_LEN(dims_size) int64_t *dims, size_t dims_size,
+                               TN_OUT size_t *out_size) TN_NOEXCEPT;
+
+/**
+ * Sets the memory that an input is read from or an output is written to. Each must have one before a run.
+ *
+ * @param context      The context.
+ * @param tensor       Name of the tensor.
+ * @param buffer       Used by every later run, until another is set: it must stay valid for as long. Inputs
+ *                     are only read. Aligned to the size of an element. NULL when `buffer_size` is 0.
+ * @param buffer_size  Its size in bytes, at least that of the tensor at the shapes that are set when it runs.
+ * @return Fails with INVALID_HANDLE, BUSY, NOT_FOUND, INVALID_ARGUMENT, OUT_OF_MEMORY.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_set_buffer(tn_execution_context_t context, const char *tensor,
+                                TN_NULLABLE TN_BORROWED TN_LEN(buffer_size) void *buffer,
+                                size_t buffer_size) TN_NOEXCEPT;
+
+/**
+ * Prepares everything for the shapes that are set, so that the next run neither plans nor allocates. Without
+ * it the first run after a change of shape does.
+ *
+ * @param context  The context.
+ * @return Fails with INVALID_HANDLE, BUSY, INVALID_ARGUMENT (a shape is missing), OUT_OF_RANGE,
+ *         OUT_OF_MEMORY.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_prepare(tn_execution_context_t context) TN_NOEXCEPT;
+
+/**
+ * Runs the network and returns when its outputs are there.
+ *
+ * @param context  The context.
+ * @return Fails with INVALID_HANDLE, BUSY, INVALID_ARGUMENT (a shape or buffer is missing or too small),
+ *         OUT_OF_RANGE (also an index among the data that is outside its tensor), OUT_OF_MEMORY, or whatever
+ *         the profiler gave. The contents of the outputs are then undefined.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_run(tn_execution_context_t context) TN_NOEXCEPT;
+
+/**
+ * Starts a run, which tn_execution_context_wait() waits for. Buffers must not be touched until then. On the
+ * CPU with one thread the run is done when this returns.
+ *
+ * @param context  The context.
+ * @param stream   On a CUDA device, the `cudaStream_t` to work on. NULL on the CPU.
+ * @return Fails as tn_execution_context_run(); what fails later is given by the wait.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_enqueue(tn_execution_context_t context,
+                             TN_NULLABLE TN_BORROWED void *stream) TN_NOEXCEPT;
+
+/**
+ * Waits for the run that was enqueued and gives its result. Returns at once, without an error, if there is
+ * none.
+ *
+ * @param context  The context.
+ * @return Fails with INVALID_HANDLE, BUSY, or as tn_execution_context_run().
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_wait(tn_execution_context_t context) TN_NOEXCEPT;
+
+/**
+ * Sets who is told the time of each layer. Measuring slows a run down a little.
+ *
+ * @param context    The context.
+ * @param callbacks  Copied; `layer` is needed. NULL: nobody. The table that was set before is released.
+ * @return Fails with INVALID_HANDLE, BUSY, INVALID_ARGUMENT, OUT_OF_MEMORY; the new table is then released.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_set_profiler(tn_execution_context_t context,
+                                  TN_NULLABLE const tn_profiler_callbacks *callbacks) TN_NOEXCEPT;
+
+TN_END_DECLS
+
+#endif
