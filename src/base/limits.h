@@ -12,6 +12,7 @@ struct Limits {
   int64_t tensor_elements = int64_t{1} << 40;    // one tensor
   int64_t tensor_bytes = int64_t{64} << 30;      // one tensor
   int64_t nodes = 1 << 20;                       // nodes of a model, sub-graphs included
+  int64_t model_records = 1 << 24;               // messages of a model: nodes, attributes, tensors, types
   int64_t nesting = 32;                          // sub-graphs within sub-graphs
   int64_t name_bytes = 1 << 16;                  // one name
   int64_t plan_bytes = int64_t{64} << 30;        // a plan
