@@ -6,6 +6,7 @@
 namespace tenon {
 
 inline constexpr int kMaxRank = 8;
+inline constexpr int kMaxThreads = 1024;   // of one team
 
 struct Limits {
   int64_t model_bytes = int64_t{64} << 30;       // an ONNX file without its external data

@@ -1,0 +1,48 @@
+#include "device/kernel_table.h"
+
+#include "device/module.h"
+
+namespace tenon {
+namespace {
+
+// Modules that bring kernels for the host, in order of preference for an id that two of them have.
+constexpr std::string_view kHostModules[] = {"onednn"};
+
+KernelTable make_full_table() {
+  KernelTable table(host_kernels());
+  std::string libraries;
+  for (std::string_view name : kHostModules) {
+    Result<const Module*> module = load_module(name);
+    if (!module) continue;
+    table.add((*module)->kernels);
+    libraries += (libraries.empty() ? "" : ", ") + (*module)->library;
+  }
+  table.set_libraries(libraries);
+  return table;
+}
+
+}  // namespace
+
+void KernelTable::add(std::span<const Kernel* const> kernels) {
+  for (const Kernel* kernel : kernels) {
+    all_.push_back(kernel);
+    by_id_.emplace(kernel->id, kernel);
+  }
+}
+
+const Kernel* KernelTable::find(std::string_view id) const {
+  auto it = by_id_.find(id);
+  return it == by_id_.end() ? nullptr : it->second;
+}
+
+const KernelTable& host_kernel_table() {
+  static const KernelTable table(host_kernels());
+  return table;
+}
+
+const KernelTable& full_kernel_table() {
+  static const KernelTable table = make_full_table();
+  return table;
+}
+
+}  // namespace tenon

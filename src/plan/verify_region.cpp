@@ -1,0 +1,278 @@
+#include "plan/verify_region.h"
+
+#include <algorithm>
+#include <map>
+
+#include "plan/verify.h"
+
+namespace tenon::plan {
+namespace {
+
+constexpr size_t kMaxParamBytes = 1 << 20;
+constexpr uint32_t kNever = UINT32_MAX;
+
+// Steps between which a value that is no view holds data that something reads.
+struct Life {
+  uint32_t first = kNever, last = 0;
+};
+
+class RegionCheck {
+ public:
+  RegionCheck(const Plan& plan, const Region& region, const Boundary& boundary, const Limits& limits)
+      : plan_(plan), region_(region), boundary_(boundary), limits_(limits), lives_(region.values.size()) {}
+
+  Status run() {
+    if (region_.values.size() >= kNoView || region_.steps.size() >= kNever)
+      return fail(Code::invalid_plan, "the region has too many values or steps");
+    if (region_.arena_bytes > static_cast<uint64_t>(limits_.arena_bytes))
+      return fail(Code::limit_exceeded, "the arena needs {} bytes, the limit arena_bytes is {}", region_.arena_bytes,
+                  limits_.arena_bytes);
+    for (uint32_t i = 0; i < region_.values.size(); ++i)
+      if (Status status = check_value(i); !status) return trail(std::move(status.error()), "in value {}", i);
+    TN_TRY(check_boundary());
+    for (uint32_t i = 0; i < region_.steps.size(); ++i)
+      if (Status status = check_step(i); !status)
+        return trail(std::move(status.error()), "in step {} '{}'", i, region_.steps[i].name);
+    for (uint32_t i = 0; i < region_.values.size(); ++i) {
+      const Value& v = region_.values[i];
+      if (v.kind == ValueKind::output && v.view_of == kNoView && lives_[i].first == kNever)
+        return fail(Code::invalid_plan, "no step writes value {}, which is output {}", i, v.index);
+    }
+    return check_arena();
+  }
+
+ private:
+  Status check_value(uint32_t i) {
+    const Value& v = region_.values[i];
+    if (v.kind == ValueKind::absent) {
+      if (v.dtype == DType::none && v.format == kLinear && v.dims.empty() && v.index == 0 && v.offset == 0 &&
+          v.max_bytes == 0 && v.view_of == kNoView)
+        return {};
+      return fail(Code::invalid_plan, "an absent value must have no type, dims or memory");
+    }
+    if (v.kind > ValueKind::absent)
+      return fail(Code::unsupported, "the value's kind is {}: this version runs tensors only", static_cast<int>(v.kind));
+    if (size_of(v.dtype) == 0)
+      return fail(Code::invalid_plan, "element type {} is not one that a tensor can have here", static_cast<int>(v.dtype));
+    if (!is_known(v.format) || (v.format != kLinear && v.dims.size() < 2))
+      return fail(Code::invalid_plan, "layout {} with block {} is not one that {} dims can have",
+                  static_cast<int>(v.format.layout), v.format.block, v.dims.size());
+    TN_TRY(check_dims(v.dims, plan_, "value", ""));
+    if (boundary_.constant)
+      for (uint32_t d : v.dims)
+        if (plan_.dims[d].op != DimOp::constant)
+          return fail(Code::invalid_plan, "dim table entry {} is not constant, as a refit program's must be", d);
+    return v.view_of == kNoView ? check_memory(v) : check_view(i);
+  }
+
+  Status check_view(uint32_t i) const {
+    const Value& v = region_.values[i];
+    if (v.view_of >= i || region_.values[v.view_of].view_of != kNoView)
+      return fail(Code::invalid_plan, "it views value {}, expected an earlier one that is no view", v.view_of);
+    const Value& of = region_.values[v.view_of];
+    bool same_memory = v.kind == of.kind && v.dtype == of.dtype && v.index == of.index && v.offset == of.offset &&
+                       v.max_bytes == of.max_bytes;
+    bool same_order = v.format == of.format && (v.format == kLinear || v.dims == of.dims);
+    if (same_memory && same_order) return {};
+    return fail(Code::invalid_plan, "it views value {} but differs from it in kind, type, memory or format", v.view_of);
+  }
+
+  Status check_memory(const Value& v) const {
+    if (v.kind == ValueKind::arena) {
+      if (v.index == 0 && v.offset % 64 == 0 && v.offset <= region_.arena_bytes &&
+          v.max_bytes <= region_.arena_bytes - v.offset)
+        return {};
+      return fail(Code::invalid_plan, "its memory at {} with {} bytes does not lie within the arena of {} bytes", v.offset,
+                  v.max_bytes, region_.arena_bytes);
+    }
+    if (v.offset != 0 || v.max_bytes != 0)
+      return fail(Code::invalid_plan, "only arena values have an offset and max_bytes");
+    if (v.kind == ValueKind::weight) return check_weight(v);
+    const auto& ports = v.kind == ValueKind::input ? boundary_.inputs : boundary_.outputs;
+    const char* what = v.kind == ValueKind::input ? "input" : "output";
+    if (v.index >= ports.size()) return fail(Code::invalid_plan, "it is {} {} of {}", what, v.index, ports.size());
+    const Port& port = ports[v.index];
+    if (v.dtype != port.dtype || v.format != port.format)
+      return fail(Code::invalid_plan, "it is {} {} but differs from it in element type or format", what, v.index);
+    if (boundary_.constant && storage_bytes(v.dtype, v.format, constants(v)) !=
+                                  storage_bytes(port.dtype, port.format, port.dims))
+      return fail(Code::invalid_plan, "it is {} {} but differs from it in size", what, v.index);
+    if (boundary_.constant && v.format != kLinear && constants(v) != port.dims)
+      return fail(Code::invalid_plan, "it is {} {} but differs from it in dims", what, v.index);
+    return {};
+  }
+
+  Status check_weight(const Value& v) const {
+    if (v.index >= plan_.weights.size())
+      return fail(Code::invalid_plan, "it is weight {} of {}", v.index, plan_.weights.size());
+    const Weight& w = plan_.weights[v.index];
+    for (uint32_t d : v.dims)
+      if (plan_.dims[d].op != DimOp::constant) return fail(Code::invalid_plan, "it is a weight with a dim that varies");
+    if (v.dtype == w.dtype && v.format == w.format && constants(v) == w.dims) return {};
+    return fail(Code::invalid_plan, "it is weight {} but differs from it in type, dims or format", v.index);
+  }
+
+  std::vector<int64_t> constants(const Value& v) const {
+    std::vector<int64_t> out;
+    for (uint32_t d : v.dims) out.push_back(plan_.dims[d].value);
+    return out;
+  }
+
+  // Each input, output and weight has one value at most; each output has one.
+  Status check_boundary() const {
+    std::vector<bool> seen[3] = {std::vector<bool>(plan_.weights.size()), std::vector<bool>(boundary_.inputs.size()),
+                                 std::vector<bool>(boundary_.outputs.size())};
+    for (const Value& v : region_.values) {
+      if (v.view_of != kNoView || v.kind == ValueKind::arena || v.kind == ValueKind::absent) continue;
+      auto& list = seen[static_cast<int>(v.kind) - static_cast<int>(ValueKind::weight)];
+      if (list[v.index]) return fail(Code::invalid_plan, "two values of kind {} stand for number {}",
+                                     static_cast<int>(v.kind), v.index);
+      list[v.index] = true;
+    }
+    auto missing = std::find(seen[2].begin(), seen[2].end(), false);
+    if (missing == seen[2].end()) return {};
+    return fail(Code::invalid_plan, "no value stands for output {}", missing - seen[2].begin());
+  }
+
+  Status check_step(uint32_t index) {
+    const Step& s = region_.steps[index];
+    constexpr size_t kMaxKernelName = 256;
+    if (s.kernel.empty() || s.kernel.size() > kMaxKernelName || s.name.size() > size_t(limits_.name_bytes) ||
+        s.kernel.find('\0') != s.kernel.npos || s.name.find('\0') != s.name.npos)
+      return fail(Code::invalid_plan, "its kernel or name is no name");
+    if (s.params.size() > kMaxParamBytes)
+      return fail(Code::invalid_plan, "it has {} bytes of parameters, at most {} are allowed", s.params.size(),
+                  kMaxParamBytes);
+    TN_TRY(check_dim_params(s));
+    for (uint32_t origin : s.origins)
+      if (origin >= plan_.origins.size())
+        return fail(Code::invalid_plan, "it comes from node {} of {}", origin, plan_.origins.size());
+    for (uint32_t v : s.inputs) TN_TRY(read(v, index));
+    for (uint32_t v : s.outputs) TN_TRY(written(v, index));
+    if (s.outputs.empty()) return fail(Code::invalid_plan, "it writes nothing");
+    return {};
+  }
+
+  Status check_dim_params(const Step& s) const {
+    uint64_t end = 0;
+    for (const DimParam& p : s.dim_params) {
+      uint64_t after = uint64_t{p.offset} + 8;
+      if (p.offset % 8 != 0 || p.offset < end || after > s.params.size() || p.dim >= plan_.dims.size())
+        return fail(Code::invalid_plan, "its dim parameter at {} (entry {} of the dim table) does not lie within {} bytes, or "
+                    "is out of order", p.offset, p.dim, s.params.size());
+      if (boundary_.constant) return fail(Code::invalid_plan, "a refit program's step has a dim parameter");
+      end = after;
+    }
+    return {};
+  }
+
+  Status read(uint32_t v, uint32_t step) {
+    if (v >= region_.values.size())
+      return fail(Code::invalid_plan, "it reads value {} of {}", v, region_.values.size());
+    uint32_t root = root_of(region_, v);
+    ValueKind kind = region_.values[root].kind;
+    bool is_written = kind == ValueKind::arena || kind == ValueKind::output;
+    if (is_written && lives_[root].first == kNever)
+      return fail(Code::invalid_plan, "it reads value {} before any step has written it", v);
+    lives_[root].last = std::max(lives_[root].last, step);
+    return {};
+  }
+
+  Status written(uint32_t v, uint32_t step) {
+    if (v >= region_.values.size())
+      return fail(Code::invalid_plan, "it writes value {} of {}", v, region_.values.size());
+    uint32_t root = root_of(region_, v);
+    ValueKind kind = region_.values[root].kind;
+    if (kind == ValueKind::absent) return {};
+    if (kind != ValueKind::arena && kind != ValueKind::output)
+      return fail(Code::invalid_plan, "it writes value {}, which is an input or a weight", v);
+    if (lives_[root].first != kNever) return fail(Code::invalid_plan, "it writes value {} a second time", v);
+    lives_[root] = {step, step};
+    return {};
+  }
+
+  // Sweeps over the steps with the live values sorted by offset. A value that dies in a step where output 0 takes its
+  // place exactly leaves before the step's outputs come.
+  Status check_arena() const {
+    std::vector<std::vector<uint32_t>> dying(region_.steps.size());
+    for (uint32_t i = 0; i < lives_.size(); ++i)
+      if (holds_arena(i)) dying[lives_[i].last].push_back(i);
+    std::map<uint64_t, uint32_t> live;  // by offset
+    for (uint32_t s = 0; s < region_.steps.size(); ++s) {
+      const Step& step = region_.steps[s];
+      for (size_t o = 0; o < step.outputs.size(); ++o) {
+        uint32_t root = root_of(region_, step.outputs[o]);
+        if (!holds_arena(root)) continue;
+        const Value& v = region_.values[root];
+        if (auto at = live.find(v.offset); o == 0 && at != live.end() && takes_over(step, s, root, at->second))
+          live.erase(at);
+        if (uint32_t other = overlapping(live, v); other != kNever)
+          return fail(Code::invalid_plan, "in step {} '{}': value {} lies over value {}, which is still needed", s, step.name,
+                      root, other);
+        live.emplace(v.offset, root);
+      }
+      for (uint32_t i : dying[s])
+        if (auto at = live.find(region_.values[i].offset); at != live.end() && at->second == i) live.erase(at);
+    }
+    return {};
+  }
+
+  bool holds_arena(uint32_t i) const {
+    const Value& v = region_.values[i];
+    return v.kind == ValueKind::arena && v.view_of == kNoView && v.max_bytes > 0 && lives_[i].first != kNever;
+  }
+
+  bool takes_over(const Step& step, uint32_t index, uint32_t output, uint32_t old) const {
+    bool is_input = std::any_of(step.inputs.begin(), step.inputs.end(),
+                                [&](uint32_t v) { return root_of(region_, v) == old; });
+    return is_input && lives_[old].last == index &&
+           region_.values[old].max_bytes == region_.values[output].max_bytes;
+  }
+
+  uint32_t overlapping(const std::map<uint64_t, uint32_t>& live, const Value& v) const {
+    auto next = live.lower_bound(v.offset);
+    if (next != live.end() && next->first < v.offset + v.max_bytes) return next->second;
+    if (next == live.begin()) return kNever;
+    const Value& before = region_.values[std::prev(next)->second];
+    return before.offset + before.max_bytes > v.offset ? std::prev(next)->second : kNever;
+  }
+
+  const Plan& plan_;
+  const Region& region_;
+  const Boundary& boundary_;
+  const Limits& limits_;
+  std::vector<Life> lives_;  // of values that are no views
+};
+
+}  // namespace
+
+Status check_dims(std::span<const uint32_t> dims, const Plan& plan, std::string_view what, std::string_view name) {
+  if (dims.size() > kMaxRank)
+    return fail(Code::invalid_plan, "{} '{}' has {} dims, at most {} are supported", what, name, dims.size(), kMaxRank);
+  for (uint32_t d : dims)
+    if (d >= plan.dims.size())
+      return fail(Code::invalid_plan, "{} '{}' uses entry {} of a dim table of {}", what, name, d, plan.dims.size());
+  return {};
+}
+
+Status check_region(const Plan& plan, const Region& region, const Boundary& boundary, const Limits& limits) {
+  return RegionCheck(plan, region, boundary, limits).run();
+}
+
+std::vector<InPlace> in_place_steps(const Region& region) {
+  std::vector<InPlace> out;
+  for (uint32_t s = 0; s < region.steps.size(); ++s) {
+    const Step& step = region.steps[s];
+    if (step.outputs.empty()) continue;
+    uint32_t output = root_of(region, step.outputs[0]);
+    const Value& o = region.values[output];
+    if (o.kind != ValueKind::arena || o.max_bytes == 0) continue;
+    for (uint32_t i = 0; i < step.inputs.size(); ++i) {
+      const Value& v = region.values[root_of(region, step.inputs[i])];
+      if (v.kind == ValueKind::arena && v.max_bytes > 0 && v.offset == o.offset) out.push_back({s, i});
+    }
+  }
+  return out;
+}
+
+}  // namespace tenon::plan

@@ -1,0 +1,31 @@
+// Verification of one region: values, steps, and the arena's layout.
+#pragma once
+
+#include <string_view>
+
+#include "base/limits.h"
+#include "plan/plan.h"
+
+namespace tenon::plan {
+
+// A tensor that a region takes or gives.
+struct Port {
+  DType dtype = DType::none;
+  Format format;
+  std::vector<int64_t> dims;  // of a refit program: constants; else empty, compared when shapes are known
+
+  friend bool operator==(const Port&, const Port&) = default;
+};
+
+struct Boundary {
+  std::vector<Port> inputs, outputs;
+  bool constant = false;      // all dims of the region are constants, and ports have dims
+};
+
+// The plan's dim table, bindings and weights have been checked.
+Status check_region(const Plan& plan, const Region& region, const Boundary& boundary, const Limits& limits);
+
+// Entries of the dim table, at most kMaxRank.
+Status check_dims(std::span<const uint32_t> dims, const Plan& plan, std::string_view what, std::string_view name);
+
+}  // namespace tenon::plan
