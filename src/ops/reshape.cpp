@@ -1,0 +1,160 @@
+// reshape: the same elements under other dims. ONNX: Reshape, Flatten, Squeeze, Unsqueeze.
+#include <algorithm>
+
+#include "base/limits.h"
+#include "ops/content.h"
+#include "ops/ops.h"
+#include "ops/shapes.h"
+
+namespace tenon {
+namespace {
+
+constexpr AttrSpec kAttrs[] = {{"shape", AttrKind::shape, true}};
+
+Result<Inferred> infer(NodeView view) {
+  const TensorType& x = view.input(0);
+  Shape shape = view.attrs().shape("shape");
+  if (always_equal(element_count(x.shape), element_count(shape)) == false)
+    return fail(Code::invalid_model, "{} cannot be reshaped to {}: it has {} elements, not {}", print(x), print(shape),
+                element_count(x.shape).text(), element_count(shape).text());
+  Content content = content_of(view, 0);
+  if (shape.size() > 1) content.reset();
+  return one_output({x.dtype, std::move(shape), x.format}, std::move(content));
+}
+
+Result<KernelCall> reference(NodeView) { return KernelCall::without_params("copy.linear"); }
+
+Result<bool> drop_same(NodeView view, Patch& patch) {
+  if (view.input(0).shape != view.attrs().shape("shape")) return false;
+  patch.replace(view.node().outputs[0], view.node().inputs[0]);
+  return true;
+}
+
+Result<bool> merge(NodeView view, Patch& patch) {
+  const Node* inner = view.graph().producer(view.node().inputs[0]);
+  if (!inner || inner->op != &kReshape) return false;
+  TN_ASSIGN(ValueId merged, reshape(patch, inner->inputs[0], view.attrs().shape("shape")));
+  patch.replace(view.node().outputs[0], merged);
+  return true;
+}
+
+constexpr Rule kRules[] = {{"reshape_to_same_shape", drop_same}, {"merge_reshapes", merge}};
+
+// The dims that ONNX's shape operand asks for: 0 keeps a dim (unless allowzero), one -1 takes what is left.
+Result<Shape> resolve(const Shape& x, std::vector<Dim> wanted, bool allow_zero) {
+  std::optional<size_t> free;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].is(-1)) {
+      if (free) return fail(Code::invalid_model, "Reshape: the shape {} has more than one -1", print(wanted));
+      free = i;
+    } else if (wanted[i].is(0) && !allow_zero) {
+      if (i >= x.size())
+        return fail(Code::invalid_model, "Reshape: entry {} of shape {} is 0, the input {} has no dim {}", i,
+                    print(wanted), print(x), i);
+      wanted[i] = x[i];
+    } else if (wanted[i].is_constant() && wanted[i].value() < 0) {
+      return fail(Code::invalid_model, "Reshape: entry {} of shape {} is negative", i, print(wanted));
+    }
+  }
+  if (!free) return wanted;
+  Shape rest = wanted;
+  rest.erase(rest.begin() + static_cast<ptrdiff_t>(*free));
+  if (element_count(rest).is(0))
+    return fail(Code::invalid_model, "Reshape: the -1 of shape {} cannot be found: the other dims are 0", print(wanted));
+  wanted[*free] = quotient(x, rest);
+  return wanted;
+}
+
+Status finish(OnnxNode& node, Shape shape) {
+  TN_ASSIGN(ValueId out, reshape(node.build(), node.input(0), std::move(shape)));
+  node.output(0, out);
+  return {};
+}
+
+Status onnx_reshape_attr(OnnxNode& node) {
+  std::vector<int64_t> wanted = node.attrs().integers("shape");
+  TN_ASSIGN(Shape shape, resolve(node.type(0).shape, {wanted.begin(), wanted.end()}, false));
+  return finish(node, std::move(shape));
+}
+
+Status onnx_reshape(OnnxNode& node) {
+  TN_ASSIGN(std::vector<Dim> wanted, node.dims(1, "shape"));
+  TN_ASSIGN(Shape shape, resolve(node.type(0).shape, std::move(wanted), node.attrs().integer("allowzero") != 0));
+  return finish(node, std::move(shape));
+}
+
+Status onnx_flatten(OnnxNode& node) {
+  const Shape& x = node.type(0).shape;
+  int64_t axis = node.attrs().integer("axis", 1), rank = static_cast<int64_t>(x.size());
+  if (axis < -rank || axis > rank)
+    return fail(Code::invalid_model, "Flatten: axis {} is outside [{}, {}]", axis, -rank, rank);
+  auto split = x.begin() + (axis < 0 ? axis + rank : axis);
+  return finish(node, {element_count({x.begin(), split}), element_count({split, x.end()})});
+}
+
+// The axes of an operand or attribute, normalised; nullopt if there is none.
+Result<std::optional<std::vector<size_t>>> axes_of(OnnxNode& node, size_t rank) {
+  std::vector<int64_t> axes;
+  if (node.version() >= 13) {
+    if (!node.has(1)) return std::nullopt;
+    TN_ASSIGN(axes, node.integers(1, "axes"));
+  } else {
+    if (!node.attrs().has("axes")) return std::nullopt;
+    axes = node.attrs().integers("axes");
+  }
+  std::vector<size_t> out;
+  for (int64_t value : axes) {
+    TN_ASSIGN(int64_t axis, node.axis(value, rank));
+    if (std::find(out.begin(), out.end(), static_cast<size_t>(axis)) != out.end())
+      return fail(Code::invalid_model, "axis {} is named twice", value);
+    out.push_back(static_cast<size_t>(axis));
+  }
+  return out;
+}
+
+Status onnx_squeeze(OnnxNode& node) {
+  const Shape& x = node.type(0).shape;
+  TN_ASSIGN(auto axes, axes_of(node, x.size()));
+  Shape shape;
+  for (size_t d = 0; d < x.size(); ++d) {
+    bool named = axes ? std::find(axes->begin(), axes->end(), d) != axes->end() : x[d].is(1);
+    if (!named) shape.push_back(x[d]);
+    else if (x[d].is_constant() && !x[d].is(1))
+      return fail(Code::invalid_model, "Squeeze: dim {} of {} is not 1", d, print(x));
+  }
+  return finish(node, std::move(shape));
+}
+
+Status onnx_unsqueeze(OnnxNode& node) {
+  Shape shape = node.type(0).shape;
+  std::vector<int64_t> named = node.attrs().integers("axes");
+  if (node.version() >= 13) {
+    TN_ASSIGN(named, node.integers(1, "axes"));
+  }
+  if (shape.size() + named.size() > kMaxRank)
+    return fail(Code::unsupported, "Unsqueeze: {} dims and {} more are above the limit of {}", shape.size(),
+                named.size(), kMaxRank);
+  std::vector<size_t> axes;
+  for (int64_t value : named) {
+    TN_ASSIGN(int64_t axis, node.axis(value, shape.size() + named.size()));
+    axes.push_back(static_cast<size_t>(axis));
+  }
+  std::sort(axes.begin(), axes.end());
+  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end())
+    return fail(Code::invalid_model, "Unsqueeze: an axis is named twice");
+  for (size_t axis : axes) shape.insert(shape.begin() + static_cast<ptrdiff_t>(axis), Dim(1));
+  return finish(node, std::move(shape));
+}
+
+constexpr OnnxRow kRows[] = {
+    {"Reshape", 1, onnx_reshape_attr}, {"Reshape", 5, onnx_reshape},       {"Flatten", 1, onnx_flatten},
+    {"Squeeze", 1, onnx_squeeze},      {"Unsqueeze", 1, onnx_unsqueeze},
+};
+
+}  // namespace
+
+const OpDef kReshape{.name = "reshape", .min_inputs = 1, .max_inputs = 1, .attrs = kAttrs, .infer = infer,
+                     .reference = reference, .rules = kRules, .is_view = true};
+const OpFile reshape_ops{&kReshape, kRows};
+
+}  // namespace tenon
