@@ -17,7 +17,7 @@ namespace tenon {
 using Content = std::optional<std::vector<Dim>>;
 
 // Tensors with more elements are not followed.
-inline constexpr int64_t kMaxContent = 256;
+inline constexpr int64_t kMaxContent = 64;
 
 // The content of a value: what infer found, or a small integer or bool constant's elements. Reading is not using: a
 // pass or an expansion whose result depends on a content calls use_content.

@@ -92,33 +92,32 @@ Status onnx_flatten(OnnxNode& node) {
   return finish(node, {element_count({x.begin(), split}), element_count({split, x.end()})});
 }
 
-// The axes of an operand or attribute, normalised; nullopt if there is none.
-Result<std::optional<std::vector<size_t>>> axes_of(OnnxNode& node, size_t rank) {
-  std::vector<int64_t> axes;
-  if (node.version() >= 13) {
-    if (!node.has(1)) return std::nullopt;
-    TN_ASSIGN(axes, node.integers(1, "axes"));
-  } else {
-    if (!node.attrs().has("axes")) return std::nullopt;
-    axes = node.attrs().integers("axes");
+// Whether a dim is to go, by the axes operand or attribute; without one, dims of 1 go.
+Result<std::vector<bool>> squeezed(OnnxNode& node) {
+  const Shape& x = node.type(0).shape;
+  std::vector<bool> out(x.size(), false);
+  const bool given = node.version() >= 13 ? node.has(1) : node.attrs().has("axes");
+  if (!given) {
+    for (size_t d = 0; d < x.size(); ++d) out[d] = x[d].is(1);
+    return out;
   }
-  std::vector<size_t> out;
+  std::vector<int64_t> axes = node.attrs().integers("axes");
+  if (node.version() >= 13) {
+    TN_ASSIGN(axes, node.integers(1, "axes"));
+  }
   for (int64_t value : axes) {
-    TN_ASSIGN(int64_t axis, node.axis(value, rank));
-    if (std::find(out.begin(), out.end(), static_cast<size_t>(axis)) != out.end())
-      return fail(Code::invalid_model, "axis {} is named twice", value);
-    out.push_back(static_cast<size_t>(axis));
+    TN_ASSIGN(int64_t axis, node.axis(value, x.size()));
+    out[static_cast<size_t>(axis)] = true;
   }
   return out;
 }
 
 Status onnx_squeeze(OnnxNode& node) {
   const Shape& x = node.type(0).shape;
-  TN_ASSIGN(auto axes, axes_of(node, x.size()));
+  TN_ASSIGN(std::vector<bool> gone, squeezed(node));
   Shape shape;
   for (size_t d = 0; d < x.size(); ++d) {
-    bool named = axes ? std::find(axes->begin(), axes->end(), d) != axes->end() : x[d].is(1);
-    if (!named) shape.push_back(x[d]);
+    if (!gone[d]) shape.push_back(x[d]);
     else if (x[d].is_constant() && !x[d].is(1))
       return fail(Code::invalid_model, "Squeeze: dim {} of {} is not 1", d, print(x));
   }
