@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Tenon against ONNX Runtime on the CPU: the zoo at batch 1, FP32.
+
+    bench/bench.py [--build DIR] [--threads 1,2] [--rounds 7] [--no-onednn | --both] [--results] [--layers MODEL] [MODEL ...]
+
+Both run in one process, on the same processors (sched_setaffinity), with the same number of threads. In each round
+they alternate: Tenon, ONNX Runtime, Tenon again; each measures the median of several runs over rotated input buffers.
+A row is the median over the rounds of (ONNX Runtime's time / Tenon's time): above 1, Tenon is faster. The A/A column is
+the spread of (Tenon's first time / Tenon's second time) over the rounds: what the machine's noise does to a ratio.
+
+--results writes JSON and Markdown into docs/results/. --layers prints where Tenon's time goes, step by step, and ONNX
+Runtime's time by operator.
+"""
+import argparse
+import collections
+import datetime
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+ROTATED = 4        # input buffers, so that inputs do not sit in a cache
+SLICE = 0.15       # seconds of runs a peer gets in each round, at least three runs
+
+
+def feeds(zoo, name):
+    length = zoo.LENGTHS[0] if zoo.is_sequence(name) else None
+    return [zoo.draw(name, 1, length, seed=seed) for seed in range(ROTATED)]
+
+
+def fixed_profile(feed):
+    return {name: (array.shape,) * 3 for name, array in feed.items()}
+
+
+class Tenon:
+    def __init__(self, zoo, name, threads, onednn):
+        import tenon_ctypes as tenon
+        self.feeds = feeds(zoo, name)
+        start = time.monotonic()
+        self.built = tenon.build(zoo.path(name), [fixed_profile(self.feeds[0])], threads=threads, onednn=onednn,
+                                 timing_cache=zoo.CACHE / f"bench-{threads}.timing")
+        self.build_s = time.monotonic() - start
+        self.engine = tenon.Engine(self.built.plan, threads=threads)
+        self.contexts = []
+        for feed in self.feeds:
+            context = self.engine.context()
+            context.bind(feed)
+            self.contexts.append(context)
+
+    def run(self, index):
+        self.contexts[index % ROTATED].execute()
+
+    def outputs(self):
+        return self.contexts[0].outputs
+
+
+class OnnxRuntime:
+    def __init__(self, zoo, name, threads, profile=False):
+        import onnxruntime as ort
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        if profile:
+            options.enable_profiling = True
+            options.profile_file_prefix = tempfile.mktemp(prefix="tenon-ort-")
+        self.session = ort.InferenceSession(str(zoo.path(name)), options, providers=["CPUExecutionProvider"])
+        self.bindings = []
+        names = [o.name for o in self.session.get_outputs()]
+        for feed in feeds(zoo, name):
+            outputs = self.session.run(None, feed)
+            binding = self.session.io_binding()
+            for tensor, array in feed.items():
+                binding.bind_cpu_input(tensor, array)
+            values = [ort.OrtValue.ortvalue_from_numpy(o) for o in outputs]
+            for tensor, value in zip(names, values):
+                binding.bind_ortvalue_output(tensor, value)
+            self.bindings.append((binding, feed, values))
+
+    def run(self, index):
+        self.session.run_with_iobinding(self.bindings[index % ROTATED][0])
+
+    def outputs(self):
+        return {o.name: v.numpy() for o, v in zip(self.session.get_outputs(), self.bindings[0][2])}
+
+
+def measure(peer, runs):
+    times = []
+    for index in range(runs):
+        start = time.perf_counter_ns()
+        peer.run(index)
+        times.append(time.perf_counter_ns() - start)
+    return statistics.median(times) / 1e6
+
+
+def row(arguments, name, threads, onednn):
+    """One network, one thread count, in this process; prints a JSON row."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    import zoo
+    peer, tenon = OnnxRuntime(zoo, name, threads), Tenon(zoo, name, threads, onednn)
+    for each in (tenon, peer):
+        measure(each, 3)
+    runs = {each: max(3, int(SLICE * 1e3 / max(measure(each, 3), 1e-3))) for each in (tenon, peer)}
+    runs = {each: min(n, 2000) for each, n in runs.items()}
+    rounds = []
+    for _ in range(arguments.rounds):
+        rounds.append((measure(tenon, runs[tenon]), measure(peer, runs[peer]), measure(tenon, runs[tenon])))
+    for each in (tenon, peer):
+        each.run(0)
+    worst = max(zoo.error(tenon.outputs()[k], v) for k, v in peer.outputs().items())
+    ratios = [2 * b / (a + c) for a, b, c in rounds]
+    aa = [a / c for a, _, c in rounds]
+    print("ROW " + json.dumps({
+        "model": name, "threads": threads, "onednn": onednn, "batch": 1, "precision": "fp32",
+        "tenon_ms": statistics.median(min(a, c) for a, _, c in rounds), "ort_ms": statistics.median(b for _, b, _ in rounds),
+        "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios),
+        "aa_min": min(aa), "aa_max": max(aa), "rounds": len(rounds), "error": worst, "build_s": tenon.build_s}), flush=True)
+
+
+def layers(arguments, name, threads, onednn):
+    """Where the time goes: Tenon by step, both by operator."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    import zoo
+    tenon, repeats = Tenon(zoo, name, threads, onednn), 20
+    for index in range(3):
+        tenon.run(index)
+    totals = collections.OrderedDict()
+    for index in range(repeats):
+        for position, layer in enumerate(tenon.contexts[0].profile()):
+            entry = totals.setdefault((position, layer.name, layer.kernel), [0.0, layer.nodes])
+            entry[0] += layer.microseconds / repeats
+    whole = sum(t for t, _ in totals.values())
+    print(f"{name}, {threads} threads, oneDNN {'on' if onednn else 'off'}: {len(totals)} steps, {whole / 1e3:.2f} ms")
+    print(f"{'µs':>10} {'share':>6}  {'kernel':28} step: ONNX nodes")
+    shown = sorted(totals.items(), key=lambda item: -item[1][0])[:arguments.top]
+    for (_, step, kernel), (microseconds, nodes) in shown:
+        print(f"{microseconds:10.1f} {microseconds / whole:6.1%}  {kernel:28} {step}: {', '.join(nodes)[:90]}")
+    by_kernel = collections.Counter()
+    for (_, _, kernel), (microseconds, _) in totals.items():
+        by_kernel[kernel] += microseconds
+    print("\nTenon by kernel")
+    for kernel, microseconds in by_kernel.most_common():
+        print(f"{microseconds:10.1f} {microseconds / whole:6.1%}  {kernel}")
+
+    peer = OnnxRuntime(zoo, name, threads, profile=True)
+    for index in range(repeats):
+        peer.run(index)
+    by_operator, file = collections.Counter(), peer.session.end_profiling()
+    runs = repeats + ROTATED
+    for event in json.loads(pathlib.Path(file).read_text()):
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            by_operator[event["args"]["op_name"]] += event["dur"] / runs
+    os.unlink(file)
+    whole = sum(by_operator.values())
+    print(f"\nONNX Runtime by operator (its own profiler): {whole / 1e3:.2f} ms")
+    for operator, microseconds in by_operator.most_common():
+        print(f"{microseconds:10.1f} {microseconds / whole:6.1%}  {operator}")
+
+
+def spawn(arguments, name, threads, onednn, extra=()):
+    command = [sys.executable, __file__, "--build", str(arguments.build), "--rounds", str(arguments.rounds),
+               "--top", str(arguments.top), "--threads", str(threads), *extra, name]
+    command += [] if onednn else ["--no-onednn"]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    return done.returncode, done.stdout, done.stderr
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), platform.machine())
+    import onnxruntime
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout
+    return {"date": datetime.date.today().isoformat(), "processor": model, "processors": os.cpu_count(),
+            "onnxruntime": onnxruntime.__version__, "commit": commit.strip()}
+
+
+def markdown(rows, about):
+    lines = [f"Tenon against ONNX Runtime {about['onnxruntime']}, batch 1, FP32. {about['date']}, commit {about['commit']}, "
+             f"{about['processor']}, {about['processors']} processors.", "",
+             "Ratio: ONNX Runtime's time over Tenon's, median over alternating rounds; above 1, Tenon is faster. A/A: the "
+             "same ratio of Tenon to itself, smallest to largest.", ""]
+    for onednn in (True, False):
+        for threads in sorted({r["threads"] for r in rows}):
+            part = [r for r in rows if r["onednn"] == onednn and r["threads"] == threads]
+            if not part:
+                continue
+            lines += [f"## {threads} thread{'s' if threads > 1 else ''}, {'with' if onednn else 'without'} oneDNN", "",
+                      "| model | Tenon ms | ONNX Runtime ms | ratio | of rounds | A/A | error |",
+                      "| --- | ---: | ---: | ---: | --- | --- | ---: |"]
+            lines += [f"| {r['model']} | {r['tenon_ms']:.3f} | {r['ort_ms']:.3f} | **{r['ratio']:.2f}** | "
+                      f"{r['ratio_min']:.2f}–{r['ratio_max']:.2f} | {r['aa_min']:.2f}–{r['aa_max']:.2f} | "
+                      f"{r['error']:.0e} |" for r in part]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--no-onednn", action="store_true")
+    parser.add_argument("--both", action="store_true", help="a second table without oneDNN")
+    parser.add_argument("--results", action="store_true", help="write docs/results/cpu-DATE.{json,md}")
+    parser.add_argument("--layers", action="store_true", help="per-layer tables instead of ratios")
+    parser.add_argument("--top", type=int, default=25)
+    parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("models", nargs="*", metavar="MODEL")
+    arguments = parser.parse_args()
+    os.environ["TENON_BUILD"] = str(arguments.build)
+    threads = [int(t) for t in arguments.threads.split(",")]
+    if arguments.row:
+        return row(arguments, arguments.models[0], threads[0], not arguments.no_onednn)
+    import zoo
+    names = arguments.models or zoo.NAMES + ["magika"]
+    if unknown := set(names) - {*zoo.NAMES, "magika"}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(zoo.NAMES)}, magika")
+    if arguments.layers:
+        return layers(arguments, names[0], threads[-1], not arguments.no_onednn)
+
+    rows, failed = [], 0
+    print(f"{'model':24} {'threads':>7} {'oneDNN':>6} {'Tenon ms':>9} {'ORT ms':>9} {'ratio':>6} {'rounds':>11} {'A/A':>11} {'error':>8}")
+    for onednn in ([True, False] if arguments.both else [not arguments.no_onednn]):
+        for count in threads:
+            for name in names:
+                status, out, err = spawn(arguments, name, count, onednn, ["--row"])
+                found = [json.loads(line[4:]) for line in out.splitlines() if line.startswith("ROW ")]
+                if not found:
+                    failed += 1
+                    print(f"{name:24} {count:7} {'on' if onednn else 'off':>6} failed, status {status}: "
+                          f"{err.strip().splitlines()[-1] if err.strip() else ''}", flush=True)
+                    continue
+                r = found[0]
+                rows.append(r)
+                print(f"{name:24} {count:7} {'on' if onednn else 'off':>6} {r['tenon_ms']:9.3f} {r['ort_ms']:9.3f} {r['ratio']:6.2f} "
+                      f"{r['ratio_min']:5.2f}–{r['ratio_max']:<5.2f} {r['aa_min']:5.2f}–{r['aa_max']:<5.2f} {r['error']:8.0e}", flush=True)
+    if arguments.results and rows:
+        about = machine()
+        folder = ROOT / "docs" / "results"
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = folder / f"cpu-{about['date']}"
+        stem.with_suffix(".json").write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
+        stem.with_suffix(".md").write_text("# CPU results\n\n" + markdown(rows, about))
+        print(f"written: {stem}.json, {stem}.md")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
