@@ -17,7 +17,6 @@ enum ExitCode : int {
   kExitInput = 5,        // an input file, name, shape or type that does not fit the network
   kExitOutput = 6,       // a file could not be written
   kExitFailure = 1,      // anything else, named in the message
-  kExitInterrupted = 130,
 };
 
 struct Failure {

@@ -262,9 +262,9 @@ class Context(Handle):
             call("tn_execution_context_set_input_shape", self, name, *_int64s(array.shape))
         for name, tensor in self.engine.tensors.items():
             if not tensor.is_input:
-                out = np.empty(_dims("tn_execution_context_get_shape", self, name), tensor.dtype)
-                out.view(np.uint8).reshape(-1)[...] = 0xA5 if out.nbytes and out.ndim else 0
-                self.outputs[name] = out
+                dims = _dims("tn_execution_context_get_shape", self, name)
+                poisoned = np.full(int(np.prod(dims, dtype=np.int64)) * tensor.dtype.itemsize, 0xA5, np.uint8)
+                self.outputs[name] = poisoned.view(tensor.dtype).reshape(dims)
         for name, array in {**self.inputs, **self.outputs}.items():
             data = c.c_void_p(array.ctypes.data) if array.nbytes else None
             call("tn_execution_context_set_buffer", self, name, data, c.c_size_t(array.nbytes))
