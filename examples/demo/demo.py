@@ -46,15 +46,13 @@ def gather(folder, build, model):
         archive.write(ROOT / "README.md", "README.md")
     (folder / "package.json").write_text(json.dumps(
         {"name": "demo", "version": "1.0.0", "scripts": {"test": "make test"}, "dependencies": {"left-pad": "^1.3.0"}}, indent=2))
-    library = next((p for p in sorted(build.glob("**/libtenon.so*")) if p.is_file()), None)
+    library = build / "libtenon.so"
     files = [("README.md", ROOT / "README.md", "markdown"), ("Makefile", ROOT / "Makefile", "makefile"),
              ("filetype.cpp", pathlib.Path(__file__).with_name("filetype.cpp"), "cpp"),
              ("demo.py", pathlib.Path(__file__), "python"), ("LICENSE", ROOT / "LICENSE", "txt"),
-             ("model.onnx", model, "onnx"), ("gradient.png", folder / "gradient.png", "png"),
+             ("libtenon.so", library, "elf"), ("model.onnx", model, "onnx"), ("gradient.png", folder / "gradient.png", "png"),
              ("archive.zip", folder / "archive.zip", "zip"), ("package.json", folder / "package.json", "json"),
              ("readings.csv", folder / "readings.csv", "csv")]
-    if library:
-        files.insert(4, (library.name, library, "elf"))
     return files
 
 

@@ -15,10 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def _library():
     build = pathlib.Path(os.environ.get("TENON_BUILD", ROOT / "build"))
-    found = sorted(p for p in build.glob("**/libtenon.so*") if p.is_file() and ".p" not in p.suffixes)
-    if not found:
-        raise FileNotFoundError(f"no libtenon.so beneath {build}: run `make build` first")
-    library = c.CDLL(str(found[0]))
+    if not (build / "libtenon.so").exists():
+        raise FileNotFoundError(f"no libtenon.so in {build}: run `make build` first")
+    library = c.CDLL(str((build / "libtenon.so").resolve()))
     library.tn_error_get_code.restype = c.c_int32
     library.tn_error_get_message.restype = None
     library.tn_build_info.restype = c.c_char_p
