@@ -44,10 +44,9 @@ struct Claim {
 
 struct Tactic {
   std::string_view name;          // "matmul_packed"
-  std::string_view op;            // the op it computes
+  std::string_view op;            // the op it computes; "" for every op
   Claim (*claim)(NodeView node, const TargetInfo& target);
-  // Extent of the profile for which a dim that is not constant is taken when a claim needs a number (block sizes):
-  // the node's types hold symbols; a candidate must be valid for every value of them.
+  // The node's types may hold symbols: a candidate must be valid for every value that they can take.
 };
 
 // In the order of tactics.def. The reference tactic, which claims every node that has a reference kernel, comes last.

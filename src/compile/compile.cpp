@@ -1,0 +1,159 @@
+#include "compile/compile.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/cpu.h"
+#include "compile/lower.h"
+#include "compile/report.h"
+#include "passes/passes.h"
+#include "passes/static_values.h"
+#include "plan/serialize.h"
+
+namespace tenon {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+// What a graph goes through before selection. A pass may stand here more than once.
+const Pass* const kPasses[] = {
+    &k_expand,                 // ONNX nodes become core ops, typed
+    &k_dead_code,              // shape computations that shape values replaced
+    &k_canonicalise,           // identities go, local rules
+    &k_common_subexpressions,  // equal nodes merge
+    &k_fuse,                   // pointwise nodes move into their neighbours
+    &k_absorb_transposes,      // matmuls read their operands as they lie
+    &k_canonicalise,           //
+    &k_fuse,                   // what the transposes stood between
+    &k_dead_code,
+};
+
+class Build {
+ public:
+  Build(const Graph& network, const BuildConfig& config, const Log& log)
+      : begin_(Clock::now()), graph_(network), config_(config), log_(log) {}
+
+  Result<BuildResult> run() {
+    TN_TRY(find_target());
+    TN_ASSIGN(symbols_, symbol_ranges(graph_, config_, log_));
+    TN_TRY(run_passes());
+    std::vector<bool> is_static = static_values(graph_);
+    TN_ASSIGN(Selection selection, choose(is_static));
+    TN_ASSIGN(ChosenGraph chosen, materialise(graph_, is_static, selection));
+    TN_TRY(check("materialise", chosen.graph));
+    TN_TRY(tell("lower", 0.95));
+    TN_ASSIGN(Lowered lowered, lower(chosen, symbols_, config_, plan_target(chosen), *kernels_));
+    TN_ASSIGN(std::vector<std::byte> bytes, plan::write(lowered.plan));
+    TN_TRY(tell("done", 1));
+    std::string report = write_report({graph_, selection, chosen, lowered.plan, passes_, decisions_,
+                                       milliseconds_since(begin_)});
+    return BuildResult{std::move(bytes), std::move(report)};
+  }
+
+ private:
+  Status find_target() {
+    if (config_.device != "cpu")
+      return fail(Code::unsupported, "device {} is not there; this library builds for: cpu", config_.device);
+    if (config_.timer != "real" && config_.timer != "fake")
+      return fail(Code::invalid_argument, "timer {} is unknown; there are real and fake", config_.timer);
+    kernels_ = config_.use_onednn ? &full_kernel_table() : &host_kernel_table();
+    target_.cpu_features = cpu_features() & ~config_.masked_cpu_features;
+    CacheSizes caches = cpu_caches();
+    target_.l1d = caches.l1d;
+    target_.l2 = caches.l2;
+    target_.l3 = caches.l3;
+    target_.threads = config_.threads > 0 ? config_.threads : cpu_count();
+    target_.onednn = kernels_->libraries();
+    return {};
+  }
+
+  Status tell(std::string_view phase, double fraction) const {
+    if (!config_.progress || config_.progress(phase, fraction)) return {};
+    return fail(Code::cancelled, "the build was cancelled in phase {}", phase);
+  }
+
+  Status check(std::string_view pass, const Graph& graph) const {
+    if (auto status = verify(graph); !status) return trail(std::move(status.error()), "after pass {}", pass);
+    if (config_.after_pass) TN_TRY(config_.after_pass(pass, graph));
+    return {};
+  }
+
+  Status run_passes() {
+    std::unique_ptr<ClaimOracle> oracle = make_claim_oracle(target_, config_.disabled_tactics);
+    PassContext context{oracle.get(), &decisions_};
+    size_t done = 0;
+    for (const Pass* pass : kPasses) {
+      TN_TRY(tell(pass->name, 0.3 * static_cast<double>(done++) / std::size(kPasses)));
+      bool skipped = pass != &k_expand && config_.disabled_passes.count(pass->name);
+      PassRecord record{std::string(pass->name), 0, graph_.order().size(), 0, skipped};
+      auto begin = Clock::now();
+      if (!skipped) {
+        if (auto status = pass->run(graph_, context); !status)
+          return trail(std::move(status.error()), "in pass {}", pass->name);
+        TN_TRY(check(pass->name, graph_));
+      }
+      record.milliseconds = milliseconds_since(begin);
+      record.nodes_after = graph_.order().size();
+      passes_.push_back(std::move(record));
+    }
+    return {};
+  }
+
+  Result<Selection> choose(const std::vector<bool>& is_static) {
+    SelectOptions options;
+    options.target = target_;
+    options.fingerprint = fmt::format("tenon {} cpu {} threads {} {}", TENON_VERSION,
+                                      cpu_feature_names(target_.cpu_features), target_.threads, target_.onednn);
+    options.disabled = config_.disabled_tactics;
+    options.forced = config_.forced_tactic;
+    // Timed at the first profile's opt; able to run at every profile's bounds.
+    options.points.push_back(symbols_.values(0, &plan::Range::opt));
+    for (size_t profile = 0; profile < symbols_.ranges.size(); ++profile)
+      for (auto which : {&plan::Range::min, &plan::Range::opt, &plan::Range::max}) {
+        SymbolValues point = symbols_.values(profile, which);
+        if (std::find(options.points.begin(), options.points.end(), point) == options.points.end())
+          options.points.push_back(std::move(point));
+      }
+    options.progress = [&](double fraction) { return tell("select", 0.3 + 0.6 * fraction).has_value(); };
+    std::unique_ptr<Timer> timer;
+    if (config_.timer == "fake") timer = make_fake_timer(*kernels_, target_.threads);
+    else {
+      TN_ASSIGN(timer, make_real_timer(*kernels_, target_.threads));
+    }
+    TimingCache own;
+    TimingCache& cache = config_.timing_cache ? *config_.timing_cache : own;
+    return select(graph_, is_static, *kernels_, *timer, cache, options);
+  }
+
+  plan::Target plan_target(const ChosenGraph& chosen) const {
+    plan::Target target{"cpu", 0, "", target_.threads};
+    for (const auto& [node, call] : chosen.calls)
+      if (const Kernel* kernel = kernels_->find(call.kernel)) {
+        target.cpu_features |= kernel->cpu_features;
+        if (!host_kernel_table().find(call.kernel)) target.libraries = kernels_->libraries();
+      }
+    return target;
+  }
+
+  Clock::time_point begin_;
+  Graph graph_;
+  const BuildConfig& config_;
+  const Log& log_;
+  const KernelTable* kernels_ = nullptr;
+  TargetInfo target_;
+  SymbolRanges symbols_;
+  std::vector<PassRecord> passes_;
+  std::vector<Decision> decisions_;
+};
+
+}  // namespace
+
+Result<BuildResult> build_plan(const Graph& network, const BuildConfig& config, const Log& log) {
+  return Build(network, config, log).run();
+}
+
+}  // namespace tenon

@@ -1,0 +1,275 @@
+#include "compile/lower.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/checked.h"
+#include "base/hash.h"
+#include "compile/region.h"
+#include "passes/static_values.h"
+#include "runtime/program.h"
+
+namespace tenon {
+namespace {
+
+class Lowering {
+ public:
+  Lowering(const ChosenGraph& chosen, const SymbolRanges& symbols, const BuildConfig& config,
+           const plan::Target& target, const KernelTable& kernels)
+      : chosen_(chosen), graph_(chosen.graph), symbols_(symbols), config_(config), kernels_(kernels),
+        static_(static_values(chosen.graph)), dims_(symbols.symbols) {
+    plan_.network = graph_.name;
+    plan_.target = target;
+  }
+
+  Result<Lowered> run() {
+    for (const std::string& symbol : symbols_.symbols) plan_.symbols.push_back({symbol});
+    for (const Origin& origin : graph_.origins) plan_.origins.emplace_back(origin.name, origin.op_type);
+    TN_TRY(boundary());
+    for (size_t profile = 0; profile < symbols_.ranges.size(); ++profile) TN_TRY(lower_profile(profile));
+    TN_TRY(lower_pins());
+    TN_TRY(lower_weights());
+    plan_.dims = dims_.take();
+    plan_.weight_bytes = weights_;
+    return Lowered{std::move(plan_), std::move(weights_)};
+  }
+
+ private:
+  plan::Binding binding(std::string name, const TensorType& type) {
+    plan::Binding out{std::move(name), type.dtype, {}};
+    for (const Dim& dim : type.shape) out.dims.push_back(dims_.of(dim));
+    return out;
+  }
+
+  Status boundary() {
+    std::set<std::string> names;
+    auto unique = [&](const std::string& name, const char* what) -> Status {
+      if (names.insert(name).second) return {};
+      return fail(Code::invalid_model, "{} {} has the name of another input or output", what, name);
+    };
+    for (ValueId id : graph_.inputs) {
+      TN_TRY(unique(graph_.value(id).name, "input"));
+      plan_.inputs.push_back(binding(graph_.value(id).name, graph_.value(id).type));
+    }
+    for (size_t i = 0; i < graph_.outputs.size(); ++i) {
+      TN_TRY(unique(graph_.output_names[i], "output"));
+      plan_.outputs.push_back(binding(graph_.output_names[i], graph_.value(graph_.outputs[i]).type));
+    }
+    return {};
+  }
+
+  // The number of the weight that a static value becomes: each once, shared by all profiles.
+  uint32_t weight_of(ValueId id) {
+    auto [it, inserted] = weight_numbers_.emplace(id, static_cast<uint32_t>(weight_values_.size()));
+    if (inserted) weight_values_.push_back(id);
+    return it->second;
+  }
+
+  Status lower_profile(size_t profile) {
+    const std::vector<plan::Range>& ranges = symbols_.ranges[profile];
+    auto bounds_of = [&](const Dim& dim) {
+      return bounds(dim, [&](std::string_view name) -> std::optional<Interval> {
+        auto found = std::find(symbols_.symbols.begin(), symbols_.symbols.end(), name);
+        if (found == symbols_.symbols.end()) return std::nullopt;
+        const plan::Range& range = ranges[static_cast<size_t>(found - symbols_.symbols.begin())];
+        return Interval{range.min, range.max};
+      });
+    };
+    RegionBuilder region({graph_, chosen_.calls, kernels_, dims_, bounds_of, config_.limits});
+    for (uint32_t i = 0; i < graph_.inputs.size(); ++i)
+      region.set_leaf(graph_.inputs[i], plan::ValueKind::input, i);
+    auto leaf = [&](ValueId id) {
+      if (id.valid() && static_[id.index]) region.set_leaf(id, plan::ValueKind::weight, weight_of(id));
+    };
+    for (NodeId id : graph_.order()) {
+      const Node& node = graph_.node(id);
+      if (static_[node.outputs[0].index]) continue;
+      for (ValueId input : node.inputs) leaf(input);
+      if (auto status = region.add_node(id); !status)
+        return trail(std::move(status.error()), "while lowering node {}", node.name);
+    }
+    for (uint32_t i = 0; i < graph_.outputs.size(); ++i) {
+      leaf(graph_.outputs[i]);
+      TN_TRY(region.add_output(graph_.outputs[i], i));
+    }
+    plan::Profile out{"profile " + std::to_string(profile), ranges, {}};
+    TN_ASSIGN(out.region, region.finish());
+    plan_.profiles.push_back(std::move(out));
+    return {};
+  }
+
+  uint32_t source_of(const Constant& constant) {
+    auto [it, inserted] = source_numbers_.emplace(constant.refit_name, static_cast<uint32_t>(plan_.sources.size()));
+    if (inserted) plan_.sources.push_back({constant.refit_name, constant.type.dtype, *constant_shape(constant.type.shape)});
+    return it->second;
+  }
+
+  Status lower_pins() {
+    std::map<std::string, const Constant*> constants;
+    for (uint32_t i = 0; i < graph_.value_count(); ++i)
+      if (graph_.is_constant({i})) constants.emplace(graph_.value({i}).constant->refit_name, graph_.value({i}).constant.get());
+    for (const Pin& pin : graph_.pins) {
+      const Constant& constant = *constants.at(pin.refit_name);
+      source_of(constant);
+      plan_.pins.push_back({pin.refit_name, pin.reason, constant.type.dtype, *constant_shape(constant.type.shape),
+                            {pin.bytes.view.begin(), pin.bytes.view.end()}});
+    }
+    return {};
+  }
+
+  // Offsets for all weights (those of the region, then literals of refit programs), then their bytes, in that order.
+  Status lower_weights() {
+    for (uint32_t w = 0; w < weight_values_.size(); ++w)
+      if (!graph_.is_constant(weight_values_[w])) TN_TRY(build_program(w));
+    for (uint32_t w = 0; w < weight_values_.size(); ++w) TN_TRY(describe_weight(w));
+    int64_t total = plan_.weights.empty() ? 0 : static_cast<int64_t>(plan_.weights.back().offset + plan_.weights.back().bytes);
+    if (total > config_.limits.fold_bytes)
+      return fail(Code::limit_exceeded, "the plan's weights take {} bytes; fold_bytes is {}", total,
+                  config_.limits.fold_bytes);
+    weights_.resize(static_cast<size_t>(total));
+    for (uint32_t w = 0; w < weight_values_.size(); ++w) TN_TRY(copy_constant(w));
+    TN_ASSIGN(std::unique_ptr<Team> team, Team::create(plan_.target.threads));
+    for (Program& program : programs_) TN_TRY(run_program(program, *team));
+    for (plan::Weight& weight : plan_.weights)
+      weight.hash = hash_bytes(weights_.data() + weight.offset, weight.bytes);
+    return {};
+  }
+
+  struct Program {
+    plan::RefitProgram program;
+    std::vector<const Constant*> sources;
+  };
+
+  // The nodes on which a static value depends, in order.
+  std::vector<NodeId> slice(ValueId id) const {
+    std::set<NodeId> wanted;
+    std::vector<ValueId> open = {id};
+    while (!open.empty()) {
+      ValueId value = open.back();
+      open.pop_back();
+      NodeId producer = value.valid() ? graph_.value(value).producer : NodeId{};
+      if (!producer.valid() || !wanted.insert(producer).second) continue;
+      const Node& node = graph_.node(producer);
+      open.insert(open.end(), node.inputs.begin(), node.inputs.end());
+    }
+    return position_order(wanted);
+  }
+
+  std::vector<NodeId> position_order(const std::set<NodeId>& nodes) const {
+    if (positions_.empty())
+      for (size_t i = 0; i < graph_.order().size(); ++i) positions_[graph_.order()[i]] = i;
+    std::vector<NodeId> out(nodes.begin(), nodes.end());
+    std::sort(out.begin(), out.end(), [&](NodeId a, NodeId b) { return positions_.at(a) < positions_.at(b); });
+    return out;
+  }
+
+  Status build_program(uint32_t weight) {
+    ValueId result = weight_values_[weight];
+    Program made;
+    made.program.weights = {weight};
+    auto exact = [](const Dim& dim) -> Result<Interval> { return Interval{dim.value(), dim.value()}; };
+    RegionBuilder region({graph_, chosen_.calls, kernels_, dims_, exact, config_.limits});
+    std::vector<NodeId> nodes = slice(result);
+    for (NodeId id : nodes)
+      for (ValueId input : graph_.node(id).inputs)
+        if (input.valid() && graph_.is_constant(input)) set_program_leaf(region, made, input);
+    for (NodeId id : nodes)
+      if (auto status = region.add_node(id); !status)
+        return trail(std::move(status.error()), "while lowering the weights of node {}", graph_.node(id).name);
+    TN_TRY(region.add_output(result, 0));
+    TN_ASSIGN(made.program.region, region.finish());
+    programs_.push_back(std::move(made));
+    return {};
+  }
+
+  void set_program_leaf(RegionBuilder& region, Program& made, ValueId id) {
+    const Constant& constant = *graph_.value(id).constant;
+    if (constant.refit_name.empty()) {
+      region.set_leaf(id, plan::ValueKind::weight, weight_of(id));
+      return;
+    }
+    uint32_t source = source_of(constant);
+    auto found = std::find(made.program.sources.begin(), made.program.sources.end(), source);
+    region.set_leaf(id, plan::ValueKind::input, static_cast<uint32_t>(found - made.program.sources.begin()));
+    if (found != made.program.sources.end()) return;
+    made.program.sources.push_back(source);
+    made.sources.push_back(&constant);
+  }
+
+  Status describe_weight(uint32_t number) {
+    const TensorType& type = graph_.value(weight_values_[number]).type;
+    plan::Weight weight;
+    weight.dtype = type.dtype;
+    weight.dims = *constant_shape(type.shape);
+    weight.format = type.format;
+    Arg arg;
+    arg.dtype = type.dtype;
+    arg.format = type.format;
+    arg.rank = static_cast<int32_t>(weight.dims.size());
+    std::copy(weight.dims.begin(), weight.dims.end(), arg.dims);
+    weight.bytes = static_cast<uint64_t>(storage_bytes(arg));
+    if (!plan_.weights.empty())
+      weight.offset = static_cast<uint64_t>(
+          round_up(static_cast<int64_t>(plan_.weights.back().offset + plan_.weights.back().bytes), 64));
+    plan_.weights.push_back(std::move(weight));
+    return {};
+  }
+
+  // A constant that is used as it is: its bytes, and, if it can be refitted, a program that copies.
+  Status copy_constant(uint32_t number) {
+    const Value& value = graph_.value(weight_values_[number]);
+    if (!value.constant) return {};
+    const plan::Weight& weight = plan_.weights[number];
+    if (value.constant->bytes.view.size() != weight.bytes)
+      return fail(Code::invalid_model, "constant {} has {} bytes, its type {} needs {}", value.name,
+                  value.constant->bytes.view.size(), print(value.type), weight.bytes);
+    std::copy(value.constant->bytes.view.begin(), value.constant->bytes.view.end(),
+              weights_.begin() + static_cast<int64_t>(weight.offset));
+    if (value.constant->refit_name.empty()) return {};
+    plan::RefitProgram copy;
+    copy.sources = {source_of(*value.constant)};
+    copy.weights = {number};
+    plan_.programs.push_back(std::move(copy));
+    return {};
+  }
+
+  // Programs of literals alone run once, now; the others stay in the plan.
+  Status run_program(Program& made, Team& team) {
+    std::vector<const std::byte*> sources, weights;
+    for (const Constant* constant : made.sources) {
+      if (constant->bytes.view.empty() && !element_count(constant->type.shape).is(0))
+        return fail(Code::invalid_model, "the value of weight {} is not known", constant->refit_name);
+      sources.push_back(constant->bytes.view.data());
+    }
+    for (const plan::Weight& weight : plan_.weights) weights.push_back(weights_.data() + weight.offset);
+    std::byte* output = weights_.data() + plan_.weights[made.program.weights[0]].offset;
+    TN_TRY(run_refit_program(made.program, dims_.table(), plan_.weights, sources, std::span(&output, 1), weights,
+                             kernels_, team));
+    if (!made.program.sources.empty()) plan_.programs.push_back(std::move(made.program));
+    return {};
+  }
+
+  const ChosenGraph& chosen_;
+  const Graph& graph_;
+  const SymbolRanges& symbols_;
+  const BuildConfig& config_;
+  const KernelTable& kernels_;
+  std::vector<bool> static_;
+  DimTable dims_;
+  plan::Plan plan_;
+  std::vector<std::byte> weights_;
+  std::vector<ValueId> weight_values_;
+  std::map<ValueId, uint32_t> weight_numbers_;
+  std::map<std::string, uint32_t> source_numbers_;
+  std::vector<Program> programs_;
+  mutable std::map<NodeId, size_t> positions_;
+};
+
+}  // namespace
+
+Result<Lowered> lower(const ChosenGraph& chosen, const SymbolRanges& symbols, const BuildConfig& config,
+                      const plan::Target& target, const KernelTable& kernels) {
+  return Lowering(chosen, symbols, config, target, kernels).run();
+}
+
+}  // namespace tenon

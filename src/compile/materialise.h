@@ -1,0 +1,22 @@
+// Turns a selection into a graph: every node names its kernel, formats are explicit, reformat and pack nodes stand
+// where they are needed, one per value and form.
+#pragma once
+
+#include <map>
+
+#include "tactics/select.h"
+
+namespace tenon {
+
+// The graph at level `chosen`, with the kernel call of every node that runs at run time or when weights are computed
+// (views have none).
+struct ChosenGraph {
+  Graph graph;
+  std::map<NodeId, KernelCall> calls;
+  std::map<NodeId, NodeId> chosen_from;   // node of the graph that selection saw, for the report
+  int reformats = 0;                      // at run time
+};
+
+Result<ChosenGraph> materialise(Graph graph, const std::vector<bool>& is_static, const Selection& selection);
+
+}  // namespace tenon

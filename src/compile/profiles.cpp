@@ -1,0 +1,106 @@
+#include "compile/profiles.h"
+
+#include <algorithm>
+
+namespace tenon {
+namespace {
+
+std::optional<size_t> find_symbol(const std::vector<std::string>& symbols, std::string_view name) {
+  auto found = std::find(symbols.begin(), symbols.end(), name);
+  if (found == symbols.end()) return std::nullopt;
+  return static_cast<size_t>(found - symbols.begin());
+}
+
+// One dim of one input: sets its symbol's range, or checks it against the fixed dim.
+Status take_dim(const Value& input, size_t axis, plan::Range range, const std::vector<std::string>& symbols,
+                std::vector<plan::Range>& ranges, std::vector<bool>& known) {
+  const Dim& dim = input.type.shape[axis];
+  if (range.min < 0 || range.min > range.opt || range.opt > range.max)
+    return fail(Code::invalid_argument, "input {} dim {}: min {}, opt {}, max {} must not fall and not be negative",
+                input.name, axis, range.min, range.opt, range.max);
+  if (dim.is_constant()) {
+    if (range.min == dim.value() && range.max == dim.value()) return {};
+    return fail(Code::invalid_argument, "input {} dim {} is fixed to {}; the profile asks for {} to {}", input.name,
+                axis, dim.value(), range.min, range.max);
+  }
+  auto symbol = find_symbol(symbols, dim.symbol_name());
+  if (!symbol) return fail(Code::internal, "input {} dim {} is {}", input.name, axis, dim.text());
+  if (!known[*symbol]) {
+    ranges[*symbol] = range;
+    known[*symbol] = true;
+    return {};
+  }
+  const plan::Range& before = ranges[*symbol];
+  if (before.min == range.min && before.opt == range.opt && before.max == range.max) return {};
+  return fail(Code::invalid_argument,
+              "input {} dim {} is the symbol {}, which another input's profile gives {}, {}, {}; here it is {}, {}, {}",
+              input.name, axis, symbols[*symbol], before.min, before.opt, before.max, range.min, range.opt, range.max);
+}
+
+Status unknown_input(const Graph& graph, const ShapeProfile& profile) {
+  for (const auto& [name, shapes] : profile) {
+    auto has_name = [&, &name = name](ValueId id) { return graph.value(id).name == name; };
+    if (std::any_of(graph.inputs.begin(), graph.inputs.end(), has_name)) continue;
+    std::string names;
+    for (ValueId id : graph.inputs) names += (names.empty() ? "" : ", ") + graph.value(id).name;
+    return fail(Code::not_found, "the profile names input {}, the network's inputs are {}", name, names);
+  }
+  return {};
+}
+
+Result<std::vector<plan::Range>> ranges_of(const Graph& graph, const ShapeProfile& profile,
+                                           const std::vector<std::string>& symbols, std::vector<bool>& known) {
+  TN_TRY(unknown_input(graph, profile));
+  std::vector<plan::Range> ranges(symbols.size());
+  for (ValueId id : graph.inputs) {
+    const Value& input = graph.value(id);
+    auto found = profile.find(input.name);
+    if (found == profile.end()) continue;
+    const ProfileShapes& shapes = found->second;
+    size_t rank = input.type.rank();
+    if (shapes.min.size() != rank || shapes.opt.size() != rank || shapes.max.size() != rank)
+      return fail(Code::invalid_argument, "input {} has {} dims ({}), the profile gives {}, {}, {}", input.name, rank,
+                  print(input.type), shapes.min.size(), shapes.opt.size(), shapes.max.size());
+    for (size_t axis = 0; axis < rank; ++axis)
+      TN_TRY(take_dim(input, axis, {shapes.min[axis], shapes.opt[axis], shapes.max[axis]}, symbols, ranges, known));
+  }
+  return ranges;
+}
+
+std::string free_dims(const Graph& graph, const std::vector<std::string>& symbols, const std::vector<bool>& known) {
+  std::string names;
+  for (ValueId id : graph.inputs)
+    for (size_t axis = 0; axis < graph.value(id).type.rank(); ++axis) {
+      auto symbol = find_symbol(symbols, graph.value(id).type.shape[axis].symbol_name());
+      if (symbol && !known[*symbol]) names += fmt::format("{}{}[{}]", names.empty() ? "" : ", ", graph.value(id).name, axis);
+    }
+  return names;
+}
+
+}  // namespace
+
+SymbolValues SymbolRanges::values(size_t profile, int64_t plan::Range::* which) const {
+  SymbolValues out;
+  for (size_t i = 0; i < symbols.size(); ++i) out[symbols[i]] = ranges[profile][i].*which;
+  return out;
+}
+
+Result<SymbolRanges> symbol_ranges(const Graph& graph, const BuildConfig& config, const Log& log) {
+  SymbolRanges out;
+  for (ValueId id : graph.inputs)
+    for (const Dim& dim : graph.value(id).type.shape) collect_symbols(dim, out.symbols);
+  std::vector<ShapeProfile> profiles = config.profiles;
+  if (profiles.empty()) profiles.emplace_back();
+  std::string defaulted;
+  for (const ShapeProfile& profile : profiles) {
+    std::vector<bool> known(out.symbols.size(), false);
+    TN_ASSIGN(std::vector<plan::Range> ranges, ranges_of(graph, profile, out.symbols, known));
+    if (defaulted.empty()) defaulted = free_dims(graph, out.symbols, known);
+    out.ranges.push_back(std::move(ranges));
+  }
+  if (!defaulted.empty())
+    log(Severity::warning, "dynamic dims without a profile become 1: {}", defaulted);
+  return out;
+}
+
+}  // namespace tenon

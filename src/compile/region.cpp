@@ -1,0 +1,197 @@
+#include "compile/region.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+#include "plan/memory.h"
+
+namespace tenon {
+
+void RegionBuilder::set_leaf(ValueId id, plan::ValueKind kind, uint32_t index) { leaves_[id] = {kind, index}; }
+
+Result<uint64_t> RegionBuilder::bytes_of(const TensorType& type) {
+  int64_t count = 1;
+  for (size_t i = 0; i < type.rank(); ++i) {
+    TN_ASSIGN(Interval range, s_.bounds(type.shape[i]));
+    int64_t high = std::max<int64_t>(range.high, 0);
+    if (i == 1 && type.format.layout == Layout::blocked && high < INT64_MAX - 16) high = round_up(high, type.format.block);
+    auto product = checked_mul(count, high);
+    if (!product || *product > s_.limits.tensor_elements)
+      return fail(Code::limit_exceeded, "a tensor {} would have more than tensor_elements = {} elements", print(type),
+                  s_.limits.tensor_elements);
+    count = *product;
+  }
+  auto bytes = checked_mul(count, static_cast<int64_t>(size_of(type.dtype)));
+  if (!bytes || *bytes > s_.limits.tensor_bytes)
+    return fail(Code::limit_exceeded, "a tensor {} would have more than tensor_bytes = {} bytes", print(type),
+                s_.limits.tensor_bytes);
+  return static_cast<uint64_t>(round_up(std::max<int64_t>(*bytes, 1), 64));
+}
+
+Result<uint32_t> RegionBuilder::push(ValueId id, plan::Value value, uint32_t root, bool leaf) {
+  const TensorType& type = s_.graph.value(id).type;
+  value.dtype = type.dtype;
+  value.format = type.format;
+  for (const Dim& dim : type.shape) value.dims.push_back(s_.dims.of(dim));
+  uint32_t number = static_cast<uint32_t>(drafts_.size());
+  drafts_.push_back({std::move(value), root == UINT32_MAX ? number : root, UINT32_MAX, 0, leaf});
+  memory_of_.push_back(number);
+  numbers_[id] = number;
+  return number;
+}
+
+Result<uint32_t> RegionBuilder::value_of(ValueId id) {
+  if (auto known = numbers_.find(id); known != numbers_.end()) return known->second;
+  plan::Value value;
+  if (auto leaf = leaves_.find(id); leaf != leaves_.end()) {
+    value.kind = leaf->second.first;
+    value.index = leaf->second.second;
+    return push(id, std::move(value), UINT32_MAX, true);
+  }
+  const Node* producer = s_.graph.producer(id);
+  if (producer && producer->op->is_view) {
+    TN_ASSIGN(uint32_t of, value_of(producer->inputs[0]));
+    return push(id, {}, drafts_[of].root, false);
+  }
+  if (!producer) return fail(Code::internal, "value {} is no leaf of its region", s_.graph.value(id).name);
+  TN_ASSIGN(value.max_bytes, bytes_of(s_.graph.value(id).type));
+  return push(id, std::move(value), UINT32_MAX, false);
+}
+
+uint32_t RegionBuilder::absent() {
+  if (absent_ == UINT32_MAX) {
+    absent_ = static_cast<uint32_t>(drafts_.size());
+    plan::Value value;
+    value.kind = plan::ValueKind::absent;
+    drafts_.push_back({std::move(value), absent_, UINT32_MAX, 0, true});
+    memory_of_.push_back(absent_);
+  }
+  return absent_;
+}
+
+void RegionBuilder::touch(uint32_t value, uint32_t step) {
+  Draft& draft = root(value);
+  draft.first = std::min(draft.first, step);
+  draft.last = std::max(draft.last, step);
+}
+
+Status RegionBuilder::add_node(NodeId id) {
+  const Node& node = s_.graph.node(id);
+  if (node.op->is_view) return {};
+  auto call = s_.calls.find(id);
+  if (call == s_.calls.end()) return fail(Code::internal, "node {} has no kernel", node.name);
+  plan::Step step;
+  step.kernel = call->second.kernel;
+  step.params = call->second.params;
+  for (const KernelCall::DimParam& dim : call->second.dims)
+    step.dim_params.push_back({dim.offset, s_.dims.of(dim.dim)});
+  step.name = node.name;
+  step.origins = node.origins;
+  uint32_t index = static_cast<uint32_t>(steps_.size());
+  for (ValueId input : node.inputs) {
+    uint32_t number = absent_;
+    if (input.valid()) {
+      TN_ASSIGN(number, value_of(input));
+      touch(number, index);
+    } else {
+      number = absent();
+    }
+    step.inputs.push_back(number);
+  }
+  for (ValueId output : node.outputs) {
+    TN_ASSIGN(uint32_t number, value_of(output));
+    touch(number, index);
+    step.outputs.push_back(number);
+  }
+  steps_.push_back(std::move(step));
+  return {};
+}
+
+Status RegionBuilder::add_output(ValueId id, uint32_t index) {
+  TN_ASSIGN(uint32_t number, value_of(id));
+  Draft& own = root(number);
+  if (!own.leaf && own.value.kind == plan::ValueKind::arena) {
+    own.value.kind = plan::ValueKind::output;
+    own.value.index = index;
+    own.value.max_bytes = 0;
+    return {};
+  }
+  plan::Step step;
+  step.kernel = "copy";
+  step.name = "copy to output " + std::to_string(index);
+  step.inputs = {number};
+  touch(number, static_cast<uint32_t>(steps_.size()));
+  plan::Value value = drafts_[number].value;
+  value.kind = plan::ValueKind::output;
+  value.index = index;
+  value.offset = value.max_bytes = 0;
+  uint32_t copy = static_cast<uint32_t>(drafts_.size());
+  drafts_.push_back({std::move(value), copy, UINT32_MAX, 0, false});
+  memory_of_.push_back(copy);
+  touch(copy, static_cast<uint32_t>(steps_.size()));
+  step.outputs = {copy};
+  steps_.push_back(std::move(step));
+  return {};
+}
+
+// Output 0 takes over the memory of an input that dies in the step, where the kernel allows it.
+void RegionBuilder::share_in_place(uint32_t index) {
+  const plan::Step& step = steps_[index];
+  const Kernel* kernel = s_.kernels.find(step.kernel);
+  if (!kernel || !kernel->in_place || step.outputs.empty()) return;
+  uint32_t output = step.outputs[0];
+  const plan::Value& out = drafts_[output].value;
+  if (drafts_[output].root != output || out.kind != plan::ValueKind::arena) return;
+  for (size_t i = 0; i < step.inputs.size() && i < 32; ++i) {
+    if (!(kernel->in_place >> i & 1)) continue;
+    uint32_t input = drafts_[step.inputs[i]].root;
+    const Draft& in = drafts_[input];
+    const plan::Value& seen = drafts_[step.inputs[i]].value;
+    auto same_memory = [&](uint32_t other) { return drafts_[other].root == input; };
+    if (in.leaf || in.value.kind != plan::ValueKind::arena || in.last != index || in.first == index) continue;
+    if (seen.dtype != out.dtype || seen.dims != out.dims || seen.format != out.format ||
+        in.value.max_bytes != out.max_bytes || std::count_if(step.inputs.begin(), step.inputs.end(), same_memory) != 1)
+      continue;
+    memory_of_[output] = memory_of_[input];
+    return;
+  }
+}
+
+Result<plan::Region> RegionBuilder::finish() {
+  for (uint32_t i = 0; i < steps_.size(); ++i) share_in_place(i);
+  // One interval per piece of memory: from the first write of its first value to the last read of its last.
+  std::map<uint32_t, plan::Lifetime> lives;
+  for (uint32_t i = 0; i < drafts_.size(); ++i) {
+    const Draft& draft = drafts_[i];
+    if (draft.root != i || draft.leaf || draft.value.kind != plan::ValueKind::arena) continue;
+    auto [it, inserted] = lives.emplace(memory_of_[i], plan::Lifetime{draft.value.max_bytes, draft.first, draft.last});
+    if (inserted) continue;
+    it->second.first = std::min(it->second.first, draft.first);
+    it->second.last = std::max(it->second.last, draft.last);
+  }
+  std::vector<plan::Lifetime> intervals;
+  for (const auto& [draft, life] : lives) intervals.push_back(life);
+  plan::Layout layout = plan::plan_memory(intervals);
+  std::map<uint32_t, uint64_t> offset;
+  size_t next = 0;
+  for (const auto& [draft, life] : lives) offset[draft] = layout.offsets[next++];
+
+  plan::Region region;
+  region.arena_bytes = layout.total;
+  for (uint32_t i = 0; i < drafts_.size(); ++i) {
+    Draft& draft = drafts_[i];
+    if (draft.root != i) {  // a view is its root's memory under its own dims
+      plan::Value view = region.values[draft.root];
+      view.dims = std::move(draft.value.dims);
+      view.view_of = draft.root;
+      region.values.push_back(std::move(view));
+      continue;
+    }
+    if (!draft.leaf && draft.value.kind == plan::ValueKind::arena) draft.value.offset = offset.at(memory_of_[i]);
+    region.values.push_back(std::move(draft.value));
+  }
+  region.steps = std::move(steps_);
+  return region;
+}
+
+}  // namespace tenon

@@ -1,0 +1,100 @@
+#include "compile/report.h"
+
+#include <nlohmann/json.hpp>
+
+namespace tenon {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json timing(const Considered& considered) {
+  if (!considered.failure.empty()) return {{"dropped", considered.failure}};
+  switch (considered.timing.kind) {
+    case Timing::Kind::measured: return {{"microseconds", considered.timing.microseconds}};
+    case Timing::Kind::censored: return {{"slower_than_microseconds", considered.timing.microseconds}};
+    case Timing::Kind::not_tried: return {{"not_tried", "the only candidate"}};
+  }
+  return {};
+}
+
+Json candidate(const Considered& considered) {
+  Json out = {{"tactic", considered.tactic->name}, {"kernel", considered.candidate.call.kernel}};
+  if (!considered.candidate.config.empty()) out["config"] = considered.candidate.config;
+  for (Format format : considered.candidate.inputs) out["inputs"].push_back(name_of(format));
+  for (Format format : considered.candidate.outputs) out["outputs"].push_back(name_of(format));
+  out.update(timing(considered));
+  return out;
+}
+
+Json origins(const Graph& graph, const Node& node) {
+  Json out = Json::array();
+  for (uint32_t origin : node.origins)
+    out.push_back(graph.origins[origin].name + " (" + graph.origins[origin].op_type + ")");
+  return out;
+}
+
+Json node(const Graph& graph, const NodeReport& report) {
+  const Node& placed = graph.node(report.node);
+  const Considered& chosen = report.candidates[static_cast<size_t>(report.chosen)];
+  Json out = {{"name", placed.name}, {"op", placed.op->name}, {"text", print(graph, report.node)},
+              {"onnx_nodes", origins(graph, placed)},         {"tactic", chosen.tactic->name},
+              {"kernel", chosen.candidate.call.kernel}};
+  for (const Considered& considered : report.candidates) out["candidates"].push_back(candidate(considered));
+  for (const auto& [tactic, reason] : report.refusals)
+    out["refusals"].push_back({{"tactic", tactic}, {"reason", reason}});
+  return out;
+}
+
+// Nodes that got their reference kernel, and why no faster tactic took them.
+Json fallbacks(const ReportInput& input) {
+  Json out = Json::array();
+  for (const NodeReport& report : input.selection.nodes) {
+    const Considered& chosen = report.candidates[static_cast<size_t>(report.chosen)];
+    if (!chosen.tactic->op.empty()) continue;
+    Json reasons = Json::array();
+    for (const auto& [tactic, reason] : report.refusals) reasons.push_back(std::string(tactic) + ": " + reason);
+    for (const Considered& considered : report.candidates)
+      if (!considered.failure.empty()) reasons.push_back(std::string(considered.tactic->name) + ": " + considered.failure);
+    if (reasons.empty()) reasons.push_back("the op has no fast tactic");
+    out.push_back({{"node", input.placed.node(report.node).name},
+                   {"op", input.placed.node(report.node).op->name},
+                   {"reasons", std::move(reasons)}});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string write_report(const ReportInput& input) {
+  Json out;
+  out["network"] = input.plan.network;
+  out["target"] = {{"device", input.plan.target.device},
+                   {"cpu_features", cpu_feature_names(input.plan.target.cpu_features)},
+                   {"libraries", input.plan.target.libraries},
+                   {"threads", input.plan.target.threads}};
+  out["build_milliseconds"] = input.milliseconds;
+  for (const PassRecord& pass : input.passes)
+    out["passes"].push_back({{"name", pass.name}, {"milliseconds", pass.milliseconds}, {"nodes_before", pass.nodes_before},
+                             {"nodes_after", pass.nodes_after}, {"skipped", pass.skipped}});
+  out["decisions"] = Json::array();
+  for (const Decision& decision : input.decisions) {
+    Json item = {{"pass", decision.pass}, {"node", decision.node}, {"what", decision.what}};
+    item["done"] = decision.reason.empty();
+    if (!decision.reason.empty()) item["reason"] = decision.reason;
+    out["decisions"].push_back(std::move(item));
+  }
+  out["selection"] = {{"microseconds", input.selection.microseconds}, {"exact", input.selection.exact},
+                      {"reformats", input.chosen.reformats}};
+  out["fallbacks"] = fallbacks(input);
+  out["nodes"] = Json::array();
+  for (const NodeReport& report : input.selection.nodes) out["nodes"].push_back(node(input.placed, report));
+  uint64_t weight_bytes = input.plan.weights.empty() ? 0 : input.plan.weights.back().offset + input.plan.weights.back().bytes;
+  out["plan"] = {{"profiles", input.plan.profiles.size()}, {"weight_bytes", weight_bytes},
+                 {"weights", input.plan.weights.size()},   {"refit_programs", input.plan.programs.size()},
+                 {"pins", input.plan.pins.size()}};
+  for (const plan::Profile& profile : input.plan.profiles)
+    out["plan"]["regions"].push_back({{"steps", profile.region.steps.size()}, {"arena_bytes", profile.region.arena_bytes}});
+  return out.dump(1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace tenon

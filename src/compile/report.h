@@ -1,0 +1,31 @@
+// The build report: every decision, as JSON. docs/build-report.md describes its fields.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compile/lower.h"
+#include "ir/pass.h"
+
+namespace tenon {
+
+struct PassRecord {
+  std::string name;
+  double milliseconds = 0;
+  size_t nodes_before = 0, nodes_after = 0;
+  bool skipped = false;
+};
+
+struct ReportInput {
+  const Graph& placed;                       // the graph that selection saw
+  const Selection& selection;
+  const ChosenGraph& chosen;
+  const plan::Plan& plan;
+  const std::vector<PassRecord>& passes;
+  const std::vector<Decision>& decisions;
+  double milliseconds;
+};
+
+std::string write_report(const ReportInput& input);
+
+}  // namespace tenon

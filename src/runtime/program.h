@@ -1,0 +1,22 @@
+// Runs a refit program: the one code that computes weights, both when a plan is built and when it is refitted, so
+// that the two agree bit for bit.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "base/team.h"
+#include "device/kernel_table.h"
+#include "plan/plan.h"
+
+namespace tenon {
+
+// `sources[i]`: bytes of the program's i-th source, `outputs[i]`: where its i-th weight goes, `weights[i]`: bytes of
+// the plan's i-th weight, read for literals only. `dims` is the plan's dim table, of which the program uses constants.
+// Sizes have been checked by the plan's verifier; memory beyond that is allocated here and freed on return.
+Status run_refit_program(const plan::RefitProgram& program, std::span<const plan::DimExpr> dims,
+                         std::span<const plan::Weight> weight_types, std::span<const std::byte* const> sources,
+                         std::span<std::byte* const> outputs, std::span<const std::byte* const> weights,
+                         const KernelTable& kernels, Team& team);
+
+}  // namespace tenon

@@ -1,0 +1,362 @@
+#include "tactics/select.h"
+
+#include <algorithm>
+
+#include "tactics/pbqp.h"
+
+namespace tenon {
+namespace {
+
+bool is_reference(const Tactic& tactic) { return tactic.op.empty(); }
+
+bool well_formed(const Candidate& candidate, NodeView node) {
+  if (candidate.inputs.size() != node.input_count() || candidate.outputs.size() != node.output_count()) return false;
+  return std::all_of(candidate.packs.begin(), candidate.packs.end(),
+                     [&](const Pack& pack) { return node.has_input(pack.input) && pack.bytes > 0; });
+}
+
+bool is_packed(const Candidate& candidate, size_t input) {
+  return std::any_of(candidate.packs.begin(), candidate.packs.end(),
+                     [&](const Pack& pack) { return pack.input == input; });
+}
+
+// Claims of every tactic of the node's op; the reference's only if no other stands.
+class Candidates {
+ public:
+  Candidates(const KernelTable& kernels, Timer& timer, TimingCache& cache, const SelectOptions& options)
+      : kernels_(kernels), timer_(timer), cache_(cache), options_(options) {}
+
+  Result<NodeReport> of(const Graph& graph, NodeId id) {
+    NodeReport report{id, {}, {}, -1};
+    NodeView view(graph, graph.node(id));
+    claim(view, report, false);
+    bool stands = std::any_of(report.candidates.begin(), report.candidates.end(),
+                              [](const Considered& c) { return c.failure.empty(); });
+    if (!stands) claim(view, report, true);
+    if (!options_.forced.empty()) keep_forced(report);
+    TN_TRY(time(view, report));
+    return report;
+  }
+
+  // The measured or recorded cost of one trial; censored and failed ones are not costs.
+  Result<Timing> cost(const std::string& key, const Trial& trial, double limit) {
+    if (auto known = cache_.find(key)) return *known;
+    TN_ASSIGN(Timing timing, timer_.time(trial, limit));
+    cache_.add(key, timing);
+    return timing;
+  }
+
+  std::string key(const std::string& problem, const std::string& candidate) const {
+    return fmt::format("{} | {} | {} | {}", problem, candidate, options_.fingerprint, timer_.name());
+  }
+
+ private:
+  void claim(NodeView view, NodeReport& report, bool reference) {
+    for (const Tactic* tactic : all_tactics()) {
+      if (is_reference(*tactic) != reference) continue;
+      if (!reference && tactic->op != view.node().op->name) continue;
+      if (!reference && options_.disabled.count(tactic->name)) {
+        report.refusals.emplace_back(tactic->name, "disabled by the build's configuration");
+        continue;
+      }
+      Claim claimed = tactic->claim(view, options_.target);
+      if (claimed.candidates.empty()) report.refusals.emplace_back(tactic->name, claimed.refusal);
+      for (Candidate& candidate : claimed.candidates) {
+        std::string failure = check(view, candidate);
+        report.candidates.push_back({tactic, std::move(candidate), {Timing::Kind::not_tried, 0}, std::move(failure)});
+      }
+    }
+  }
+
+  // Why a candidate cannot be used; empty if it can.
+  std::string check(NodeView view, const Candidate& candidate) const {
+    if (!well_formed(candidate, view)) return "the claim does not fit the node";
+    const Kernel* kernel = kernels_.find(candidate.call.kernel);
+    if (!kernel) return "there is no kernel " + candidate.call.kernel;
+    if (kernel->cpu_features & ~options_.target.cpu_features)
+      return "the kernel needs " + cpu_feature_names(kernel->cpu_features);
+    for (const SymbolValues& point : options_.points) {
+      auto trial = concrete_trial(view, candidate, point);
+      if (!trial) return trial.error().text();
+      if (trial->params.size() != kernel->params_size) return "the claim's parameters do not fit the kernel";
+      Prepared prepared;
+      auto status = kernel->prepare({trial->params, trial->inputs, trial->outputs, options_.target.threads}, prepared);
+      if (!status) return status.error().text();
+    }
+    return {};
+  }
+
+  void keep_forced(NodeReport& report) const {
+    auto forced = [&](const Considered& c) { return c.tactic->name == options_.forced && c.failure.empty(); };
+    if (std::none_of(report.candidates.begin(), report.candidates.end(), forced)) return;
+    for (Considered& considered : report.candidates)
+      if (considered.tactic->name != options_.forced && considered.failure.empty())
+        considered.failure = "another tactic is forced";
+  }
+
+  // Times what stands, the first in order first; a lone candidate needs no time.
+  Status time(NodeView view, NodeReport& report) {
+    auto stands = [](const Considered& c) { return c.failure.empty(); };
+    if (std::count_if(report.candidates.begin(), report.candidates.end(), stands) < 2) return {};
+    TN_ASSIGN(std::string problem, problem_key(view, options_.points[0]));
+    double best = 1e9;
+    for (Considered& considered : report.candidates) {
+      if (!considered.failure.empty()) continue;
+      TN_ASSIGN(Trial trial, concrete_trial(view, considered.candidate, options_.points[0]));
+      auto timing = cost(key(problem, candidate_key(*considered.tactic, considered.candidate)), trial, 3 * best);
+      if (!timing) {
+        considered.failure = timing.error().text();
+        continue;
+      }
+      considered.timing = *timing;
+      if (timing->kind == Timing::Kind::measured) best = std::min(best, timing->microseconds);
+    }
+    return {};
+  }
+
+  const KernelTable& kernels_;
+  Timer& timer_;
+  TimingCache& cache_;
+  const SelectOptions& options_;
+};
+
+// Microseconds for the labelling problem. A censored time is a lower bound: the candidate lost by at least that.
+double label_cost(const Considered& considered) {
+  if (considered.timing.kind == Timing::Kind::not_tried) return 0;
+  return considered.timing.microseconds * (considered.timing.kind == Timing::Kind::censored ? 2 : 1);
+}
+
+// The labelling problem: a variable per node, whose labels are its candidates, and one per value that may lie in more
+// than one format, whose labels are the sets of formats in which it exists.
+class Labelling {
+ public:
+  Labelling(const Graph& graph, const std::vector<bool>& is_static, Selection& selection, Candidates& candidates,
+            const SelectOptions& options)
+      : graph_(graph), is_static_(is_static), selection_(selection), candidates_(candidates), options_(options) {}
+
+  Status solve() {
+    for (NodeReport& report : selection_.nodes) add_node(report);
+    for (uint32_t i = 0; i < graph_.value_count(); ++i) TN_TRY(add_value({i}));
+    Pbqp::Solution solution = problem_.solve();
+    selection_.exact = solution.exact;
+    selection_.microseconds = solution.cost;
+    if (solution.cost >= Pbqp::kImpossible)
+      return fail(Code::internal, "no choice of kernels fits together: a needed reformat has no kernel");
+    for (size_t n = 0; n < selection_.nodes.size(); ++n)
+      selection_.nodes[n].chosen = labels_[n][solution.labels[node_variable_[n]]];
+    return {};
+  }
+
+ private:
+  struct Use {
+    size_t node;             // index into selection_.nodes
+    size_t input;
+  };
+
+  // The fastest candidate per signature of formats is a label.
+  void add_node(const NodeReport& report) {
+    std::vector<int> labels;
+    for (size_t c = 0; c < report.candidates.size(); ++c) {
+      const Considered& considered = report.candidates[c];
+      if (!considered.failure.empty()) continue;
+      auto same = std::find_if(labels.begin(), labels.end(), [&](int other) {
+        return signature(report.candidates[static_cast<size_t>(other)].candidate) == signature(considered.candidate);
+      });
+      if (same == labels.end()) labels.push_back(static_cast<int>(c));
+      else if (label_cost(considered) < label_cost(report.candidates[static_cast<size_t>(*same)]))
+        *same = static_cast<int>(c);
+    }
+    std::vector<double> costs;
+    for (int label : labels) costs.push_back(label_cost(report.candidates[static_cast<size_t>(label)]));
+    node_variable_.push_back(problem_.add_variable(std::move(costs)));
+    labels_.push_back(std::move(labels));
+    index_.emplace(report.node, labels_.size() - 1);
+  }
+
+  static std::string signature(const Candidate& candidate) {
+    std::string out;
+    for (size_t i = 0; i < candidate.inputs.size(); ++i)
+      out += is_packed(candidate, i) ? "packed " : name_of(candidate.inputs[i]) + " ";
+    for (Format format : candidate.outputs) out += "> " + name_of(format);
+    return out;
+  }
+
+  const Candidate& label(size_t node, size_t index) const {
+    return selection_.nodes[node].candidates[static_cast<size_t>(labels_[node][index])].candidate;
+  }
+
+  std::vector<Use> uses_of(ValueId id) const {
+    std::vector<Use> uses;
+    for (NodeId user : graph_.users(id)) {
+      auto found = index_.find(user);
+      if (found == index_.end()) continue;
+      const Node& node = graph_.node(user);
+      for (size_t i = 0; i < node.inputs.size(); ++i)
+        if (node.inputs[i] == id) uses.push_back({found->second, i});
+    }
+    return uses;
+  }
+
+  // Views, static nodes and the network's boundary know linear tensors only.
+  bool wants_linear(ValueId id) const {
+    if (graph_.is_output(id)) return true;
+    const std::vector<NodeId>& users = graph_.users(id);
+    return std::any_of(users.begin(), users.end(), [&](NodeId user) { return !index_.count(user); });
+  }
+
+  Status add_value(ValueId id) {
+    const Value& value = graph_.value(id);
+    if (value.erased || is_static_[id.index] || value.type.dtype == DType::none) return {};
+    std::vector<Use> uses = uses_of(id);
+    auto producer = value.producer.valid() ? index_.find(value.producer) : index_.end();
+    bool made = producer != index_.end();
+    std::vector<Format> formats = {kLinear};
+    auto note = [&](Format format) {
+      if (std::find(formats.begin(), formats.end(), format) == formats.end()) formats.push_back(format);
+    };
+    if (made)
+      for (size_t l = 0; l < labels_[producer->second].size(); ++l)
+        note(label(producer->second, l).outputs[value.output]);
+    for (const Use& use : uses)
+      for (size_t l = 0; l < labels_[use.node].size(); ++l)
+        if (!is_packed(label(use.node, l), use.input)) note(label(use.node, l).inputs[use.input]);
+    if (formats.size() == 1) return {};
+    return add_format_sets(id, formats, made ? static_cast<int64_t>(producer->second) : -1, uses);
+  }
+
+  Status add_format_sets(ValueId id, const std::vector<Format>& formats, int64_t producer,
+                         const std::vector<Use>& uses) {
+    size_t sets = (size_t{1} << formats.size()) - 1;
+    auto has = [](size_t set, size_t f) { return ((set + 1) >> f & 1) != 0; };
+    TN_ASSIGN(std::vector<double> reformat, reformat_costs(id, formats));
+    // What the set costs when the value is made in format `home`.
+    auto making = [&](size_t set, size_t home) {
+      if (!has(set, home)) return Pbqp::kImpossible;
+      double cost = 0;
+      for (size_t f = 0; f < formats.size(); ++f)
+        if (f != home && has(set, f)) cost += reformat[home * formats.size() + f];
+      return std::min(cost, Pbqp::kImpossible);
+    };
+    auto position = [&](Format format) {
+      return static_cast<size_t>(std::find(formats.begin(), formats.end(), format) - formats.begin());
+    };
+    std::vector<double> own(sets, 0);
+    for (size_t set = 0; set < sets; ++set) {
+      if (wants_linear(id) && !has(set, 0)) own[set] = Pbqp::kImpossible;
+      if (producer < 0) own[set] += making(set, 0);
+    }
+    uint32_t variable = problem_.add_variable(own);
+    if (producer >= 0) {
+      size_t node = static_cast<size_t>(producer), output = graph_.value(id).output;
+      std::vector<double> costs;
+      for (size_t l = 0; l < labels_[node].size(); ++l)
+        for (size_t set = 0; set < sets; ++set) costs.push_back(making(set, position(label(node, l).outputs[output])));
+      problem_.add_edge(node_variable_[node], variable, costs);
+    }
+    for (const Use& use : uses) {
+      std::vector<double> costs;
+      for (size_t l = 0; l < labels_[use.node].size(); ++l)
+        for (size_t set = 0; set < sets; ++set) {
+          const Candidate& candidate = label(use.node, l);
+          bool fits = is_packed(candidate, use.input) || has(set, position(candidate.inputs[use.input]));
+          costs.push_back(fits ? 0 : Pbqp::kImpossible);
+        }
+      problem_.add_edge(node_variable_[use.node], variable, costs);
+    }
+    return {};
+  }
+
+  // costs[from * n + to]
+  Result<std::vector<double>> reformat_costs(ValueId id, const std::vector<Format>& formats) {
+    const TensorType& type = graph_.value(id).type;
+    size_t n = formats.size();
+    std::vector<double> costs(n * n, 0);
+    for (size_t from = 0; from < n; ++from)
+      for (size_t to = 0; to < n; ++to) {
+        if (from == to) continue;
+        auto call = reformat_call_for(type, formats[from], formats[to]);
+        costs[from * n + to] = Pbqp::kImpossible;
+        if (!call) continue;
+        Trial trial{call->kernel, call->params, {}, {}};
+        TN_ASSIGN(Arg in, concrete_arg(type, formats[from], options_.points[0]));
+        TN_ASSIGN(Arg out, concrete_arg(type, formats[to], options_.points[0]));
+        trial.inputs = {in};
+        trial.outputs = {out};
+        std::string key = candidates_.key("reformat " + describe(in), name_of(formats[to]));
+        auto timing = candidates_.cost(key, trial, 1e9);
+        if (timing) costs[from * n + to] = timing->microseconds;
+      }
+    return costs;
+  }
+
+  const Graph& graph_;
+  const std::vector<bool>& is_static_;
+  Selection& selection_;
+  Candidates& candidates_;
+  const SelectOptions& options_;
+  Pbqp problem_;
+  std::vector<uint32_t> node_variable_;
+  std::vector<std::vector<int>> labels_;
+  std::map<NodeId, size_t> index_;
+};
+
+Status require_candidate(const Graph& graph, const NodeReport& report) {
+  for (const Considered& considered : report.candidates)
+    if (considered.failure.empty()) return {};
+  const Node& node = graph.node(report.node);
+  Error error{Code::unsupported, fmt::format("no kernel computes node {} ({})", node.name, node.op->name), {}};
+  error.trail.push_back(print(graph, report.node));
+  for (const auto& [tactic, reason] : report.refusals) error.trail.push_back(fmt::format("{}: {}", tactic, reason));
+  for (const Considered& considered : report.candidates)
+    error.trail.push_back(fmt::format("{}: {}", considered.tactic->name, considered.failure));
+  return tl::unexpected<Error>(std::move(error));
+}
+
+class TacticOracle : public ClaimOracle {
+ public:
+  TacticOracle(const TargetInfo& target, const std::set<std::string, std::less<>>& disabled)
+      : target_(target), disabled_(disabled) {}
+
+  std::string refusal(NodeView node) const override {
+    std::string reasons;
+    for (const Tactic* tactic : all_tactics()) {
+      if (tactic->op != node.node().op->name || disabled_.count(tactic->name)) continue;
+      Claim claimed = tactic->claim(node, target_);
+      if (!claimed.candidates.empty()) return {};
+      reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", tactic->name, claimed.refusal);
+    }
+    return reasons.empty() ? "no fast tactic for the op" : reasons;
+  }
+
+ private:
+  TargetInfo target_;
+  std::set<std::string, std::less<>> disabled_;
+};
+
+}  // namespace
+
+Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static, const KernelTable& kernels,
+                         Timer& timer, TimingCache& cache, const SelectOptions& options) {
+  Selection selection;
+  Candidates candidates(kernels, timer, cache, options);
+  size_t done = 0;
+  for (NodeId id : graph.order()) {
+    const Node& node = graph.node(id);
+    if (options.progress && !options.progress(static_cast<double>(done++) / static_cast<double>(graph.order().size())))
+      return fail(Code::cancelled, "the build was cancelled");
+    if (node.op->is_view || is_static[node.outputs[0].index]) continue;
+    auto report = candidates.of(graph, id);
+    if (!report) return trail(std::move(report.error()), "in node {} ({})", node.name, node.op->name);
+    TN_TRY(require_candidate(graph, *report));
+    selection.nodes.push_back(std::move(*report));
+  }
+  TN_TRY(Labelling(graph, is_static, selection, candidates, options).solve());
+  return selection;
+}
+
+std::unique_ptr<ClaimOracle> make_claim_oracle(const TargetInfo& target,
+                                               const std::set<std::string, std::less<>>& disabled) {
+  return std::make_unique<TacticOracle>(target, disabled);
+}
+
+}  // namespace tenon

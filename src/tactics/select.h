@@ -1,0 +1,65 @@
+// Selection: one candidate per node so that the sum of kernel times and of reformats between them is least.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "ir/pass.h"
+#include "tactics/problem.h"
+#include "tactics/timer.h"
+
+namespace tenon {
+
+// What was considered for a node, for the report.
+struct Considered {
+  const Tactic* tactic;
+  Candidate candidate;
+  Timing timing;
+  std::string failure;             // why it was dropped after its claim; "" if it stood
+};
+struct NodeReport {
+  NodeId node;
+  std::vector<Considered> candidates;
+  std::vector<std::pair<std::string, std::string>> refusals;  // tactic, reason
+  int chosen = -1;                 // index into candidates
+};
+
+struct Selection {
+  std::vector<NodeReport> nodes;   // of the nodes that run at run time, in order
+  double microseconds = 0;         // what the choice costs in all, reformats included
+  bool exact = true;               // the optimum of the costs, not only a good answer
+  const NodeReport* find(NodeId id) const {
+    for (const NodeReport& report : nodes)
+      if (report.node == id) return &report;
+    return nullptr;
+  }
+};
+
+struct SelectOptions {
+  TargetInfo target;
+  std::string fingerprint;         // of the target: part of every timing key
+  std::set<std::string, std::less<>> disabled;
+  std::string forced;
+  // Symbol values at which a candidate must be able to prepare; the first is the one that is timed.
+  std::vector<SymbolValues> points;
+  // Fraction done; false cancels.
+  std::function<bool(double)> progress;
+};
+
+// Chooses for every node that is neither static nor a view. Fails when a node has no candidate at all, naming the node
+// and every refusal.
+Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static, const KernelTable& kernels,
+                         Timer& timer, TimingCache& cache, const SelectOptions& options);
+
+// Asks the tactics other than the reference.
+std::unique_ptr<ClaimOracle> make_claim_oracle(const TargetInfo& target,
+                                               const std::set<std::string, std::less<>>& disabled);
+
+// The call that brings a tensor into another format; a failure when no kernel does.
+Result<KernelCall> reformat_call_for(const TensorType& type, Format from, Format to);
+
+}  // namespace tenon

@@ -1,0 +1,182 @@
+#include "tactics/timer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <new>
+
+#include "base/checked.h"
+
+namespace tenon {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double microseconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+}
+
+// 64-byte aligned memory.
+class Buffer {
+ public:
+  static Result<Buffer> allocate(int64_t bytes) {
+    Buffer out;
+    size_t size = static_cast<size_t>(round_up(std::max<int64_t>(bytes, 1), 64));
+    out.memory_.reset(static_cast<std::byte*>(std::aligned_alloc(64, size)));
+    if (!out.memory_) return fail(Code::out_of_memory, "{} bytes for timing a kernel", bytes);
+    return out;
+  }
+  std::byte* data() const { return memory_.get(); }
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  std::unique_ptr<std::byte, Free> memory_;
+};
+
+// Values that no kernel finds easy: f32 in (-1, 1), never denormal; everything else zero, which is a valid index.
+void fill(std::byte* data, const Arg& arg, uint32_t seed) {
+  int64_t bytes = storage_bytes(arg);
+  if (arg.dtype != DType::f32 && arg.dtype != DType::u8) {
+    std::memset(data, 0, static_cast<size_t>(bytes));
+    return;
+  }
+  float* values = reinterpret_cast<float*>(data);
+  uint32_t state = seed * 2654435761u + 1;
+  for (int64_t i = 0; i < bytes / 4; ++i) {
+    state = state * 1664525u + 1013904223u;
+    values[i] = static_cast<float>(static_cast<int32_t>(state)) * (1.0f / 2147483648.0f);
+  }
+}
+
+Result<const Kernel*> find_kernel(const KernelTable& kernels, const Trial& trial) {
+  const Kernel* kernel = kernels.find(trial.kernel);
+  if (!kernel) return fail(Code::internal, "there is no kernel {}", trial.kernel);
+  if (kernel->params_size != trial.params.size())
+    return fail(Code::internal, "{} takes {} bytes of parameters, not {}", trial.kernel, kernel->params_size,
+                trial.params.size());
+  if (kernel->cpu_features & ~cpu_features())
+    return fail(Code::unsupported, "{} needs {}", trial.kernel, cpu_feature_names(kernel->cpu_features));
+  return kernel;
+}
+
+class RealTimer : public Timer {
+ public:
+  RealTimer(const KernelTable& kernels, std::unique_ptr<Team> team) : kernels_(kernels), team_(std::move(team)) {}
+
+  std::string_view name() const override { return "real"; }
+
+  Result<Timing> time(const Trial& trial, double limit) override {
+    TN_ASSIGN(const Kernel* kernel, find_kernel(kernels_, trial));
+    Trial bound = trial;
+    Prepared prepared;
+    TN_TRY(kernel->prepare({bound.params, bound.inputs, bound.outputs, team_->size()}, prepared));
+    std::vector<Buffer> memory;
+    rotations_.clear();
+    TN_TRY(bind_inputs(bound.inputs, memory));
+    TN_TRY(bind_outputs(bound.outputs, memory));
+    TN_ASSIGN(Buffer scratch, Buffer::allocate(prepared.scratch_bytes));
+    LaunchCall call{bound.params, bound.inputs, bound.outputs, scratch.data(), prepared.state.get(), team_.get()};
+    return measure(*kernel, call, bound, limit);
+  }
+
+ private:
+  static constexpr int kRuns = 7;
+  static constexpr double kBudget = 60e3;          // microseconds for one candidate, beyond its first run
+  static constexpr int64_t kRotated = 4 << 20;     // bytes that rotating a large operand sweeps
+
+  struct Rotation {
+    size_t input;
+    std::vector<std::byte*> copies;
+  };
+
+  Status bind_inputs(std::vector<Arg>& inputs, std::vector<Buffer>& memory) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      Arg& arg = inputs[i];
+      if (!arg.present()) continue;
+      int64_t bytes = storage_bytes(arg);
+      bool weight = arg.dtype == DType::u8 && bytes > (64 << 10);
+      int64_t copies = weight ? std::min<int64_t>(8, 1 + kRotated / bytes) : 1;
+      Rotation rotation{i, {}};
+      for (int64_t copy = 0; copy < copies; ++copy) {
+        TN_ASSIGN(Buffer buffer, Buffer::allocate(bytes));
+        fill(buffer.data(), arg, static_cast<uint32_t>(i + 1));
+        rotation.copies.push_back(buffer.data());
+        memory.push_back(std::move(buffer));
+      }
+      arg.data = rotation.copies[0];
+      if (copies > 1) rotations_.push_back(std::move(rotation));
+    }
+    return {};
+  }
+
+  Status bind_outputs(std::vector<Arg>& outputs, std::vector<Buffer>& memory) {
+    for (Arg& arg : outputs) {
+      TN_ASSIGN(Buffer buffer, Buffer::allocate(storage_bytes(arg)));
+      arg.data = buffer.data();
+      memory.push_back(std::move(buffer));
+    }
+    return {};
+  }
+
+  Result<Timing> measure(const Kernel& kernel, LaunchCall& call, Trial& bound, double limit) {
+    auto begin = Clock::now();
+    TN_TRY(kernel.launch(call));
+    double first = microseconds_since(begin);
+    // The first run also pays for page faults: only one that is far above the limit ends the trial.
+    if (first > 4 * limit + 2000) return Timing{Timing::Kind::censored, limit};
+    std::vector<double> times;
+    auto started = Clock::now();
+    for (int run = 0; run < kRuns && (run < 2 || microseconds_since(started) < kBudget); ++run) {
+      for (Rotation& rotation : rotations_)
+        bound.inputs[rotation.input].data = rotation.copies[static_cast<size_t>(run) % rotation.copies.size()];
+      begin = Clock::now();
+      TN_TRY(kernel.launch(call));
+      times.push_back(microseconds_since(begin));
+      if (run >= 1 && *std::min_element(times.begin(), times.end()) > 1.5 * limit)
+        return Timing{Timing::Kind::censored, limit};
+    }
+    std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
+    return Timing{Timing::Kind::measured, times[times.size() / 2]};
+  }
+
+  const KernelTable& kernels_;
+  std::unique_ptr<Team> team_;
+  std::vector<Rotation> rotations_;
+};
+
+class FakeTimer : public Timer {
+ public:
+  FakeTimer(const KernelTable& kernels, int threads) : kernels_(kernels), threads_(threads) {}
+
+  std::string_view name() const override { return "fake"; }
+
+  Result<Timing> time(const Trial& trial, double) override {
+    TN_ASSIGN(const Kernel* kernel, find_kernel(kernels_, trial));
+    Prepared prepared;
+    TN_TRY(kernel->prepare({trial.params, trial.inputs, trial.outputs, threads_}, prepared));
+    double bytes = 0;
+    for (const Arg& arg : trial.inputs) bytes += arg.present() ? static_cast<double>(storage_bytes(arg)) : 0;
+    for (const Arg& arg : trial.outputs) bytes += static_cast<double>(storage_bytes(arg));
+    bool reference = trial.kernel.find(".reference") != std::string::npos;
+    return Timing{Timing::Kind::measured, (1 + bytes / 4096) * (reference ? 100 : 1)};
+  }
+
+ private:
+  const KernelTable& kernels_;
+  int threads_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads) {
+  TN_ASSIGN(std::unique_ptr<Team> team, Team::create(threads));
+  return std::unique_ptr<Timer>(std::make_unique<RealTimer>(kernels, std::move(team)));
+}
+
+std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads) {
+  return std::make_unique<FakeTimer>(kernels, threads);
+}
+
+}  // namespace tenon

@@ -1,0 +1,30 @@
+// How a candidate's cost is found: measured, or, for tests, taken from a model that is the same everywhere.
+#pragma once
+
+#include <memory>
+
+#include "device/kernel_table.h"
+#include "tactics/problem.h"
+#include "tactics/timing_cache.h"
+
+namespace tenon {
+
+class Timer {
+ public:
+  virtual ~Timer() = default;
+  // The cost of a trial. Stops early, and answers with a censored time, once it is sure to exceed
+  // `limit_microseconds`. A failure says why the kernel cannot run at this shape.
+  virtual Result<Timing> time(const Trial& trial, double limit_microseconds) = 0;
+  // Part of the cache key: times of different timers never mix.
+  virtual std::string_view name() const = 0;
+};
+
+// Runs the kernel on this machine with a team of `threads`: median of several runs, after one that warms up. Packed
+// operands of more than 64 KiB (packed weights) are rotated among copies, so that they come from memory as they do between
+// the layers of a network.
+Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads);
+
+// Costs from the bytes that a trial touches: faster kernels first, the reference last. Runs prepare, never launch.
+std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads);
+
+}  // namespace tenon
