@@ -17,6 +17,7 @@ int exit_code_of(tn_error_code code) {
     case TN_ERROR_OUT_OF_RANGE: return kExitInput;
     case TN_ERROR_NOT_FOUND: return kExitInput;
     case TN_ERROR_IO: return kExitInput;
+    case TN_ERROR_DEVICE: return kExitDevice;
     default: return kExitFailure;
   }
 }

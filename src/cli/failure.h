@@ -16,6 +16,7 @@ enum ExitCode : int {
   kExitPlan = 4,         // the plan is damaged, or made for another machine
   kExitInput = 5,        // an input file, name, shape or type that does not fit the network
   kExitOutput = 6,       // a file could not be written
+  kExitDevice = 7,       // the device is not there, or failed
   kExitFailure = 1,      // anything else, named in the message
 };
 

@@ -24,6 +24,14 @@ Expected<Logger> make_logger(const Common& common) {
   return logger;
 }
 
+// Refuses a device that is not there.
+Expected<Device> open_device(const std::string& name) {
+  Device device;
+  if (auto opened = check(tn_device_create(name.c_str(), device.out())); !opened)
+    return fail(kExitDevice, "--device {}: {}", name, opened.error().message);
+  return device;
+}
+
 Expected<Profile> make_profile(const Ranges& ranges) {
   Profile profile;
   CLI_TRY(check(tn_optimization_profile_create(profile.out())));
@@ -52,8 +60,7 @@ Expected<TimingCache> open_timing_cache(const std::string& path) {
 Expected<Config> make_config(const Common& common, const Ranges& ranges, const TimingCache& cache) {
   Config config;
   CLI_TRY(check(tn_builder_config_create(config.out())));
-  Device device;
-  CLI_TRY(check(tn_device_create(common.device.c_str(), device.out())));
+  CLI_ASSIGN(device, open_device(common.device));
   CLI_TRY(check(tn_builder_config_set_device(config.get(), device.get())));
   CLI_TRY(check(tn_builder_config_set_thread_count(config.get(), common.threads)));
   CLI_TRY(check(tn_builder_config_set_timing_cache(config.get(), cache.get())));
@@ -204,8 +211,7 @@ Expected<Loaded> load(std::string_view plan, const Common& common) {
   Loaded loaded;
   CLI_ASSIGN(logger, make_logger(common));
   loaded.logger = std::move(logger);
-  Device device;  // refuses a device that is not there
-  CLI_TRY(check(tn_device_create(common.device.c_str(), device.out())));
+  CLI_TRY(open_device(common.device));
   CLI_TRY(check(tn_runtime_create(loaded.runtime.out())));
   CLI_TRY(check(tn_runtime_set_logger(loaded.runtime.get(), loaded.logger.get())));
   CLI_TRY(check(tn_runtime_set_thread_count(loaded.runtime.get(), common.threads)));

@@ -1,0 +1,229 @@
+import json
+import os
+import pty
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import TOOL, affine, expected, save
+from onnx import TensorProto, helper
+
+
+def test_canary():
+    assert "TENON_CANARY" not in os.environ, "planted fault"
+
+
+# --- arguments --------------------------------------------------------------------------------------------------------
+def test_help_names_every_command(tenon):
+    text = tenon("--help").stdout
+    for command in ("build", "run", "bench", "inspect", "refit"):
+        assert command in text
+        assert "--" in tenon(command, "--help").stdout
+
+
+def test_version_says_how_it_was_built(tenon):
+    assert "0.1" in tenon("--version").stdout
+
+
+def test_no_command_is_a_usage_error(tenon):
+    assert "subcommand" in tenon(code=2).stderr
+
+
+def test_mistyped_option_suggests_the_nearest(tenon, model):
+    assert 'did you mean "--min-shapes"?' in tenon("build", model, "-o", "p", "--min-shape", "x:1x4", code=2).stderr
+    assert 'did you mean "--output-dir"?' in tenon("run", model, "--ouput-dir=here", code=2).stderr
+
+
+def test_mistyped_command_suggests_the_nearest(tenon, model):
+    assert 'did you mean "build"?' in tenon("biuld", model, code=2).stderr
+
+
+def test_mistyped_input_suggests_the_nearest(tenon, two_inputs):
+    done = tenon("run", two_inputs, "--shapes", "frist:1x2", code=5)
+    assert 'no input is named "frist", did you mean "first"?' in done.stderr
+    assert "second" in done.stderr
+
+
+def test_shapes_that_do_not_parse(tenon, model):
+    assert "x:1x" in tenon("run", model, "--shapes", "x:1x", code=2).stderr
+    assert "twice" in tenon("run", model, "--shapes", "x:1x4,x:2x4", code=2).stderr
+
+
+def test_error_as_json(tenon, two_inputs):
+    done = tenon("run", two_inputs, "--shapes", "frist:1x2", "--json", code=5)
+    answer = json.loads(done.stdout)
+    assert answer["exit_code"] == 5 and "first" in answer["error"]
+
+
+def test_device_that_is_not_there(tenon, model):
+    assert "cuda" in tenon("run", model, "--device", "cuda", code=7).stderr
+
+
+# --- build --------------------------------------------------------------------------------------------------------------
+def test_dynamic_dims_without_profile_become_one_with_one_warning(tenon, model):
+    done = tenon("build", model, "-o", "plan")
+    warnings = [line for line in done.stderr.splitlines() if line]
+    assert len(warnings) == 1 and "x:1x4" in warnings[0], done.stderr
+    assert "plan" in done.stdout
+
+
+def test_build_is_quiet_where_there_is_no_terminal(tenon, model):
+    assert tenon("build", model, "-o", "plan", "--shapes", "x:2x4").stderr == ""
+
+
+def test_build_shows_progress_on_a_terminal(model, tmp_path):
+    main, side = pty.openpty()
+    subprocess.run([TOOL, "build", model, "-o", tmp_path / "plan", "--shapes", "x:2x4"], stderr=side, check=True,
+                   stdout=subprocess.DEVNULL, timeout=120)
+    os.close(side)
+    shown = os.read(main, 65536).decode()
+    assert "%]" in shown and "\r" in shown
+
+
+def test_plan_holds_for_the_range_of_its_profile(tenon, model, tmp_path):
+    tenon("build", model, "-o", "plan", "--min-shapes", "x:1x4", "--opt-shapes", "x:2x4", "--max-shapes", "x:8x4")
+    for batch in (1, 5, 8):
+        x = np.random.default_rng(batch).standard_normal((batch, 4), dtype=np.float32)
+        np.save(tmp_path / "x.npy", x)
+        tenon("run", "plan", "--input", "x=x.npy", "--output-dir", "out")
+        np.testing.assert_allclose(np.load(tmp_path / "out" / "0.npy"), expected(x), rtol=1e-5, atol=1e-6)
+    done = tenon("run", "plan", "--shapes", "x:9x4", code=5)
+    assert "x" in done.stderr and "9" in done.stderr and "8" in done.stderr
+
+
+def test_report_is_json(tenon, model, tmp_path):
+    tenon("build", model, "-o", "plan", "--shapes", "x:2x4", "--report", "report.json")
+    assert json.loads((tmp_path / "report.json").read_text())
+
+
+def test_build_as_json(tenon, model, tmp_path):
+    answer = json.loads(tenon("build", model, "-o", "plan", "--shapes", "x:2x4", "--json").stdout)
+    assert answer["plan_bytes"] == (tmp_path / "plan").stat().st_size
+    assert answer["profile"]["x"] == {"min": [2, 4], "opt": [2, 4], "max": [2, 4]}
+
+
+def test_same_timing_cache_same_plan(tenon, model, tmp_path):
+    for plan in ("first", "second"):
+        tenon("build", model, "-o", plan, "--shapes", "x:2x4", "--timing-cache", "times")
+    assert (tmp_path / "times").stat().st_size > 0
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_damaged_timing_cache_is_refused(tenon, model, tmp_path):
+    (tmp_path / "times").write_bytes(b"not a cache")
+    assert "times" in tenon("build", model, "-o", "plan", "--shapes", "x:2x4", "--timing-cache", "times", code=5).stderr
+
+
+def test_exit_codes_of_bad_files(tenon, model, tmp_path):
+    tenon("build", tmp_path / "missing.onnx", "-o", "plan", code=5)
+    (tmp_path / "half.onnx").write_bytes(model.read_bytes()[:-20])
+    tenon("build", tmp_path / "half.onnx", "-o", "plan", code=3)
+    (tmp_path / "not-a-plan").write_bytes(b"x" * 1000)
+    tenon("run", "not-a-plan", code=4)
+    tenon("build", model, "-o", tmp_path / "no" / "such" / "folder", "--shapes", "x:1x4", code=6)
+
+
+def test_unknown_operator_is_named(tenon, tmp_path):
+    nodes = [helper.make_node("Frobnicate", ["x"], ["y"], "odd")]
+    path = save(tmp_path / "odd.onnx", nodes, [("x", TensorProto.FLOAT, [2])], [("y", TensorProto.FLOAT, [2])])
+    done = tenon("build", path, "-o", "plan", code=3)
+    assert "Frobnicate" in done.stderr and "odd" in done.stderr
+
+
+# --- run ----------------------------------------------------------------------------------------------------------------
+def test_outputs_are_files_by_position(tenon, two_inputs, tmp_path):
+    a, b = np.float32([[1, 2], [3, 4], [5, 6]]), np.float32([[10, 20], [30, 40], [50, 60]])
+    np.save(tmp_path / "a.npy", a)
+    np.save(tmp_path / "b.npy", b)
+    tenon("run", two_inputs, "--input", "first=a.npy", "--input", "second=b.npy", "--output-dir", "out")
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "0.npy"), a + b)
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.npy"), a - b)
+    assert json.loads((tmp_path / "out" / "outputs.json").read_text()) == [
+        {"name": "sum", "type": "f32", "shape": [3, 2], "file": "0.npy"},
+        {"name": "difference", "type": "f32", "shape": [3, 2], "file": "1.npy"}]
+
+
+def test_dims_come_from_files_then_shapes_then_one(tenon, two_inputs, tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((3, 2), np.float32))
+
+    def shapes(*arguments):
+        answer = json.loads(tenon("run", two_inputs, "--json", *arguments).stdout)
+        return {i["name"]: i["shape"] for i in answer["inputs"]}
+    assert shapes("--input", "first=a.npy") == {"first": [3, 2], "second": [3, 2]}
+    assert shapes("--input", "first=a.npy", "--shapes", "first:7x2") == {"first": [3, 2], "second": [3, 2]}
+    assert shapes("--shapes", "first:5x2") == {"first": [5, 2], "second": [5, 2]}
+    assert shapes() == {"first": [1, 2], "second": [1, 2]}
+
+
+def test_random_inputs_follow_the_seed(tenon, model, tmp_path):
+    for name, seed in (("one", 1), ("again", 1), ("two", 2)):
+        tenon("run", model, "--shapes", "x:4x4", "--seed", seed, "--output-dir", name)
+    one, again, two = (np.load(tmp_path / n / "0.npy") for n in ("one", "again", "two"))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("dtype,onnx_type", [(np.float32, TensorProto.FLOAT), (np.float64, TensorProto.DOUBLE),
+                                             (np.int64, TensorProto.INT64), (np.int32, TensorProto.INT32),
+                                             (np.uint8, TensorProto.UINT8), (np.int8, TensorProto.INT8),
+                                             (np.bool_, TensorProto.BOOL), (np.float16, TensorProto.FLOAT16)])
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4), (0, 3)])
+def test_npy_files_keep_type_and_shape(tenon, tmp_path, dtype, onnx_type, shape):
+    path = save(tmp_path / "same.onnx", [helper.make_node("Identity", ["x"], ["y"])], [("x", onnx_type, shape)],
+                [("y", onnx_type, shape)])
+    x = (np.random.default_rng(3).random(shape) * 100).astype(dtype)
+    np.save(tmp_path / "x.npy", x)
+    tenon("run", path, "--input", "x=x.npy", "--output-dir", "out")
+    y = np.load(tmp_path / "out" / "0.npy")
+    assert y.dtype == x.dtype and y.shape == x.shape
+    np.testing.assert_array_equal(y, x)
+
+
+def test_files_that_do_not_fit(tenon, model, tmp_path):
+    np.save(tmp_path / "double.npy", np.zeros((2, 4)))
+    assert "<f8" in tenon("run", model, "--input", "x=double.npy", code=5).stderr
+    np.save(tmp_path / "rank.npy", np.zeros(4, np.float32))
+    assert "2 dims" in tenon("run", model, "--input", "x=rank.npy", code=5).stderr
+    np.save(tmp_path / "dim.npy", np.zeros((2, 5), np.float32))
+    assert "dim 1 is 4" in tenon("run", model, "--input", "x=dim.npy", code=5).stderr
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(np.zeros((2, 4), np.float32)))
+    assert "Fortran" in tenon("run", model, "--input", "x=fortran.npy", code=5).stderr
+    (tmp_path / "text.npy").write_text("hello, this is text")
+    assert "text.npy" in tenon("run", model, "--input", "x=text.npy", code=5).stderr
+    whole = (tmp_path / "dim.npy").read_bytes()
+    for size in (7, 9, 40, len(whole) - 1):
+        (tmp_path / "cut.npy").write_bytes(whole[:size])
+        tenon("run", model, "--input", "x=cut.npy", code=5)
+
+
+# --- bench, inspect, refit ------------------------------------------------------------------------------------------------
+def test_bench_summary(tenon, model):
+    options = ["--shapes", "x:2x4", "--duration", "0.05", "--warm-up", "0"]
+    text = tenon("bench", model, *options).stdout
+    for word in ("Throughput", "min", "mean", "median", "p90", "p95", "p99"):
+        assert word in text
+    answer = json.loads(tenon("bench", model, *options, "--json", "--layers").stdout)
+    latency = answer["latency_ms"]
+    assert latency["min"] <= latency["median"] <= latency["p90"] <= latency["p95"] <= latency["p99"] <= latency["max"]
+    assert answer["iterations"] >= 10 and answer["throughput_per_second"] > 0
+    assert answer["layers"] and all(layer["kernel"] for layer in answer["layers"])
+
+
+def test_inspect_plan_and_model(tenon, model):
+    tenon("build", model, "-o", "plan", "--shapes", "x:2x4")
+    for what in ("plan", model):
+        text = tenon("inspect", what).stdout
+        assert "x" in text and "y" in text
+        json.loads(tenon("inspect", what, "--json").stdout)
+    assert tenon("inspect", "plan").stdout != tenon("inspect", model).stdout
+
+
+def test_refit_gives_the_other_models_outputs(tenon, model, tmp_path):
+    other = affine(tmp_path / "other.onnx", 1)
+    tenon("build", model, "-o", "plan", "--shapes", "x:3x4")
+    tenon("refit", "plan", "--onnx", other, "-o", "plan2")
+    x = np.random.default_rng(9).standard_normal((3, 4), dtype=np.float32)
+    np.save(tmp_path / "x.npy", x)
+    for plan, seed in (("plan", 0), ("plan2", 1)):
+        tenon("run", plan, "--input", "x=x.npy", "--output-dir", "out")
+        np.testing.assert_allclose(np.load(tmp_path / "out" / "0.npy"), expected(x, seed), rtol=1e-5, atol=1e-6)
