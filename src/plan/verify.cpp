@@ -107,6 +107,9 @@ Status check_weights(const Plan& plan, const Limits& limits) {
         w.bytes > plan.weight_bytes.size() - offset)
       return fail(Code::invalid_plan, "weight {} lies at {} with {} bytes, expected {} with {} within a section of {}", i,
                   w.offset, w.bytes, offset, bytes, plan.weight_bytes.size());
+    auto gap = plan.weight_bytes.subspan(end, offset - end);
+    if (std::any_of(gap.begin(), gap.end(), [](std::byte b) { return b != std::byte{0}; }))
+      return fail(Code::invalid_plan, "the bytes before weight {} are not zero", i);
     if (hash_bytes(plan.weight_bytes.subspan(w.offset, w.bytes)) != w.hash)
       return fail(Code::invalid_plan, "weight {} is damaged: its hash differs", i);
     end = w.offset + w.bytes;

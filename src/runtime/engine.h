@@ -50,6 +50,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // min, opt, max of an input's dims in a profile; fails for outputs and unknown names.
   virtual Result<std::vector<plan::Range>> profile_shape(int profile, std::string_view input) const = 0;
   virtual uint64_t arena_bytes(int profile) const = 0;
+  // As loaded: without the weights' bytes, and with the hashes that they had then.
   virtual const plan::Plan& plan() const = 0;
 
   virtual Result<std::unique_ptr<Context>> create_context(int profile) = 0;
@@ -71,16 +72,18 @@ class Engine : public std::enable_shared_from_this<Engine> {
   virtual std::vector<std::string> missing(std::span<const std::string> set) const = 0;
 };
 
-// Called after each step with the step's index in the profile's region and its time.
+// Called after each step with its time, on the thread that runs the steps.
 using ProfileSink = std::function<void(const plan::Step& step, double microseconds)>;
 
-// One in-flight execution. Thread rule: one thread at a time; a second caller gets Code::busy, never a race.
+// One in-flight execution. Thread rule: one call at a time, and none but wait while enqueued work is not done; a second
+// caller gets Code::busy, never a race. Destroying a context waits for its work.
 class Context {
  public:
   virtual ~Context() = default;
 
   virtual Status set_input_shape(std::string_view input, std::span<const int64_t> dims) = 0;
-  // `bytes` is the buffer's size; it is checked when the context runs. For outputs it must hold the output's shape.
+  // `bytes` is the buffer's size; it is checked when the context runs. For outputs it must hold the output's shape, and
+  // their memory may not overlap any other tensor's. Aligned to the element size at least.
   virtual Status set_buffer(std::string_view tensor, void* data, size_t bytes) = 0;
   // Dims of any I/O tensor at the shapes set so far; fails while an input it depends on has none.
   virtual Result<std::vector<int64_t>> shape(std::string_view tensor) = 0;
@@ -89,8 +92,10 @@ class Context {
   virtual Status prepare() = 0;
   virtual Status run() = 0;                    // enqueue, then wait
   virtual Status enqueue() = 0;                // returns at once where the team has its own threads
-  virtual Status wait() = 0;                   // the result of the last enqueue
-  virtual void set_profiler(ProfileSink sink) = 0;
+  // The result of the last enqueue. A failure that nobody has waited for is given by the next run or enqueue, which
+  // then does nothing else.
+  virtual Status wait() = 0;
+  virtual Status set_profiler(ProfileSink sink) = 0;   // null: none
 };
 
 }  // namespace tenon

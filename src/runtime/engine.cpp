@@ -1,0 +1,182 @@
+#include <cstring>
+
+#include "base/checked.h"
+#include "plan/serialize.h"
+#include "runtime/engine_impl.h"
+
+namespace tenon {
+namespace {
+
+// "onednn 2.6.3, other 1.0" → its items.
+std::vector<std::string_view> items_of(std::string_view list) {
+  std::vector<std::string_view> out;
+  while (!list.empty()) {
+    size_t comma = std::min(list.find(", "), list.size());
+    out.push_back(list.substr(0, comma));
+    list.remove_prefix(std::min(comma + 2, list.size()));
+  }
+  return out;
+}
+
+std::vector<std::optional<int64_t>> opt_symbols(const plan::Profile& profile) {
+  std::vector<std::optional<int64_t>> out;
+  for (const plan::Range& r : profile.symbols) out.push_back(r.opt);
+  return out;
+}
+
+Result<std::vector<int64_t>> bytes_of(const plan::Plan& plan, const std::vector<plan::Binding>& list,
+                                      const DimValues& dims) {
+  std::vector<int64_t> out;
+  for (const plan::Binding& b : list) {
+    TN_ASSIGN(std::vector<int64_t> shape, dims_of(plan, dims, b.dims, fmt::format("'{}'", b.name)));
+    std::optional<int64_t> bytes = plan::storage_bytes(b.dtype, kLinear, shape);
+    if (!bytes) return fail(Code::limit_exceeded, "'{}' has more bytes than can be counted", b.name);
+    out.push_back(*bytes);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Engine>> Engine::load(std::span<const std::byte> bytes, const EngineOptions& options,
+                                             const Log& log) {
+  TN_ASSIGN(plan::Plan plan, plan::load(bytes, options.limits));
+  auto engine = std::make_shared<EngineImpl>(std::move(plan), options);
+  if (Status status = engine->init(log); !status)
+    return trail(std::move(status.error()), "when loading the plan of network '{}'", engine->plan().network);
+  return engine;
+}
+
+Status EngineImpl::init(const Log& log) {
+  TN_TRY(check_target(log));
+  TN_ASSIGN(stream_, device_->create_stream(options_.threads));
+  for (const plan::Profile& profile : plan_.profiles) {
+    TN_ASSIGN(RegionKernels kernels, find_kernels(profile.region, *options_.kernels, cpu_features()));
+    kernels_.push_back(std::move(kernels));
+  }
+  for (const plan::RefitProgram& program : plan_.programs) {
+    TN_ASSIGN(RegionKernels kernels, find_kernels(program.region, *options_.kernels, cpu_features()));
+    program_kernels_.push_back(std::move(kernels));
+  }
+  describe_io();
+  TN_TRY(copy_weights());
+  for (int i = 0; i < profile_count(); ++i)
+    if (Status status = prepare_profile(i); !status)
+      return trail(std::move(status.error()), "in profile {} at its opt shape", i);
+  return {};
+}
+
+Status EngineImpl::check_target(const Log& log) {
+  const plan::Target& target = plan_.target;
+  Result<const Device*> device = find_device(target.device);
+  if (!device) return trail(std::move(device.error()), "the plan was built for device '{}'", target.device);
+  device_ = *device;
+  if (uint32_t lacking = target.cpu_features & ~cpu_features())
+    return fail(Code::incompatible_plan, "the plan needs a processor with {}, this one has {}: {} is missing; build the plan "
+                "again on this machine", cpu_feature_names(target.cpu_features), cpu_feature_names(cpu_features()),
+                cpu_feature_names(lacking));
+  if (!options_.kernels) options_.kernels = target.libraries.empty() ? &host_kernel_table() : &full_kernel_table();
+  std::vector<std::string_view> present = items_of(options_.kernels->libraries());
+  for (std::string_view library : items_of(target.libraries))
+    if (std::find(present.begin(), present.end(), library) == present.end())
+      return fail(Code::incompatible_plan, "the plan needs library {}, this installation has {}: build the plan again here",
+                  library, present.empty() ? "none" : options_.kernels->libraries());
+  if (options_.threads == 0) options_.threads = target.threads;
+  if (options_.threads < 1 || options_.threads > kMaxThreads)
+    return fail(Code::invalid_argument, "an engine has 1 to {} threads, {} were asked for", kMaxThreads, options_.threads);
+  if (options_.threads != target.threads)
+    log(Severity::warning, "the plan was tuned for {} threads and runs with {}", target.threads, options_.threads);
+  options_.shapes_kept = std::max(options_.shapes_kept, 1);
+  return {};
+}
+
+Status EngineImpl::copy_weights() {
+  auto weights = std::make_shared<Weights>();
+  TN_ASSIGN(weights->memory, device_->allocate(allocator(), plan_.weight_bytes.size(), "weights"));
+  if (!plan_.weight_bytes.empty())
+    std::memcpy(weights->memory.data(), plan_.weight_bytes.data(), plan_.weight_bytes.size());
+  for (const plan::Weight& w : plan_.weights) {
+    weights->addresses.push_back(weights->memory.data() + w.offset);
+    weights->hashes.push_back(w.hash);
+  }
+  weights_ = std::move(weights);
+  plan_.weight_bytes = {};  // the caller's bytes go
+  return {};
+}
+
+void EngineImpl::describe_io() {
+  for (const auto* list : {&plan_.inputs, &plan_.outputs})
+    for (const plan::Binding& b : *list) {
+      IoTensor tensor = {b.name, list == &plan_.inputs ? IoMode::input : IoMode::output, b.dtype, {}};
+      DimValues values(plan_, std::vector<std::optional<int64_t>>(plan_.symbols.size()));
+      for (uint32_t d : b.dims) tensor.shape.push_back(values.has(d) ? values.value(d) : -1);
+      tensor_index_.emplace(b.name, io_.size());
+      io_.push_back(std::move(tensor));
+    }
+}
+
+Status EngineImpl::prepare_profile(int profile) {
+  const plan::Profile& p = plan_.profiles[profile];
+  DimValues dims(plan_, opt_symbols(p));
+  TN_ASSIGN(std::vector<int64_t> inputs, bytes_of(plan_, plan_.inputs, dims));
+  TN_ASSIGN(std::vector<int64_t> outputs, bytes_of(plan_, plan_.outputs, dims));
+  PrepareOptions options = {options_.threads, options_.limits, inputs, outputs, nullptr};
+  TN_ASSIGN(std::unique_ptr<PreparedRegion> prepared, prepare_region(plan_, p.region, kernels_[profile], dims, options));
+  prepared_.push_back(std::move(prepared));
+  return {};
+}
+
+std::unique_ptr<PreparedRegion> EngineImpl::take_prepared(int profile) {
+  std::lock_guard lock(prepared_mutex_);
+  return std::move(prepared_[profile]);
+}
+
+Result<size_t> EngineImpl::find_tensor(std::string_view name) const {
+  if (auto it = tensor_index_.find(name); it != tensor_index_.end()) return it->second;
+  std::string names;
+  for (const IoTensor& tensor : io_) names += (names.empty() ? "'" : ", '") + tensor.name + "'";
+  return fail(Code::not_found, "the engine has no input or output '{}'; it has {}", name, names);
+}
+
+Result<std::vector<plan::Range>> EngineImpl::profile_shape(int profile, std::string_view input) const {
+  if (profile < 0 || profile >= profile_count())
+    return fail(Code::out_of_range, "profile {} does not exist: the engine has {}", profile, profile_count());
+  TN_ASSIGN(size_t index, find_tensor(input));
+  if (index >= plan_.inputs.size())
+    return fail(Code::invalid_argument, "'{}' is an output: profiles give ranges of inputs", input);
+  const plan::Profile& p = plan_.profiles[profile];
+  std::vector<std::optional<int64_t>> low, high;
+  for (const plan::Range& r : p.symbols) low.push_back(r.min), high.push_back(r.max);
+  const std::vector<uint32_t>& dims = plan_.inputs[index].dims;
+  TN_ASSIGN(std::vector<int64_t> min, dims_of(plan_, DimValues(plan_, low), dims, input));
+  TN_ASSIGN(std::vector<int64_t> opt, dims_of(plan_, DimValues(plan_, opt_symbols(p)), dims, input));
+  TN_ASSIGN(std::vector<int64_t> max, dims_of(plan_, DimValues(plan_, high), dims, input));
+  std::vector<plan::Range> out;
+  for (size_t i = 0; i < dims.size(); ++i) out.push_back({min[i], opt[i], max[i]});
+  return out;
+}
+
+uint64_t EngineImpl::arena_bytes(int profile) const {
+  return profile < 0 || profile >= profile_count() ? 0 : plan_.profiles[profile].region.arena_bytes;
+}
+
+Result<std::unique_ptr<Context>> EngineImpl::create_context(int profile) {
+  if (profile < 0 || profile >= profile_count())
+    return fail(Code::out_of_range, "profile {} does not exist: the engine has {}", profile, profile_count());
+  return make_context(std::static_pointer_cast<EngineImpl>(shared_from_this()), profile);
+}
+
+std::shared_ptr<const Weights> EngineImpl::weights() const {
+  std::lock_guard lock(weights_mutex_);
+  return weights_;
+}
+
+Result<std::vector<std::byte>> EngineImpl::serialize() const {
+  std::shared_ptr<const Weights> weights = this->weights();
+  plan::Plan plan = plan_;
+  for (size_t i = 0; i < plan.weights.size(); ++i) plan.weights[i].hash = weights->hashes[i];
+  plan.weight_bytes = {weights->memory.data(), weights->memory.bytes()};
+  return plan::write(plan);
+}
+
+}  // namespace tenon

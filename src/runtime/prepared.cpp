@@ -1,0 +1,219 @@
+#include "runtime/prepared.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tenon {
+namespace {
+
+using plan::Region;
+using plan::Step;
+using plan::Value;
+using plan::ValueKind;
+
+bool same_tensor(const Arg& a, const Arg& b) {
+  return a.dtype == b.dtype && a.format == b.format && std::ranges::equal(a.shape(), b.shape());
+}
+
+// What stands for the address of memory that has no bytes: kernels may count on an address.
+alignas(64) std::byte kNowhere[64];
+
+}  // namespace
+
+class RegionPreparation {
+ public:
+  RegionPreparation(const plan::Plan& plan, const Region& region, const RegionKernels& kernels, const DimValues& dims,
+                    const PrepareOptions& options)
+      : plan_(plan), region_(region), kernels_(kernels), dims_(dims), options_(options) {}
+
+  Result<std::unique_ptr<PreparedRegion>> run() {
+    TN_TRY(measure());
+    TN_TRY(check_in_place());
+    auto out = std::make_unique<PreparedRegion>();
+    size_t args = 0;
+    for (uint32_t i = 0; i < region_.steps.size(); ++i) {
+      Result<std::shared_ptr<PreparedStep>> step = prepare(i);
+      if (!step) return trail(std::move(step.error()), "{}", step_text(plan_, region_.steps[i]));
+      args += (*step)->args.size();
+      out->scratch_bytes = std::max<uint64_t>(out->scratch_bytes, (*step)->prepared.scratch_bytes);
+      out->steps.push_back(std::move(*step));
+    }
+    out->args_.reserve(args);  // launches point into it
+    for (uint32_t i = 0; i < region_.steps.size(); ++i) add_launch(i, *out);
+    return out;
+  }
+
+ private:
+  // Every value's tensor at this shape, and that it fits its memory.
+  Status measure() {
+    tensors_.resize(region_.values.size());
+    std::vector<int64_t> bytes(region_.values.size());
+    for (uint32_t i = 0; i < region_.values.size(); ++i) {
+      const Value& v = region_.values[i];
+      if (v.kind == ValueKind::absent) continue;
+      Arg& arg = tensors_[i];
+      arg.dtype = v.dtype;
+      arg.format = v.format;
+      for (uint32_t dim : v.dims) {
+        if (!dims_.has(dim) || dims_.value(dim) < 0)
+          return tl::unexpected<Error>(dims_of(plan_, dims_, v.dims, fmt::format("value {}", i)).error());
+        arg.dims[arg.rank++] = dims_.value(dim);
+      }
+      std::optional<int64_t> size = plan::storage_bytes(v.dtype, v.format, arg.shape());
+      if (!size || *size > options_.limits.tensor_bytes)
+        return fail(Code::limit_exceeded, "value {} is {}: more than the limit tensor_bytes ({})", i, describe(arg),
+                    options_.limits.tensor_bytes);
+      bytes[i] = *size;
+      TN_TRY(check_size(i, bytes));
+    }
+    return {};
+  }
+
+  Status check_size(uint32_t i, const std::vector<int64_t>& bytes) const {
+    const Value& v = region_.values[i];
+    if (v.view_of != plan::kNoView) {
+      if (bytes[i] == bytes[v.view_of]) return {};
+      return fail(Code::invalid_plan, "value {} ({}, {} bytes) views value {}, which has {} bytes", i, describe(tensors_[i]),
+                  bytes[i], v.view_of, bytes[v.view_of]);
+    }
+    if (v.kind == ValueKind::weight) return {};  // verified with the plan
+    if (v.kind == ValueKind::arena) {
+      if (static_cast<uint64_t>(bytes[i]) <= v.max_bytes) return {};
+      return fail(Code::invalid_plan, "value {} ({}) needs {} bytes at this shape, the plan reserves {}", i,
+                  describe(tensors_[i]), bytes[i], v.max_bytes);
+    }
+    int64_t expected = v.kind == ValueKind::input ? options_.inputs[v.index] : options_.outputs[v.index];
+    if (bytes[i] == expected) return {};
+    return fail(Code::invalid_plan, "value {} ({}) has {} bytes, the {} {} that it stands for has {}", i,
+                describe(tensors_[i]), bytes[i], v.kind == ValueKind::input ? "input" : "output", v.index, expected);
+  }
+
+  Status check_in_place() const {
+    for (const plan::InPlace& p : kernels_.in_place) {
+      const Step& step = region_.steps[p.step];
+      const Arg &in = tensors_[step.inputs[p.input]], &out = tensors_[step.outputs[0]];
+      if (!same_tensor(in, out))
+        return fail(Code::invalid_plan, "{} would run in place, but input {} is {} and its output {}",
+                    step_text(plan_, step), p.input, describe(in), describe(out));
+    }
+    return {};
+  }
+
+  Result<std::shared_ptr<PreparedStep>> prepare(uint32_t index) const {
+    const Step& step = region_.steps[index];
+    auto out = std::make_shared<PreparedStep>();
+    out->params.resize((step.params.size() + 7) / 8);
+    if (!step.params.empty()) std::memcpy(out->params.data(), step.params.data(), step.params.size());
+    for (const plan::DimParam& p : step.dim_params) {
+      if (!dims_.has(p.dim)) return tl::unexpected<Error>(explain_dim(plan_, dims_, p.dim));
+      out->params[p.offset / 8] = static_cast<uint64_t>(dims_.value(p.dim));
+    }
+    for (uint32_t v : step.inputs) out->args.push_back(tensors_[v]);
+    for (uint32_t v : step.outputs) out->args.push_back(tensors_[v]);
+    if (options_.other && same(*options_.other->steps[index], *out)) return options_.other->steps[index];
+    PrepareCall call = {params_of(step, *out), inputs_of(step, out->args.data()), outputs_of(step, out->args.data()),
+                        options_.threads};
+    TN_TRY(kernels_.kernels[index]->prepare(call, out->prepared));
+    int64_t scratch = out->prepared.scratch_bytes;
+    if (scratch < 0 || scratch > options_.limits.arena_bytes)
+      return fail(Code::limit_exceeded, "the step needs {} bytes of scratch, the limit arena_bytes is {}", scratch,
+                  options_.limits.arena_bytes);
+    return out;
+  }
+
+  static bool same(const PreparedStep& a, const PreparedStep& b) {
+    return a.params == b.params && std::ranges::equal(a.args, b.args, same_tensor);
+  }
+
+  static std::span<const std::byte> params_of(const Step& step, const PreparedStep& prepared) {
+    return {reinterpret_cast<const std::byte*>(prepared.params.data()), step.params.size()};
+  }
+  static std::span<const Arg> inputs_of(const Step& step, const Arg* args) { return {args, step.inputs.size()}; }
+  static std::span<const Arg> outputs_of(const Step& step, const Arg* args) {
+    return {args + step.inputs.size(), step.outputs.size()};
+  }
+
+  void add_launch(uint32_t index, PreparedRegion& out) const {
+    const Step& step = region_.steps[index];
+    const PreparedStep& prepared = *out.steps[index];
+    const Arg* args = out.args_.data() + out.args_.size();
+    auto add_arg = [&](uint32_t value) {
+      const Value& v = region_.values[value];
+      if (v.kind != ValueKind::absent)
+        out.sources_.push_back({static_cast<uint32_t>(out.args_.size()), v.kind, v.index, v.offset});
+      out.args_.push_back(tensors_[value]);
+    };
+    for (uint32_t v : step.inputs) add_arg(v);
+    for (uint32_t v : step.outputs) add_arg(v);
+    LaunchCall call;
+    call.params = params_of(step, prepared);
+    call.inputs = inputs_of(step, args);
+    call.outputs = outputs_of(step, args);
+    call.state = prepared.prepared.state.get();
+    out.launches.push_back({kernels_.kernels[index], call});
+  }
+
+  const plan::Plan& plan_;
+  const Region& region_;
+  const RegionKernels& kernels_;
+  const DimValues& dims_;
+  const PrepareOptions& options_;
+  std::vector<Arg> tensors_;  // by value
+};
+
+void PreparedRegion::bind(const Addresses& addresses) {
+  for (const ArgSource& s : sources_) {
+    void* data = nullptr;
+    switch (s.kind) {
+      case ValueKind::arena: data = addresses.arena ? addresses.arena + s.offset : nullptr; break;
+      case ValueKind::weight: data = addresses.weights[s.index]; break;
+      case ValueKind::input: data = addresses.inputs[s.index]; break;
+      case ValueKind::output: data = addresses.outputs[s.index]; break;
+      default: break;
+    }
+    args_[s.arg].data = data ? data : kNowhere;
+  }
+  for (Launch& launch : launches) launch.call.scratch = addresses.scratch ? addresses.scratch : kNowhere;
+}
+
+Result<RegionKernels> find_kernels(const Region& region, const KernelTable& table, uint32_t cpu_features) {
+  RegionKernels out;
+  for (const Step& step : region.steps) {
+    const Kernel* kernel = table.find(step.kernel);
+    if (!kernel)
+      return fail(Code::incompatible_plan, "step '{}' runs kernel {}, which this library does not have", step.name,
+                  step.kernel);
+    if (uint32_t lacking = kernel->cpu_features & ~cpu_features)
+      return fail(Code::incompatible_plan, "step '{}' runs kernel {}, which needs {}: this processor does not have it",
+                  step.name, step.kernel, cpu_feature_names(lacking));
+    if (step.params.size() != kernel->params_size)
+      return fail(Code::invalid_plan, "step '{}' has {} bytes of parameters, its kernel {} takes {}", step.name,
+                  step.params.size(), step.kernel, kernel->params_size);
+    out.kernels.push_back(kernel);
+  }
+  out.in_place = plan::in_place_steps(region);
+  for (const plan::InPlace& p : out.in_place) {
+    const Kernel& kernel = *out.kernels[p.step];
+    if (p.input >= 32 || !(kernel.in_place >> p.input & 1))
+      return fail(Code::invalid_plan, "step '{}' would write over its input {}, which kernel {} does not allow",
+                  region.steps[p.step].name, p.input, kernel.id);
+  }
+  return out;
+}
+
+Result<std::unique_ptr<PreparedRegion>> prepare_region(const plan::Plan& plan, const Region& region,
+                                                       const RegionKernels& kernels, const DimValues& dims,
+                                                       const PrepareOptions& options) {
+  return RegionPreparation(plan, region, kernels, dims, options).run();
+}
+
+std::string step_text(const plan::Plan& plan, const Step& step) {
+  std::string out = fmt::format("in step '{}' (kernel {})", step.name, step.kernel);
+  for (size_t i = 0; i < step.origins.size(); ++i) {
+    const auto& [name, type] = plan.origins[step.origins[i]];
+    out += fmt::format("{} {} '{}'", i ? "," : ", which computes", type, name);
+  }
+  return out;
+}
+
+}  // namespace tenon

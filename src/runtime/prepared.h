@@ -1,0 +1,89 @@
+// A region made ready to run at one shape: every step's arguments, parameters and kernel state.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/live_count.h"
+#include "common/kernel.h"
+#include "device/kernel_table.h"
+#include "plan/plan.h"
+#include "plan/verify.h"
+#include "runtime/dims.h"
+
+namespace tenon {
+
+// The kernels of a region's steps, found and checked once.
+struct RegionKernels {
+  std::vector<const Kernel*> kernels;     // by step
+  std::vector<plan::InPlace> in_place;
+};
+
+// Refuses kernels that the table lacks or this processor cannot run, parameters of another size, and steps in place
+// whose kernel does not allow it.
+Result<RegionKernels> find_kernels(const plan::Region& region, const KernelTable& table, uint32_t cpu_features);
+
+// One step at one shape. Shapes that do not differ for a step share it.
+struct PreparedStep {
+  std::vector<uint64_t> params;           // with dims filled in; 8-byte aligned
+  std::vector<Arg> args;                  // inputs, then outputs; without data
+  Prepared prepared;
+};
+
+// Where an argument's data is to be found once it is known.
+struct ArgSource {
+  uint32_t arg;
+  plan::ValueKind kind;
+  uint32_t index;
+  uint64_t offset;                        // arena
+};
+
+// Addresses that change between runs.
+struct Addresses {
+  std::byte* arena = nullptr;
+  void* scratch = nullptr;
+  std::span<std::byte* const> weights;    // by index
+  std::span<void* const> inputs, outputs;
+};
+
+class PreparedRegion {
+ public:
+  std::vector<std::shared_ptr<PreparedStep>> steps;
+  uint64_t scratch_bytes = 0;             // the most that a step needs
+
+  // Writes addresses into the arguments of every launch; must precede launches whenever one has changed.
+  void bind(const Addresses& addresses);
+
+  struct Launch {
+    const Kernel* kernel;
+    LaunchCall call;
+  };
+  std::vector<Launch> launches;           // by step
+
+ private:
+  friend class RegionPreparation;
+  [[no_unique_address]] Live<LiveType::prepared_shape> live_;
+  std::vector<Arg> args_;
+  std::vector<ArgSource> sources_;
+};
+
+struct PrepareOptions {
+  int threads = 1;
+  Limits limits;
+  // Bytes of the region's inputs and outputs at this shape, by index.
+  std::span<const int64_t> inputs, outputs;
+  // The same region at another shape, to share steps with; may be null.
+  const PreparedRegion* other = nullptr;
+};
+
+// Checks that every value fits its memory at this shape, and lets every kernel check and plan its step.
+Result<std::unique_ptr<PreparedRegion>> prepare_region(const plan::Plan& plan, const plan::Region& region,
+                                                       const RegionKernels& kernels, const DimValues& dims,
+                                                       const PrepareOptions& options);
+
+// "in step 'conv1+relu1' (kernel conv.direct.f32.avx512), which computes Conv 'conv1', Relu 'relu1'"
+std::string step_text(const plan::Plan& plan, const plan::Step& step);
+
+}  // namespace tenon
