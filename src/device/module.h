@@ -28,10 +28,16 @@ struct ModuleLayout {
   friend bool operator==(const ModuleLayout&, const ModuleLayout&) = default;
 };
 
+// Runs team.parallel_for(count, …) with the library's own code. A module must not call Team::parallel_for itself: its
+// copy of std::atomic's table of waiting threads may not be the library's, and then it would wake nobody.
+using TeamBody = void (*)(void* body, int64_t begin, int64_t end, int member);
+using TeamRunner = void (*)(Team& team, int64_t count, TeamBody function, void* body);
+
 struct HostTable {
   uint32_t struct_size = sizeof(HostTable);
   ModuleLayout layout;
   const char* version = TENON_VERSION;
+  TeamRunner run_team = nullptr;
 };
 
 struct ModuleTable {
