@@ -1,0 +1,19 @@
+// How extents are cut into parts of nearly equal size.
+#pragma once
+
+#include <cstdint>
+
+namespace tenon {
+
+// `total` cut into the fewest parts of at most `most` each, equal to within one, larger ones first.
+struct Split {
+  int64_t total, parts;
+  Split(int64_t all, int64_t most) : total(all), parts((all + most - 1) / most) {}
+  int64_t begin(int64_t part) const {
+    const int64_t rest = total % parts;
+    return part * (total / parts) + (part < rest ? part : rest);
+  }
+  int64_t size(int64_t part) const { return begin(part + 1) - begin(part); }
+};
+
+}  // namespace tenon

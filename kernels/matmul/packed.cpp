@@ -1,0 +1,365 @@
+// matmul.packed.f32.<isa>: blocked product over packed panels (Goto and van de Geijn, "Anatomy of High-Performance
+// Matrix Multiplication", 2008), with the whole inner dim in registers: every element is summed in order of k, so
+// results depend neither on threads nor on blocking. matmul.pack_b.f32.<isa> packs a constant b.
+#include "matmul/packed.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "gemm/micro.h"
+#include "gemm/split.h"
+#include "matmul/geometry.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kPackedABytes = 3 << 19;  // of a's rows that stay in the second-level cache
+constexpr int64_t kTilesAtOnce = 8;         // row tiles between runs of an epilogue program
+
+struct State : KernelState {
+  MatmulGeometry g;
+  int64_t vectors = 0, width = 0, panels = 0;  // of b
+  int64_t row_blocks = 1, block_rows = 0;  // a's rows packed at a time, at most
+  int64_t max_rows = 0;                    // of a register tile
+  std::vector<MicroBlock> blocks[2][2];    // [1][…]: of one row fewer than block_rows, […][1]: of the last panel
+  AddClamp add_clamp;
+  bool in_registers = false;               // the epilogue is add_clamp: bias and add say which extras, -1 none
+  int bias = -1, add = -1;
+  bool in_place = false;                   // sums may lie in the output before the program runs
+  int64_t a_bytes = 0, b_bytes = 0, region_bytes = 0, thread_bytes = 0;
+};
+
+Status expect_vectors(const MicroTable& table, int64_t vectors) {
+  if (vectors >= 1 && vectors <= kMaxVectors && table.max_rows[vectors] > 0) return {};
+  return fail(Code::invalid_plan, "a panel must have 1 to {} vectors, it has {}", kMaxVectors, vectors);
+}
+
+// b's dims before it was packed.
+Status unpacked_b(const MatmulPackedParams& params, Arg& b) {
+  if (params.b_rank < 2 || params.b_rank > kMaxRank ||
+      !is_permutation(params.matmul.perm_b, static_cast<int>(params.b_rank)))
+    return fail(Code::invalid_plan, "packed b must have had 2 to {} dims and a permutation of them", kMaxRank);
+  b = Arg{};
+  b.dtype = DType::f32;
+  b.rank = static_cast<int32_t>(params.b_rank);
+  std::fill(b.dims, b.dims + b.rank, 1);
+  b.dims[params.matmul.perm_b[b.rank - 2]] = params.k;
+  b.dims[params.matmul.perm_b[b.rank - 1]] = params.n;
+  return {};
+}
+
+// Makes the innermost batch dim part of M where a, the output and the extras allow it and b repeats over it.
+void merge_rows(MatmulGeometry& g, size_t extras) {
+  while (g.batch_rank > 0) {
+    const int last = g.batch_rank - 1;
+    const int64_t d = g.batch[last];
+    auto merges = [&](const MatmulGeometry::Steps& s) { return d == 1 || g.m == 1 || s.batch[last] == s.row * g.m; };
+    bool all = (d == 1 || g.b.batch[last] == 0) && merges(g.a) && merges(g.out);
+    for (size_t e = 0; all && e < extras; ++e)
+      all = merges(g.extra[e]);
+    if (!all) return;
+    if (g.m == 1 && d != 1) {
+      // One row per item takes the item's step.
+      auto adopt = [&](MatmulGeometry::Steps& s) { s.row = s.batch[last]; };
+      adopt(g.a), adopt(g.out);
+      for (size_t e = 0; e < extras; ++e) adopt(g.extra[e]);
+    }
+    g.m *= d;
+    g.batch_count = d ? g.batch_count / d : 0;
+    --g.batch_rank;
+  }
+}
+
+// Which extras the register epilogue takes as bias and as full operand; false if one fits neither.
+bool place_extras(State& s) {
+  if (s.g.out.col != 1 && s.g.n > 1) return false;
+  for (int i = 0; i < s.add_clamp.adds; ++i) {
+    const MatmulGeometry::Steps& steps = s.g.extra[s.add_clamp.extra[i]];
+    if (steps.col != 1) return false;
+    const bool repeats = steps.row == 0 && std::all_of(steps.batch, steps.batch + s.g.batch_rank,
+                                                       [](int64_t step) { return step == 0; });
+    int& slot = repeats ? s.bias : s.add;
+    if (slot >= 0 || (repeats && s.add >= 0)) return false;
+    slot = s.add_clamp.extra[i];
+  }
+  return true;
+}
+
+std::vector<MicroBlock> k_blocks(int64_t k, int64_t lanes, int64_t rows, int64_t width) {
+  std::vector<MicroBlock> out;
+  for (int64_t at = 0; at < k; at += lanes)
+    out.push_back({at / lanes * rows * lanes, at * width, std::min(lanes, k - at)});
+  return out;
+}
+
+// How a's rows are cut: blocks that fit the cache, and enough of them for the threads.
+void cut_rows(State& s, int64_t lanes, int threads) {
+  const MatmulGeometry& g = s.g;
+  const int64_t row_bytes = round_up(std::max<int64_t>(g.k, 1), lanes) * 4;
+  int64_t most = std::clamp<int64_t>(kPackedABytes / row_bytes, std::min(s.max_rows, g.m), g.m);
+  auto items = [&] { return g.batch_count * s.panels * ceil_div(g.m, most); };
+  while (threads > 1 && items() < 3 * threads && most >= 2 * s.max_rows) most = round_up(most / 2, s.max_rows);
+  const Split split(g.m, most);
+  s.row_blocks = split.parts;
+  s.block_rows = split.size(0);
+  const int64_t last_width = round_up(g.n - (s.panels - 1) * s.width, lanes);
+  for (int fewer = 0; fewer < 2; ++fewer)
+    for (int last = 0; last < 2; ++last)
+      s.blocks[fewer][last] = k_blocks(g.k, lanes, std::max<int64_t>(s.block_rows - fewer, 1), last ? last_width : s.width);
+  s.a_bytes = round_up(s.block_rows * row_bytes, 64);
+}
+
+template <const MicroTable& kTable>
+Status prepare(const PrepareCall& call, Prepared& prepared) {
+  TN_TRY(expect_counts(call, 2, 1 + kMaxProgramInputs, 1));
+  const auto& params = call.as<MatmulPackedParams>();
+  const Arg& a = call.inputs[0];
+  TN_TRY(expect_type(a, DType::f32, "a"));
+  TN_TRY(expect_vectors(kTable, params.vectors));
+  auto state = std::make_unique<State>();
+  State& s = *state;
+  s.vectors = params.vectors;
+  s.width = params.vectors * kTable.lanes;
+  s.max_rows = kTable.max_rows[params.vectors];
+  Arg b = call.inputs[1];
+  if (params.packed) {
+    const auto bytes = packed_b_bytes(params.k, params.n, kTable.lanes);
+    if (!bytes) return fail(Code::invalid_plan, "packed b of {} x {} is too large", params.k, params.n);
+    TN_TRY(expect_type(b, DType::u8, "packed b"));
+    TN_TRY(expect_format(b, kLinear, "packed b"));
+    TN_TRY(expect_shape(b, {&*bytes, 1}, "packed b"));
+    TN_TRY(unpacked_b(params, b));
+  } else {
+    TN_TRY(expect_type(b, DType::f32, "b"));
+  }
+  const auto extras = call.inputs.subspan(2);
+  TN_TRY(matmul_geometry(params.matmul, a, b, extras, call.outputs[0], s.g));
+  if (s.g.batch_count == 0 || s.g.m == 0 || s.g.n == 0) s.g.batch_count = 0;
+  if (s.g.batch_count) {
+    merge_rows(s.g, extras.size());
+    s.panels = ceil_div(s.g.n, s.width);
+    s.in_registers = match_add_clamp(params.matmul.epilogue, s.add_clamp) && place_extras(s);
+    s.in_place = (s.g.out.col == 1 || s.g.n == 1) && call.outputs[0].dtype == DType::f32;
+    cut_rows(s, kTable.lanes, call.threads);
+    if (!params.packed) s.b_bytes = round_up(s.g.k * s.width * 4, 64);
+    if (!s.in_registers) s.region_bytes = kTilesAtOnce * s.max_rows * s.width * 12;
+    s.thread_bytes = s.a_bytes + s.b_bytes + round_up(s.region_bytes, 64) + kTileScratchBytes;
+    prepared.scratch_bytes = s.thread_bytes * call.threads;
+  }
+  prepared.state = std::move(state);
+  return {};
+}
+
+// One thread's work: items (batch, row block, panel) in order.
+template <const MicroTable& kTable>
+class Worker {
+ public:
+  Worker(const LaunchCall& call, const State& state, int member)
+      : call_(call), s_(state), g_(state.g), params_(call.as<MatmulPackedParams>()) {
+    auto* memory = static_cast<std::byte*>(call.scratch) + member * s_.thread_bytes;
+    packed_a_ = reinterpret_cast<float*>(memory);
+    packed_b_ = reinterpret_cast<float*>(memory + s_.a_bytes);
+    region_ = memory + s_.a_bytes + s_.b_bytes;
+    tile_scratch_ = region_ + round_up(s_.region_bytes, 64);
+  }
+
+  void run(int64_t begin, int64_t end) {
+    const Split rows(g_.m, s_.block_rows);
+    int64_t packed = -1;
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t panel = item % s_.panels, block = item / s_.panels;
+      batch_ = block / s_.row_blocks;
+      const int64_t part = block % s_.row_blocks, first = rows.begin(part), count = rows.size(part);
+      if (packed != block) {
+        const float* a = call_.inputs[0].as<const float>() + g_.offset(g_.a, batch_) + first * g_.a.row;
+        kTable.pack_a(a, g_.a.row, g_.a.col, count, g_.k, packed_a_, count * kTable.lanes);
+        packed = block;
+      }
+      compute(panel, first, count);
+    }
+  }
+
+ private:
+  void compute(int64_t panel, int64_t first, int64_t count) {
+    const int64_t column = panel * s_.width, columns = std::min(s_.width, g_.n - column);
+    const float* b;
+    if (params_.packed) {
+      b = call_.inputs[1].as<const float>() + panel * g_.k * s_.width;
+    } else {
+      const float* from = call_.inputs[1].as<const float>() + g_.offset(g_.b, batch_) + column * g_.b.col;
+      kTable.pack_b(from, g_.b.row, g_.b.col, g_.k, columns, packed_b_, round_up(columns, kTable.lanes));
+      b = packed_b_;
+    }
+    vectors_ = ceil_div(columns, kTable.lanes);
+    const Split tiles(count, s_.max_rows);
+    const auto& blocks = s_.blocks[count == s_.block_rows ? 0 : 1][panel + 1 == s_.panels ? 1 : 0];
+    for (int64_t t = 0; t < tiles.parts; t += kTilesAtOnce) {
+      const int64_t last = std::min(tiles.parts, t + kTilesAtOnce);
+      const int64_t row = tiles.begin(t);
+      for (int64_t i = t; i < last; ++i) {
+        const char* next = params_.packed && i < s_.width / 4
+                               ? reinterpret_cast<const char*>(b + g_.k * s_.width) + i * (g_.k / 4) * 64
+                               : nullptr;
+        tile(b, blocks, tiles.begin(i), tiles.size(i), first, row, column, columns - (vectors_ - 1) * kTable.lanes, next);
+      }
+      if (!s_.in_registers) finish(first + row, tiles.begin(last - 1) + tiles.size(last - 1) - row, column, columns);
+    }
+  }
+
+  void tile(const float* b, const std::vector<MicroBlock>& blocks, int64_t at, int64_t rows, int64_t first,
+            int64_t region_row, int64_t column, int64_t lanes, const char* next) {
+    MicroTile t{};
+    t.a = packed_a_ + at * kTable.lanes;
+    t.b = b;
+    t.blocks = blocks.data();
+    t.count = static_cast<int64_t>(blocks.size());
+    t.lanes = lanes;
+    t.prefetch = next;
+    t.c_vector = kTable.lanes;
+    if (s_.in_registers || s_.in_place) {
+      t.c = out<float>(first + at, column);
+      t.c_row = g_.out.row;
+    } else {
+      t.c = reinterpret_cast<float*>(region_) + (at - region_row) * s_.width;
+      t.c_row = s_.width;
+    }
+    if (s_.in_registers) {
+      if (s_.bias >= 0) t.bias = extra(s_.bias, first + at, column);
+      if (s_.add >= 0) {
+        t.add = extra(s_.add, first + at, column);
+        t.add_row = g_.extra[s_.add].row;
+        t.add_vector = kTable.lanes;
+      }
+      t.low = s_.add_clamp.low;
+      t.high = s_.add_clamp.high;
+      t.bounded = !(t.low == -HUGE_VALF && t.high == HUGE_VALF);
+    }
+    const int64_t half = (rows + 1) / 2;
+    t.a_jump = half * kTable.lanes;
+    t.c_jump = half * t.c_row;
+    t.add_jump = half * t.add_row;
+    kTable.dense[vectors_][rows](t);
+  }
+
+  // Runs the epilogue over rows whose sums are ready.
+  void finish(int64_t row, int64_t rows, int64_t column, int64_t columns) {
+    const Program& program = params_.matmul.epilogue;
+    const int64_t size = static_cast<int64_t>(size_of(call_.outputs[0].dtype));
+    TileOperand operands[kMaxProgramInputs];
+    operands[0] = s_.in_place ? TileOperand{out<float>(row, column), g_.out.row, 1}
+                              : TileOperand{region_, s_.width, 1};
+    for (int e = 1; e < program.inputs; ++e) {
+      const Arg& arg = call_.inputs[static_cast<size_t>(e) + 1];
+      const MatmulGeometry::Steps& steps = g_.extra[e - 1];
+      const int64_t offset = g_.offset(steps, batch_) + row * steps.row + column * steps.col;
+      operands[e] = {arg.as<const std::byte>() + offset * static_cast<int64_t>(size_of(arg.dtype)), steps.row, steps.col};
+    }
+    const bool straight = g_.out.col == 1 || g_.n == 1;
+    std::byte* done = straight ? out<std::byte>(row, column, size) : region_ + s_.region_bytes / 3;
+    const int64_t done_step = straight ? g_.out.row : columns;
+    if (!program.empty())
+      tile_(program, operands, rows, columns, done, done_step, tile_scratch_);
+    else
+      done = region_;
+    if (straight) return;
+    const int64_t from_step = program.empty() ? s_.width : columns;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        std::memcpy(out<std::byte>(row + r, column + c, size), done + (r * from_step + c) * size,
+                    static_cast<size_t>(size));
+  }
+
+  template <class T>
+  T* out(int64_t row, int64_t column, int64_t size = 1) const {
+    return call_.outputs[0].as<T>() + (g_.offset(g_.out, batch_) + row * g_.out.row + column * g_.out.col) * size;
+  }
+  const float* extra(int e, int64_t row, int64_t column) const {
+    const MatmulGeometry::Steps& steps = g_.extra[e];
+    return call_.inputs[static_cast<size_t>(e) + 2].as<const float>() + g_.offset(steps, batch_) + row * steps.row +
+           column * steps.col;
+  }
+
+  const LaunchCall& call_;
+  const State& s_;
+  const MatmulGeometry& g_;
+  const MatmulPackedParams& params_;
+  const TileFunction tile_ = tile_function(kTable.lanes == 16 ? kAvx2 | kAvx512 : kAvx2);
+  int64_t batch_ = 0, vectors_ = 0;
+  float *packed_a_, *packed_b_;
+  std::byte *region_, *tile_scratch_;
+};
+
+template <const MicroTable& kTable>
+Status launch(const LaunchCall& call) {
+  const State& s = *static_cast<const State*>(call.state);
+  call.team->parallel_for(s.g.batch_count * s.row_blocks * s.panels, [&](int64_t begin, int64_t end, int member) {
+    if (begin < end) Worker<kTable>(call, s, member).run(begin, end);
+  });
+  return {};
+}
+
+struct PackState : KernelState {
+  int64_t k = 0, n = 0, k_step = 0, n_step = 0;
+};
+
+template <const MicroTable& kTable>
+Status prepare_pack(const PrepareCall& call, Prepared& prepared) {
+  TN_TRY(expect_counts(call, 1, 1, 1));
+  const auto& params = call.as<MatmulPackParams>();
+  const Arg &b = call.inputs[0], &out = call.outputs[0];
+  TN_TRY(expect_vectors(kTable, params.vectors));
+  TN_TRY(expect_type(b, DType::f32, "b"));
+  TN_TRY(expect_format(b, kLinear, "b"));
+  TN_TRY(expect_rank(b, 2, kMaxRank, "b"));
+  if (!is_permutation(params.perm_b, b.rank))
+    return fail(Code::invalid_plan, "the permutation of b must have each of 0 to {} once", b.rank - 1);
+  auto state = std::make_unique<PackState>();
+  int64_t step = 1;
+  const int row = params.perm_b[b.rank - 2], column = params.perm_b[b.rank - 1];
+  for (int i = b.rank - 1; i >= 0; --i) {
+    if (i == row)
+      state->k_step = step;
+    else if (i == column)
+      state->n_step = step;
+    else if (b.dims[i] != 1)
+      return fail(Code::invalid_plan, "b {} must have batch dims of 1 to be packed", describe(b));
+    step *= b.dims[i];
+  }
+  state->k = b.dims[row];
+  state->n = b.dims[column];
+  const auto bytes = packed_b_bytes(state->k, state->n, kTable.lanes);
+  if (!bytes) return fail(Code::invalid_plan, "b {} is too large to be packed", describe(b));
+  TN_TRY(expect_type(out, DType::u8, "output"));
+  TN_TRY(expect_format(out, kLinear, "output"));
+  TN_TRY(expect_shape(out, {&*bytes, 1}, "output"));
+  prepared.state = std::move(state);
+  return {};
+}
+
+template <const MicroTable& kTable>
+Status launch_pack(const LaunchCall& call) {
+  const auto& s = *static_cast<const PackState*>(call.state);
+  const int64_t width = call.as<MatmulPackParams>().vectors * kTable.lanes;
+  call.team->parallel_for(ceil_div(s.n, width), [&](int64_t begin, int64_t end, int) {
+    for (int64_t panel = begin; panel < end; ++panel) {
+      const int64_t column = panel * width, columns = std::min(width, s.n - column);
+      kTable.pack_b(call.inputs[0].as<const float>() + column * s.n_step, s.k_step, s.n_step, s.k, columns,
+                    call.outputs[0].as<float>() + column * s.k, round_up(columns, kTable.lanes));
+    }
+  });
+  return {};
+}
+
+}  // namespace
+
+extern const Kernel kMatmulPackedAvx2{"matmul.packed.f32.avx2", sizeof(MatmulPackedParams), kAvx2, 0,
+                                      prepare<avx2::kMicro>, launch<avx2::kMicro>};
+extern const Kernel kMatmulPackedAvx512{"matmul.packed.f32.avx512", sizeof(MatmulPackedParams), kAvx2 | kAvx512, 0,
+                                        prepare<avx512::kMicro>, launch<avx512::kMicro>};
+extern const Kernel kMatmulPackAvx2{"matmul.pack_b.f32.avx2", sizeof(MatmulPackParams), kAvx2, 0,
+                                    prepare_pack<avx2::kMicro>, launch_pack<avx2::kMicro>};
+extern const Kernel kMatmulPackAvx512{"matmul.pack_b.f32.avx512", sizeof(MatmulPackParams), kAvx2 | kAvx512, 0,
+                                      prepare_pack<avx512::kMicro>, launch_pack<avx512::kMicro>};
+
+}  // namespace tenon
