@@ -1,0 +1,187 @@
+// matmul kernels: the reference against sums by hand, the packed ones against the reference.
+#include "matmul/packed.h"
+#include "matmul/params.h"
+#include "support/kernel_run.h"
+
+namespace tenon::test {
+namespace {
+
+struct Case {
+  std::vector<int64_t> batch_a, batch_b;
+  int64_t m, n, k;
+  std::vector<int8_t> perm_a, perm_b, perm_out;  // empty: identity
+};
+
+std::vector<int64_t> stored(std::vector<int64_t> logical, const std::vector<int8_t>& perm, int8_t* out) {
+  if (perm.empty()) return logical;
+  std::copy(perm.begin(), perm.end(), out);
+  std::vector<int64_t> dims(logical.size());
+  for (size_t i = 0; i < perm.size(); ++i) dims[static_cast<size_t>(perm[i])] = logical[i];
+  return dims;
+}
+
+std::vector<int64_t> join(std::vector<int64_t> batch, int64_t rows, int64_t columns) {
+  batch.push_back(rows);
+  batch.push_back(columns);
+  return batch;
+}
+
+std::vector<int64_t> batch_of(const Case& c) {
+  std::vector<int64_t> a = c.batch_a, b = c.batch_b;
+  while (a.size() < b.size()) a.insert(a.begin(), 1);
+  while (b.size() < a.size()) b.insert(b.begin(), 1);
+  for (size_t i = 0; i < a.size(); ++i)
+    if (a[i] == 1) a[i] = b[i];
+  return a;
+}
+
+std::vector<int64_t> out_dims(const Case& c, const MatmulParams& params) {
+  const std::vector<int64_t> logical = join(batch_of(c), c.m, c.n);
+  std::vector<int64_t> dims;
+  for (size_t i = 0; i < logical.size(); ++i) dims.push_back(logical[static_cast<size_t>(params.perm_out[i])]);
+  return dims;
+}
+
+const DType kF32x3[3] = {DType::f32, DType::f32, DType::f32};
+
+Program bias_relu() {
+  ProgramBuilder b({kF32x3, 2});
+  return *b.finish(b.binary(ExprOp::max, b.binary(ExprOp::add, 0, 1), b.constant(DType::f32, 0)));
+}
+Program residual() {
+  ProgramBuilder b({kF32x3, 3});
+  return *b.finish(b.binary(ExprOp::add, b.binary(ExprOp::add, 0, 1), 2));
+}
+Program silu() {
+  ProgramBuilder b({kF32x3, 2});
+  const uint8_t x = b.binary(ExprOp::add, 0, 1);
+  return *b.finish(b.binary(ExprOp::mul, x, b.unary(ExprOp::sigmoid, x)));
+}
+
+// Runs every instruction set and panel width, b dynamic and packed, against the reference.
+void check(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims, int seed) {
+  std::mt19937 random(static_cast<uint32_t>(seed));
+  MatmulParams params;
+  params.epilogue = epilogue;
+  Tensor a(DType::f32, stored(join(c.batch_a, c.m, c.k), c.perm_a, params.perm_a));
+  Tensor b(DType::f32, stored(join(c.batch_b, c.k, c.n), c.perm_b, params.perm_b));
+  std::copy(c.perm_out.begin(), c.perm_out.end(), params.perm_out);
+  a.random(random);
+  b.random(random);
+  std::vector<Tensor> extras;
+  for (const auto& dims : extra_dims) extras.push_back(Tensor(DType::f32, dims).random(random));
+  auto inputs = [&](const Tensor& right) {
+    std::vector<const Tensor*> out = {&a, &right};
+    for (const Tensor& e : extras) out.push_back(&e);
+    return out;
+  };
+  Tensor expected(DType::f32, out_dims(c, params));
+  ASSERT_TRUE(run("matmul.reference", params, inputs(b), {&expected}));
+  const bool packable = std::all_of(c.batch_b.begin(), c.batch_b.end(), [](int64_t d) { return d == 1; });
+  for (const std::string& isa : instruction_sets()) {
+    for (int64_t vectors = 1; vectors <= 4; ++vectors) {
+      MatmulPackedParams packed{params, 0, 0, 0, 0, vectors};
+      Tensor one(expected.arg().dtype, out_dims(c, params)), three = one, blob_out = one;
+      EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(b), {&one}));
+      EXPECT_LT(distance(one, expected), 1e-5) << isa << " x" << vectors << " m" << c.m << " n" << c.n << " k" << c.k;
+      EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(b), {&three}, 3));
+      EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
+      if (!packable) continue;
+      const int64_t lanes = isa == "avx512" ? 16 : 8;
+      Tensor blob(DType::u8, {*packed_b_bytes(c.k, c.n, lanes)});
+      MatmulPackParams pack;
+      std::copy(params.perm_b, params.perm_b + kMaxRank, pack.perm_b);
+      pack.vectors = vectors;
+      EXPECT_OK(run("matmul.pack_b.f32." + isa, pack, {&b}, {&blob}, 2));
+      packed = {params, 1, c.k, c.n, b.arg().rank, vectors};
+      EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(blob), {&blob_out}, 2));
+      EXPECT_TRUE(same_bytes(one, blob_out)) << "packing changes the result";
+    }
+  }
+}
+
+TEST(Matmul, ReferenceMultiplies) {
+  std::mt19937 random(1);
+  for (DType type : {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::i32, DType::u64}) {
+    Tensor a(type, {2, 3}), b(type, {3, 2}), out(type, {2, 2});
+    a.random(random);
+    b.random(random);
+    ASSERT_TRUE(run("matmul.reference", MatmulParams{}, {&a, &b}, {&out})) << name_of(type);
+    if (type != DType::i32) continue;
+    const auto *x = a.as<int32_t>(), *y = b.as<int32_t>();
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 2; ++j)
+        EXPECT_EQ(out.as<int32_t>()[i * 2 + j], x[i * 3] * y[j] + x[i * 3 + 1] * y[2 + j] + x[i * 3 + 2] * y[4 + j]);
+  }
+}
+
+TEST(Matmul, PackedEqualsReference) {
+  const Case cases[] = {
+      {{}, {}, 1, 1, 1, {}, {}, {}},           {{}, {}, 1, 1000, 77, {}, {}, {}},
+      {{}, {}, 13, 50, 33, {}, {}, {}},        {{}, {}, 128, 70, 65, {}, {1, 0}, {}},
+      {{}, {}, 29, 31, 47, {1, 0}, {}, {}},    {{}, {}, 40, 33, 48, {1, 0}, {1, 0}, {1, 0}},
+      {{2, 3}, {}, 7, 33, 19, {}, {}, {}},     {{2, 3}, {2, 3}, 17, 21, 16, {}, {}, {}},
+      {{2, 1}, {1, 3}, 17, 21, 16, {}, {}, {}}, {{3}, {2, 1}, 5, 18, 8, {}, {}, {}},
+      {{}, {}, 600, 40, 900, {}, {}, {}},      {{5}, {1}, 1, 20, 10, {}, {}, {}},
+      // Attention: q [b,s,h,d] by k [b,s,h,d], and p [b,h,s,s] by v [b,s,h,d] back to [b,s,h,d].
+      {{2, 3}, {2, 3}, 20, 20, 16, {0, 2, 1, 3}, {0, 2, 3, 1}, {}},
+      {{2, 3}, {2, 3}, 20, 24, 20, {}, {0, 2, 1, 3}, {0, 2, 1, 3}},
+      {{4}, {4}, 9, 18, 33, {2, 0, 1}, {1, 0, 2}, {2, 1, 0}},
+  };
+  int seed = 0;
+  for (const Case& c : cases) check(c, {}, {}, ++seed);
+}
+
+TEST(Matmul, Epilogues) {
+  const Case plain{{}, {}, 45, 50, 33, {}, {}, {}}, turned{{2}, {2}, 19, 34, 20, {}, {}, {2, 0, 1}},
+      batched{{2, 2}, {2, 2}, 15, 40, 17, {}, {}, {0, 2, 1, 3}};
+  check(plain, bias_relu(), {{50}}, 1);
+  check(plain, bias_relu(), {{45, 1}}, 2);
+  check(plain, bias_relu(), {{}}, 3);
+  check(plain, residual(), {{50}, {45, 50}}, 4);
+  check(plain, residual(), {{45, 50}, {50}}, 5);
+  check(plain, residual(), {{45, 50}, {45, 50}}, 6);
+  check(plain, silu(), {{50}}, 7);
+  check(turned, bias_relu(), {{34}}, 8);
+  check(turned, residual(), {{2, 1, 34}, {2, 19, 34}}, 9);
+  check(batched, residual(), {{2, 1, 15, 40}, {2, 2, 15, 40}}, 10);
+  check(batched, silu(), {{2, 15, 40}}, 11);
+}
+
+TEST(Matmul, EmptyDims) {
+  for (auto [m, n, k] : {std::array<int64_t, 3>{0, 5, 3}, {4, 0, 3}, {4, 5, 0}}) {
+    check({{}, {}, m, n, k, {}, {}, {}}, bias_relu(), {{n}}, 1);
+    check({{0}, {}, 4, 5, 3, {}, {}, {}}, {}, {}, 1);
+  }
+}
+
+TEST(Matmul, RefusesWhatDoesNotFit) {
+  Tensor a(DType::f32, {4, 6}), b(DType::f32, {6, 5}), out(DType::f32, {4, 5}), wrong(DType::f32, {5, 5}),
+      half(DType::f16, {4, 6}), blob(DType::u8, {6 * 16 * 4});
+  for (const std::string& isa : instruction_sets()) {
+    const std::string id = "matmul.packed.f32." + isa;
+    MatmulPackedParams params{{}, 0, 0, 0, 0, 2};
+    EXPECT_FALSE(run(id, params, {&a, &b}, {&wrong}));
+    EXPECT_FALSE(run(id, params, {&half, &b}, {&out}));
+    EXPECT_FALSE(run(id, params, {&a, &a}, {&out}));
+    EXPECT_FALSE(run(id, params, {&a, &b, &b}, {&out}));
+    EXPECT_FALSE(run(id, params, {&a, nullptr}, {&out}));
+    for (int64_t vectors : {int64_t{0}, int64_t{5}, int64_t{-1}}) {
+      params.vectors = vectors;
+      EXPECT_FALSE(run(id, params, {&a, &b}, {&out}));
+    }
+    params = {{}, 1, 6, 5, 2, 2};
+    params.n = isa == "avx512" ? 17 : 40;
+    EXPECT_FALSE(run(id, params, {&a, &blob}, {&out}));
+    params = {{}, 1, int64_t{1} << 62, int64_t{1} << 62, 2, 2};
+    EXPECT_FALSE(run(id, params, {&a, &blob}, {&out}));
+    params = {{}, 1, 6, 5, 200, 2};
+    EXPECT_FALSE(run(id, params, {&a, &blob}, {&out}));
+    params = {{}, 0, 0, 0, 0, 2};
+    params.matmul.perm_a[0] = 7;
+    EXPECT_FALSE(run(id, params, {&a, &b}, {&out}));
+  }
+}
+
+}  // namespace
+}  // namespace tenon::test
