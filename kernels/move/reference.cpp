@@ -196,15 +196,15 @@ Status launch_copy(const LaunchCall& call) {
 
 }  // namespace
 
-const Kernel kTransposeReference{"transpose.reference", sizeof(TransposeParams), 0, 0, prepare_transpose,
+extern const Kernel kTransposeReference{"transpose.reference", sizeof(TransposeParams), 0, 0, prepare_transpose,
                                  launch_transpose};
-const Kernel kSliceReference{"slice.reference", sizeof(SliceParams), 0, 0, prepare_slice, launch_slice};
-const Kernel kExpandReference{"expand.reference", 0, 0, 0, prepare_expand, launch_expand};
-const Kernel kConcatReference{"concat.reference", sizeof(ConcatParams), 0, 0, prepare_concat, launch_concat};
-const Kernel kPadReference{"pad.reference", sizeof(PadParams), 0, 0, prepare_pad, launch_pad};
-const Kernel kIotaReference{"iota.reference", sizeof(IotaParams), 0, 0, prepare_iota, launch_iota};
-const Kernel kShapeValueReference{"shape_value.reference", sizeof(ShapeValueParams), 0, 0, prepare_shape_value,
+extern const Kernel kSliceReference{"slice.reference", sizeof(SliceParams), 0, 0, prepare_slice, launch_slice};
+extern const Kernel kExpandReference{"expand.reference", 0, 0, 0, prepare_expand, launch_expand};
+extern const Kernel kConcatReference{"concat.reference", sizeof(ConcatParams), 0, 0, prepare_concat, launch_concat};
+extern const Kernel kPadReference{"pad.reference", sizeof(PadParams), 0, 0, prepare_pad, launch_pad};
+extern const Kernel kIotaReference{"iota.reference", sizeof(IotaParams), 0, 0, prepare_iota, launch_iota};
+extern const Kernel kShapeValueReference{"shape_value.reference", sizeof(ShapeValueParams), 0, 0, prepare_shape_value,
                                   launch_shape_value};
-const Kernel kCopy{"copy.linear", 0, 0, 1, prepare_copy, launch_copy};
+extern const Kernel kCopy{"copy.linear", 0, 0, 1, prepare_copy, launch_copy};
 
 }  // namespace tenon
