@@ -1,0 +1,33 @@
+#include "tactics/claims.h"
+
+#include "base/cpu.h"
+
+namespace tenon {
+namespace {
+
+bool is_static(const Graph& graph, ValueId id, int depth) {
+  if (!id.valid()) return true;
+  const Value& value = graph.value(id);
+  if (value.constant) return true;
+  const Node* producer = graph.producer(id);
+  if (!producer || !producer->op->deterministic || depth > 64) return false;
+  for (ValueId input : producer->inputs)
+    if (!is_static(graph, input, depth + 1)) return false;
+  for (ValueId output : producer->outputs)
+    if (!constant_shape(graph.value(output).type.shape)) return false;
+  return true;
+}
+
+}  // namespace
+
+bool is_static_input(NodeView node, size_t input) {
+  return node.has_input(input) && is_static(node.graph(), node.node().inputs[input], 0);
+}
+
+InstructionSet instruction_set(const TargetInfo& target) {
+  if ((target.cpu_features & kAvx512) && (target.cpu_features & kAvx2)) return {"avx512", 16};
+  if (target.cpu_features & kAvx2) return {"avx2", 8};
+  return {};
+}
+
+}  // namespace tenon

@@ -1,0 +1,18 @@
+// What tactics of the library's own vector kernels share.
+#pragma once
+
+#include "tactics/tactic.h"
+
+namespace tenon {
+
+// Whether the node's input follows from constants alone, so that a pack of it is folded.
+bool is_static_input(NodeView node, size_t input);
+
+// The widest instruction set that the target has: "avx512", "avx2", or "" for neither. Its f32 lanes: 16, 8, 0.
+struct InstructionSet {
+  std::string name;
+  int lanes = 0;
+};
+InstructionSet instruction_set(const TargetInfo& target);
+
+}  // namespace tenon
