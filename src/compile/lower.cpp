@@ -29,7 +29,6 @@ class Lowering {
     for (size_t profile = 0; profile < symbols_.ranges.size(); ++profile) TN_TRY(lower_profile(profile));
     TN_TRY(lower_pins());
     TN_TRY(lower_weights());
-    plan_.dims = dims_.take();
     plan_.weight_bytes = weights_;
     return Lowered{std::move(plan_), std::move(weights_)};
   }
@@ -129,6 +128,7 @@ class Lowering {
     weights_.resize(static_cast<size_t>(total));
     for (uint32_t w = 0; w < weight_values_.size(); ++w) TN_TRY(copy_constant(w));
     TN_ASSIGN(std::unique_ptr<Team> team, Team::create(plan_.target.threads));
+    plan_.dims = dims_.take();
     for (Program& program : programs_) TN_TRY(run_program(program, *team));
     for (plan::Weight& weight : plan_.weights)
       weight.hash = hash_bytes(weights_.data() + weight.offset, weight.bytes);
@@ -243,8 +243,8 @@ class Lowering {
     }
     for (const plan::Weight& weight : plan_.weights) weights.push_back(weights_.data() + weight.offset);
     std::byte* output = weights_.data() + plan_.weights[made.program.weights[0]].offset;
-    TN_TRY(run_refit_program(made.program, dims_.table(), plan_.weights, sources, std::span(&output, 1), weights,
-                             kernels_, team));
+    TN_TRY(run_refit_program(plan_, made.program, sources, std::span(&output, 1), weights, kernels_,
+                             default_allocator(), team));
     if (!made.program.sources.empty()) plan_.programs.push_back(std::move(made.program));
     return {};
   }

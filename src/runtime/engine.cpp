@@ -54,10 +54,8 @@ Status EngineImpl::init(const Log& log) {
     TN_ASSIGN(RegionKernels kernels, find_kernels(profile.region, *options_.kernels, cpu_features()));
     kernels_.push_back(std::move(kernels));
   }
-  for (const plan::RefitProgram& program : plan_.programs) {
-    TN_ASSIGN(RegionKernels kernels, find_kernels(program.region, *options_.kernels, cpu_features()));
-    program_kernels_.push_back(std::move(kernels));
-  }
+  for (const plan::RefitProgram& program : plan_.programs)
+    TN_TRY(find_kernels(program.region, *options_.kernels, cpu_features()));
   describe_io();
   TN_TRY(copy_weights());
   for (int i = 0; i < profile_count(); ++i)

@@ -16,7 +16,7 @@ namespace tenon {
 struct Weights {
   [[no_unique_address]] Live<LiveType::weights> live;
   Block memory;
-  std::vector<std::byte*> addresses;   // by weight
+  std::vector<void*> addresses;        // by weight
   std::vector<uint64_t> hashes;        // by weight
 };
 
@@ -69,7 +69,6 @@ class EngineImpl final : public Engine {
   std::vector<IoTensor> io_;
   std::unordered_map<std::string_view, size_t> tensor_index_;
   std::vector<RegionKernels> kernels_;           // by profile
-  std::vector<RegionKernels> program_kernels_;   // by refit program
   std::mutex prepared_mutex_;
   std::vector<std::unique_ptr<PreparedRegion>> prepared_;  // by profile
   std::mutex refit_mutex_;                       // one refit at a time

@@ -44,8 +44,7 @@ struct ArgSource {
 struct Addresses {
   std::byte* arena = nullptr;
   void* scratch = nullptr;
-  std::span<std::byte* const> weights;    // by index
-  std::span<void* const> inputs, outputs;
+  std::span<void* const> weights, inputs, outputs;  // by index
 };
 
 class PreparedRegion {

@@ -5,18 +5,19 @@
 #include <cstddef>
 #include <span>
 
+#include "base/allocator.h"
 #include "base/team.h"
 #include "device/kernel_table.h"
 #include "plan/plan.h"
 
 namespace tenon {
 
-// `sources[i]`: bytes of the program's i-th source, `outputs[i]`: where its i-th weight goes, `weights[i]`: bytes of
-// the plan's i-th weight, read for literals only. `dims` is the plan's dim table, of which the program uses constants.
-// Sizes have been checked by the plan's verifier; memory beyond that is allocated here and freed on return.
-Status run_refit_program(const plan::RefitProgram& program, std::span<const plan::DimExpr> dims,
-                         std::span<const plan::Weight> weight_types, std::span<const std::byte* const> sources,
-                         std::span<std::byte* const> outputs, std::span<const std::byte* const> weights,
-                         const KernelTable& kernels, Team& team);
+// `sources[i]`: bytes of the program's i-th source, at any address; `outputs[i]`: where its i-th weight goes;
+// `weights[i]`: bytes of the plan's i-th weight, read for literals only. Of the plan, dims, weights' types, sources and
+// origins are used. Sizes are checked against the plan's; memory beyond that is allocated here and freed on return.
+Status run_refit_program(const plan::Plan& plan, const plan::RefitProgram& program,
+                         std::span<const std::byte* const> sources, std::span<std::byte* const> outputs,
+                         std::span<const std::byte* const> weights, const KernelTable& kernels, Allocator& allocator,
+                         Team& team);
 
 }  // namespace tenon

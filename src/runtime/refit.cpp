@@ -5,30 +5,32 @@
 #include "base/hash.h"
 #include "plan/verify.h"
 #include "runtime/engine_impl.h"
+#include "runtime/program.h"
 
 namespace tenon {
 namespace {
 
-// The launches of one refit program, on the engine's stream.
+// One refit program, on the engine's stream.
 class ProgramWork final : public Work {
  public:
-  ProgramWork(const plan::Plan& plan, const plan::Region& region, PreparedRegion& prepared)
-      : plan_(plan), region_(region), prepared_(prepared) {}
+  ProgramWork(const EngineImpl& engine, const plan::RefitProgram& program, std::span<const std::byte* const> sources,
+              const Weights& weights)
+      : engine_(engine), program_(program), sources_(sources) {
+    for (uint32_t w : program.weights) outputs_.push_back(static_cast<std::byte*>(weights.addresses[w]));
+    for (void* address : weights.addresses) literals_.push_back(static_cast<std::byte*>(address));
+  }
 
   Status execute(Team& team) override {
-    for (size_t i = 0; i < prepared_.launches.size(); ++i) {
-      PreparedRegion::Launch& launch = prepared_.launches[i];
-      launch.call.team = &team;
-      if (Status status = launch.kernel->launch(launch.call); !status)
-        return trail(std::move(status.error()), "{}", step_text(plan_, region_.steps[i]));
-    }
-    return {};
+    return run_refit_program(engine_.plan(), program_, sources_, outputs_, literals_, *engine_.options().kernels,
+                             engine_.allocator(), team);
   }
 
  private:
-  const plan::Plan& plan_;
-  const plan::Region& region_;
-  PreparedRegion& prepared_;
+  const EngineImpl& engine_;
+  const plan::RefitProgram& program_;
+  std::span<const std::byte* const> sources_;
+  std::vector<std::byte*> outputs_;
+  std::vector<const std::byte*> literals_;
 };
 
 int64_t bytes_of(DType dtype, std::span<const int64_t> dims) {
@@ -41,22 +43,6 @@ std::string type_text(DType dtype, std::span<const int64_t> dims) {
   for (size_t i = 0; i < dims.size(); ++i) out += (i ? "," : "") + std::to_string(dims[i]);
   return out + ']';
 }
-
-// Sources at addresses that kernels may take: the caller's own where it is aligned, else a copy.
-class SourceMemory {
- public:
-  Result<void*> place(const Engine::NewWeight& weight, Allocator& allocator) {
-    auto* data = const_cast<std::byte*>(weight.bytes.data());
-    if (reinterpret_cast<uintptr_t>(data) % size_of(weight.dtype) == 0) return data;
-    TN_ASSIGN(Block copy, Block::allocate(allocator, weight.bytes.size(), "a copy of a weight"));
-    std::memcpy(copy.data(), data, weight.bytes.size());
-    copies_.push_back(std::move(copy));
-    return copies_.back().data();
-  }
-
- private:
-  std::vector<Block> copies_;
-};
 
 }  // namespace
 
@@ -135,29 +121,9 @@ Result<std::shared_ptr<Weights>> EngineImpl::clone_weights() const {
 
 Status EngineImpl::run_program(size_t index, const Given& given, Weights& weights) {
   const plan::RefitProgram& program = plan_.programs[index];
-  SourceMemory memory;
-  std::vector<void*> inputs, outputs;
-  std::vector<int64_t> input_bytes, output_bytes;
-  for (uint32_t s : program.sources) {
-    TN_ASSIGN(void* data, memory.place(*given[s], allocator()));
-    inputs.push_back(data);
-    input_bytes.push_back(static_cast<int64_t>(given[s]->bytes.size()));
-  }
-  for (uint32_t w : program.weights) {
-    outputs.push_back(weights.addresses[w]);
-    output_bytes.push_back(static_cast<int64_t>(plan_.weights[w].bytes));
-  }
-  if (program.region.steps.empty()) {
-    if (input_bytes[0]) std::memcpy(outputs[0], inputs[0], static_cast<size_t>(input_bytes[0]));
-    return {};
-  }
-  DimValues dims(plan_, std::vector<std::optional<int64_t>>(plan_.symbols.size()));
-  PrepareOptions options = {stream_->threads(), options_.limits, input_bytes, output_bytes, nullptr};
-  TN_ASSIGN(auto prepared, prepare_region(plan_, program.region, program_kernels_[index], dims, options));
-  TN_ASSIGN(Block arena, device_->allocate(allocator(), program.region.arena_bytes, "the arena of a refit"));
-  TN_ASSIGN(Block scratch, device_->allocate(allocator(), prepared->scratch_bytes, "the scratch of a refit"));
-  prepared->bind({arena.data(), scratch.data(), weights.addresses, inputs, outputs});
-  ProgramWork work(plan_, program.region, *prepared);
+  std::vector<const std::byte*> sources;
+  for (uint32_t s : program.sources) sources.push_back(given[s]->bytes.data());
+  ProgramWork work(*this, program, sources, weights);
   return stream_->run(work);
 }
 
