@@ -82,8 +82,8 @@ Status check_concat(const PrepareCall& call) {
   if (axis < 0 || axis >= out.rank)
     return fail(Code::invalid_plan, "concat: axis {} of output {}", axis, describe(out));
   const bool is_blocked = out.format.layout == Layout::blocked;
-  if (out.format != kLinear && !(is_blocked && out.rank >= 2))
-    return fail(Code::invalid_plan, "concat: output {} must be linear or blocked with at least 2 dims", describe(out));
+  if (!is_known(out.format) || (out.format != kLinear && out.rank < 2))
+    return fail(Code::invalid_plan, "concat: output {} has no channels for its format", describe(out));
   int64_t sum = 0;
   for (const Arg& x : call.inputs) {
     TN_TRY(expect_type(x, out.dtype, "concat input"));

@@ -11,8 +11,8 @@ Status check_elements(const Arg& x, const Arg& out, const char* kernel);
 Status check_transpose(const PrepareCall& call);
 Status check_slice(const PrepareCall& call);
 Status check_expand(const PrepareCall& call);
-// All inputs and the output in `call.outputs[0].format`, which is linear, or blocked by a block that divides the axis-1
-// dim of every input when the axis is 1.
+// All inputs and the output lie in one format; the block of a blocked one divides the axis-1 dim of every input when
+// the axis is 1.
 Status check_concat(const PrepareCall& call);
 Status check_pad(const PrepareCall& call);
 Status check_copy(const PrepareCall& call);

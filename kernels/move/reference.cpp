@@ -4,6 +4,7 @@
 #include "base/half.h"
 #include "common/index.h"
 #include "move/check.h"
+#include "move/pad.h"
 
 namespace tenon {
 namespace {
@@ -77,21 +78,6 @@ Status launch_concat(const LaunchCall& call) {
 
 Status prepare_pad(const PrepareCall& call, Prepared&) { return move::check_pad(call); }
 
-// The element of a dim of n elements that stands at position i of the padded one; -1: the pad value.
-int64_t padded_source(PadMode mode, int64_t i, int64_t n) {
-  if (i >= 0 && i < n) return i;
-  switch (mode) {
-    case PadMode::constant: return -1;
-    case PadMode::edge: return i < 0 ? 0 : n - 1;
-    case PadMode::wrap: return (i % n + n) % n;
-    case PadMode::reflect: break;
-  }
-  if (n == 1) return 0;
-  int64_t period = 2 * (n - 1);
-  int64_t phase = (i % period + period) % period;
-  return phase < n ? phase : period - phase;
-}
-
 Status launch_pad(const LaunchCall& call) {
   const Arg &x = call.inputs[0], &out = call.outputs[0];
   const auto& params = call.as<PadParams>();
@@ -104,7 +90,7 @@ Status launch_pad(const LaunchCall& call) {
     int64_t from = 0;
     bool outside = false;
     for (int d = 0; d < out.rank; ++d) {
-      int64_t i = padded_source(params.mode, index[d] - params.begins[d], x.dims[d]);
+      int64_t i = move::padded_source(params.mode, index[d] - params.begins[d], x.dims[d]);
       outside |= i < 0;
       from += i * strides[d];
     }
