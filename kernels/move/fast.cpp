@@ -137,9 +137,9 @@ Status launch_concat(const LaunchCall& call) {
 
 }  // namespace
 
-const Kernel kTransposeStrided{"transpose.strided", sizeof(TransposeParams), 0, 0, prepare_transpose, launch_copy};
-const Kernel kSliceStrided{"slice.strided", sizeof(SliceParams), 0, 0, prepare_slice, launch_copy};
-const Kernel kExpandStrided{"expand.strided", 0, 0, 0, prepare_expand, launch_copy};
-const Kernel kConcatRows{"concat.rows", sizeof(ConcatParams), 0, 0, prepare_concat, launch_concat};
+extern const Kernel kTransposeStrided{"transpose.strided", sizeof(TransposeParams), 0, 0, prepare_transpose, launch_copy};
+extern const Kernel kSliceStrided{"slice.strided", sizeof(SliceParams), 0, 0, prepare_slice, launch_copy};
+extern const Kernel kExpandStrided{"expand.strided", 0, 0, 0, prepare_expand, launch_copy};
+extern const Kernel kConcatRows{"concat.rows", sizeof(ConcatParams), 0, 0, prepare_concat, launch_concat};
 
 }  // namespace tenon

@@ -87,6 +87,6 @@ Status launch_pad(const LaunchCall& call) {
 
 }  // namespace
 
-const Kernel kPadRows{"pad.rows", sizeof(PadParams), 0, 0, prepare_pad, launch_pad};
+extern const Kernel kPadRows{"pad.rows", sizeof(PadParams), 0, 0, prepare_pad, launch_pad};
 
 }  // namespace tenon

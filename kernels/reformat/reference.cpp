@@ -57,6 +57,6 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-const Kernel kReformatReference{"reformat.reference", 0, 0, 0, prepare, launch};
+extern const Kernel kReformatReference{"reformat.reference", 0, 0, 0, prepare, launch};
 
 }  // namespace tenon

@@ -105,6 +105,6 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-const Kernel kReformatTiles{"reformat.tiles", 0, 0, 0, prepare, launch};
+extern const Kernel kReformatTiles{"reformat.tiles", 0, 0, 0, prepare, launch};
 
 }  // namespace tenon
