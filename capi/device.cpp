@@ -56,7 +56,7 @@ tn_error_t tn_device_get_type(tn_device_t device, tn_device_type* out_type) noex
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto self, object(device, "device"));
-        *out_type = self->type;
+        *out_type = self->kind;
         return {};
       },
       out(out_type, "out_type"));

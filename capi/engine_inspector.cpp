@@ -40,7 +40,13 @@ tn_error_t tn_engine_inspector_get_information(tn_engine_inspector_t inspector, 
       [&]() -> Status {
         TN_ASSIGN(auto self, object(inspector, "inspector"));
         TN_TRY(expect_document_format(format));
-        const plan::Plan& plan = self->engine ? self->engine->engine->plan() : self->plan;
+        std::vector<std::byte> current;  // the engine's plan with the weights that are in force
+        plan::Plan of_engine;
+        if (self->engine) {
+          TN_ASSIGN(current, self->engine->engine->serialize());
+          TN_ASSIGN(of_engine, plan::load(current, Limits{}));
+        }
+        const plan::Plan& plan = self->engine ? of_engine : self->plan;
         *out_document = new_blob(format == TN_DOCUMENT_FORMAT_TEXT ? plan::dump(plan) : plan::dump_json(plan));
         return {};
       },

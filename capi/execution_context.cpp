@@ -70,13 +70,13 @@ class Turn {
   std::shared_ptr<ExecutionContextObject> self_;
 };
 
-void attach_profiler(ExecutionContextObject& self, Context& context, int32_t profile,
+Status attach_profiler(ExecutionContextObject& self, Context& context, int32_t profile,
                      std::shared_ptr<Profiler> profiler) {
   if (!profiler) return context.set_profiler(nullptr);
   // The context lives no longer than its engine, and the plan's regions are never moved.
   const plan::Plan& plan = self.engine->engine->plan();
   const plan::Region& region = plan.profiles[static_cast<size_t>(profile)].region;
-  context.set_profiler([&plan, &region, profiler = std::move(profiler)](const plan::Step& step, double microseconds) {
+  return context.set_profiler([&plan, &region, profiler = std::move(profiler)](const plan::Step& step, double microseconds) {
     profiler->report(plan, region, step, microseconds);
   });
 }
@@ -122,7 +122,7 @@ tn_error_t tn_execution_context_set_profile(tn_execution_context_t context, int3
     Engine& engine = *turn->engine->engine;
     TN_TRY(expect_profile(profile, engine.profile_count()));
     TN_ASSIGN(auto other, engine.create_context(profile));
-    attach_profiler(*turn.operator->(), *other, profile, turn->profiler);
+    TN_TRY(attach_profiler(*turn.operator->(), *other, profile, turn->profiler));
     turn->context = std::move(other);
     turn->profile = profile;
     return {};
@@ -218,7 +218,7 @@ tn_error_t tn_execution_context_set_profiler(tn_execution_context_t context,
       profiler = std::make_shared<Profiler>();
       std::swap(profiler->table.functions, owed.functions);
     }
-    attach_profiler(*turn.operator->(), *turn->context, turn->profile, profiler);
+    TN_TRY(attach_profiler(*turn.operator->(), *turn->context, turn->profile, profiler));
     turn->profiler.swap(profiler);
     return {};
   });

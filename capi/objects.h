@@ -58,7 +58,7 @@ struct AllocatorObject : Object<ObjectType::allocator>, Allocator {
 
 struct DeviceObject : Object<ObjectType::device> {
   std::string name;
-  tn_device_type type = TN_DEVICE_TYPE_CPU;
+  tn_device_type kind = TN_DEVICE_TYPE_CPU;
 };
 
 struct TimingCacheObject : Object<ObjectType::timing_cache> {

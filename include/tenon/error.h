@@ -81,6 +81,7 @@ TN_API TN_SINCE(0, 1) tn_error_code tn_error_get_code(TN_NULLABLE tn_error_t err
  * The message: what was wrong, with which object, what was expected and what to do; further lines say what
  * the library was doing. Valid UTF-8. Empty for NULL and bad handles.
  *
+ * @param error     The error.
  * @param buf       Receives the text, always terminated; what does not fit is cut off. May be NULL when
  *                  `buf_size` is 0.
  * @param buf_size  Bytes of `buf`.
