@@ -1,0 +1,164 @@
+// Small plans for tests, made by hand: a builder, and one network that uses most of what a plan can say.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/hash.h"
+#include "base/program.h"
+#include "plan/plan.h"
+#include "plan/serialize.h"
+#include "plan/verify.h"
+
+namespace tenon::test {
+
+class PlanBuilder {
+ public:
+  plan::Plan plan;
+
+  PlanBuilder() {
+    plan.network = "test";
+    plan.target = {"cpu", 0, "", 1};
+    plan.profiles.push_back({"profile 0", {}, {}});
+  }
+
+  plan::Region& region() { return plan.profiles[0].region; }
+
+  uint32_t dim(plan::DimExpr e) {
+    plan.dims.push_back(e);
+    return static_cast<uint32_t>(plan.dims.size() - 1);
+  }
+  uint32_t constant(int64_t value) { return dim({plan::DimOp::constant, value, 0, 0}); }
+  uint32_t symbol(std::string name, plan::Range range) {
+    plan.symbols.push_back({std::move(name)});
+    plan.profiles[0].symbols.push_back(range);
+    return dim({plan::DimOp::symbol, static_cast<int64_t>(plan.symbols.size() - 1), 0, 0});
+  }
+  uint32_t op(plan::DimOp op, uint32_t a, uint32_t b) { return dim({op, 0, a, b}); }
+
+  uint32_t value(plan::Value v) {
+    region().values.push_back(std::move(v));
+    return static_cast<uint32_t>(region().values.size() - 1);
+  }
+  uint32_t input(std::string name, std::vector<uint32_t> dims, DType dtype = DType::f32) {
+    plan.inputs.push_back({std::move(name), dtype, dims});
+    return value({plan::ValueKind::input, dtype, kLinear, dims, static_cast<uint32_t>(plan.inputs.size() - 1)});
+  }
+  uint32_t output(std::string name, std::vector<uint32_t> dims, DType dtype = DType::f32) {
+    plan.outputs.push_back({std::move(name), dtype, dims});
+    return value({plan::ValueKind::output, dtype, kLinear, dims, static_cast<uint32_t>(plan.outputs.size() - 1)});
+  }
+  uint32_t arena(std::vector<uint32_t> dims, uint64_t offset, uint64_t max_bytes, DType dtype = DType::f32) {
+    region().arena_bytes = std::max(region().arena_bytes, (offset + max_bytes + 63) / 64 * 64);
+    return value({plan::ValueKind::arena, dtype, kLinear, std::move(dims), 0, offset, max_bytes});
+  }
+  uint32_t view(uint32_t of, std::vector<uint32_t> dims) {
+    plan::Value v = region().values[of];
+    v.dims = std::move(dims);
+    v.view_of = of;
+    return value(std::move(v));
+  }
+
+  // The number of the weight.
+  uint32_t weight(const std::vector<float>& values, std::vector<int64_t> dims) {
+    size_t bytes = values.size() * sizeof(float);
+    bytes_.resize((bytes_.size() + 63) / 64 * 64);
+    plan.weights.push_back({DType::f32, std::move(dims), kLinear, bytes_.size(), bytes,
+                            hash_bytes(values.data(), bytes)});
+    bytes_.resize(bytes_.size() + bytes);
+    if (bytes) std::memcpy(bytes_.data() + plan.weights.back().offset, values.data(), bytes);
+    return static_cast<uint32_t>(plan.weights.size() - 1);
+  }
+  uint32_t weight_value(uint32_t weight) {
+    std::vector<uint32_t> dims;
+    for (int64_t d : plan.weights[weight].dims) dims.push_back(constant(d));
+    return value({plan::ValueKind::weight, DType::f32, kLinear, std::move(dims), weight});
+  }
+
+  static plan::Step pointwise(std::string_view program, std::vector<uint32_t> inputs, uint32_t output,
+                              DType type = DType::f32) {
+    std::vector<DType> types(inputs.size(), type);
+    Program parsed = *parse_program(program, types);
+    auto bytes = std::as_bytes(std::span(&parsed, 1));
+    plan::Step step;
+    step.kernel = "pointwise.reference";
+    step.params.assign(bytes.begin(), bytes.end());
+    step.inputs = std::move(inputs);
+    step.outputs = {output};
+    step.name = std::string(program);
+    return step;
+  }
+  void add(plan::Step step) { region().steps.push_back(std::move(step)); }
+
+  // The plan with its weights; the builder must outlive it.
+  const plan::Plan& finish() {
+    plan.weight_bytes = bytes_;
+    return plan;
+  }
+  std::vector<std::byte> bytes() {
+    auto written = plan::write(finish());
+    return written ? std::move(*written) : std::vector<std::byte>();
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+// x [N,3], N in 1 … 4:
+//   u = max(x + scale, 0) * double_shift      in place, over the arena's first value
+//   v = tanh(u)
+//   difference [N,3] = v - u
+//   negated [3*N]    = -reshape(v)
+// Refit: `scale` [3] is taken as it is; `double_shift` [3] is 2 * `shift`; `fixed` [] is pinned to 1.
+inline PlanBuilder small_plan(const std::vector<float>& scale = {1, 2, 3}, const std::vector<float>& shift = {1, -1, 0.5f}) {
+  PlanBuilder b;
+  uint32_t n = b.symbol("N", {1, 2, 4}), three = b.constant(3), flat = b.op(plan::DimOp::mul, n, three);
+  uint32_t x = b.input("x", {n, three});
+  uint32_t w = b.weight_value(b.weight(scale, {3}));
+  std::vector<float> doubled;
+  for (float f : shift) doubled.push_back(2 * f);
+  uint32_t d = b.weight_value(b.weight(doubled, {3}));
+  uint32_t t = b.arena({n, three}, 0, 48), u = b.arena({n, three}, 0, 48), v = b.arena({n, three}, 64, 48);
+  uint32_t flat_v = b.view(v, {flat});
+  uint32_t difference = b.output("difference", {n, three}), negated = b.output("negated", {flat});
+  b.add(PlanBuilder::pointwise("max(add(x0, x1), 0)", {x, w}, t));
+  b.add(PlanBuilder::pointwise("mul(x0, x1)", {t, d}, u));
+  b.add(PlanBuilder::pointwise("tanh(x0)", {u}, v));
+  b.add(PlanBuilder::pointwise("sub(x0, x1)", {v, u}, difference));
+  b.add(PlanBuilder::pointwise("neg(x0)", {flat_v}, negated));
+  b.plan.origins = {{"first", "Add"}, {"second", "Relu"}};
+  b.region().steps[0].origins = {0, 1};
+
+  b.plan.sources = {{"scale", DType::f32, {3}}, {"shift", DType::f32, {3}}, {"fixed", DType::f32, {}}};
+  b.plan.programs.push_back({"cpu", {0}, {0}, {}});
+  plan::RefitProgram program{"cpu", {1}, {1}, {}};
+  program.region.values = {{plan::ValueKind::input, DType::f32, kLinear, {three}, 0},
+                           {plan::ValueKind::output, DType::f32, kLinear, {three}, 0}};
+  program.region.steps = {PlanBuilder::pointwise("mul(x0, 2)", {0}, 1)};
+  b.plan.programs.push_back(std::move(program));
+  float one = 1;
+  auto one_bytes = std::as_bytes(std::span(&one, 1));
+  b.plan.pins.push_back({"fixed", "it was folded into a step", DType::f32, {}, {one_bytes.begin(), one_bytes.end()}});
+  return b;
+}
+
+struct SmallResult {
+  std::vector<float> difference, negated;
+};
+
+// What small_plan computes.
+inline SmallResult small_expected(const std::vector<float>& x, const std::vector<float>& scale = {1, 2, 3},
+                                  const std::vector<float>& shift = {1, -1, 0.5f}) {
+  SmallResult out;
+  for (size_t i = 0; i < x.size(); ++i) {
+    float u = std::max(x[i] + scale[i % 3], 0.f) * (2 * shift[i % 3]);
+    float v = std::tanh(u);
+    out.difference.push_back(v - u);
+    out.negated.push_back(-v);
+  }
+  return out;
+}
+
+}  // namespace tenon::test

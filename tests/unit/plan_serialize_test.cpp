@@ -1,0 +1,171 @@
+#include "plan/serialize.h"
+
+#include <gtest/gtest.h>
+
+#include "plan/container.h"
+#include "support/plans.h"
+
+namespace tenon::plan {
+namespace {
+
+using test::PlanBuilder;
+using test::small_plan;
+
+std::string error_of(const Plan& plan) {
+  auto bytes = write(plan);
+  return bytes ? "" : bytes.error().text();
+}
+
+TEST(PlanBytes, RoundTripKeepsEverything) {
+  PlanBuilder b = small_plan();
+  auto bytes = write(b.finish());
+  ASSERT_TRUE(bytes) << bytes.error().text();
+  auto plan = load(*bytes, Limits{});
+  ASSERT_TRUE(plan) << plan.error().text();
+  EXPECT_EQ(dump(*plan), dump(b.plan));
+  EXPECT_EQ(dump_json(*plan), dump_json(b.plan));
+  EXPECT_EQ(*write(*plan), *bytes);
+  EXPECT_TRUE(std::ranges::equal(plan->weight_bytes, b.plan.weight_bytes));
+  EXPECT_EQ(plan->profiles[0].region.steps[1].params, b.region().steps[1].params);
+  EXPECT_EQ(reinterpret_cast<const std::byte*>(plan->weight_bytes.data()) - bytes->data(), ptrdiff_t(bytes->size()) - 76);
+}
+
+TEST(PlanBytes, DumpNamesWhatAPlanHolds) {
+  PlanBuilder b = small_plan();
+  std::string text = dump(b.finish());
+  for (const char* part : {"d2=mul(N, 3)", "view_of=5", "kernel=pointwise.reference", "arena 64 bytes 48", "scale",
+                           "it was folded into a step", "op_type=Relu", "min=1  opt=2  max=4"})
+    EXPECT_NE(text.find(part), text.npos) << part << " in\n" << text;
+}
+
+TEST(PlanBytes, LoadsAtAnyAddress) {
+  std::vector<std::byte> bytes = small_plan().bytes();
+  std::vector<std::byte> shifted(bytes.size() + 1);
+  std::copy(bytes.begin(), bytes.end(), shifted.begin() + 1);
+  EXPECT_TRUE(load(std::span(shifted).subspan(1), Limits{}));
+}
+
+TEST(PlanBytes, EveryTruncationIsRefused) {
+  std::vector<std::byte> bytes = small_plan().bytes();
+  for (size_t n = 0; n < bytes.size(); ++n) EXPECT_FALSE(load(std::span(bytes).first(n), Limits{})) << n;
+  bytes.push_back(std::byte{0});
+  EXPECT_FALSE(load(bytes, Limits{}));
+}
+
+TEST(PlanBytes, AnotherVersionIsIncompatible) {
+  std::vector<std::byte> bytes = small_plan().bytes();
+  bytes[offsetof(Header, version)] = std::byte{9};
+  rehash(bytes);
+  auto plan = load(bytes, Limits{});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, Code::incompatible_plan);
+}
+
+TEST(PlanBytes, LimitsAreNamed) {
+  Limits limits;
+  limits.plan_bytes = 100;
+  auto plan = load(small_plan().bytes(), limits);
+  ASSERT_FALSE(plan);
+  EXPECT_NE(plan.error().text().find("plan_bytes"), std::string::npos);
+}
+
+// Each of these plans is wrong in one place; the message must tell which.
+struct Forgery {
+  const char* message;
+  void (*forge)(PlanBuilder& b);
+};
+
+const Forgery kForgeries[] = {
+    {"before any step has written", [](PlanBuilder& b) { std::swap(b.region().steps[0], b.region().steps[1]); }},
+    {"a second time", [](PlanBuilder& b) { b.add(b.region().steps[0]); }},
+    {"an input or a weight", [](PlanBuilder& b) { b.region().steps[0].outputs = {0}; }},
+    {"reads value 99", [](PlanBuilder& b) { b.region().steps[0].inputs[0] = 99; }},
+    {"writes value 99", [](PlanBuilder& b) { b.region().steps[0].outputs[0] = 99; }},
+    {"writes nothing", [](PlanBuilder& b) { b.region().steps[0].outputs.clear(); }},
+    {"no step writes", [](PlanBuilder& b) { b.region().steps.pop_back(); }},
+    {"does not lie within the arena", [](PlanBuilder& b) { b.region().values[5].offset = 128; }},
+    {"does not lie within the arena", [](PlanBuilder& b) { b.region().values[5].offset = 8; }},
+    {"does not lie within the arena",
+     [](PlanBuilder& b) { b.region().values[5].offset = uint64_t{0} - 64, b.region().values[5].max_bytes = 64; }},
+    {"lies over value", [](PlanBuilder& b) { b.region().values[5].offset = b.region().values[6].offset = 0; }},
+    {"differs from it in kind", [](PlanBuilder& b) { b.region().values[6].offset = 0; }},
+    {"limit arena_bytes", [](PlanBuilder& b) { b.region().arena_bytes = uint64_t{1} << 50; }},
+    {"views value", [](PlanBuilder& b) { b.region().values[6].view_of = 6; }},
+    {"views value", [](PlanBuilder& b) { b.region().values[6].view_of = 7; }},
+    {"value's kind", [](PlanBuilder& b) { b.region().values[3].kind = ValueKind::string; }},
+    {"value's kind", [](PlanBuilder& b) { b.region().values[3].kind = ValueKind{200}; }},
+    {"element type", [](PlanBuilder& b) { b.region().values[3].dtype = DType{99}; }},
+    {"element type", [](PlanBuilder& b) { b.region().values[3].dtype = DType::string; }},
+    {"layout", [](PlanBuilder& b) { b.region().values[3].format.block = 3; }},
+    {"layout", [](PlanBuilder& b) { b.region().values[3].format.layout = tenon::Layout{7}; }},
+    {"dim table of", [](PlanBuilder& b) { b.region().values[3].dims[0] = 1000; }},
+    {"at most 8", [](PlanBuilder& b) { b.region().values[3].dims.resize(9); }},
+    {"dim table is malformed", [](PlanBuilder& b) { b.plan.dims[2].a = 2; }},
+    {"dim table is malformed", [](PlanBuilder& b) { b.plan.dims[2].op = DimOp{77}; }},
+    {"dim table is malformed", [](PlanBuilder& b) { b.plan.dims[0].value = 1; }},
+    {"dim table is malformed", [](PlanBuilder& b) { b.plan.dims[0].value = -1; }},
+    {"no input of the plan has a dim", [](PlanBuilder& b) { b.plan.inputs[0].dims[0] = 1; }},
+    {"are named 'x'", [](PlanBuilder& b) { b.plan.outputs[0].name = "x"; }},
+    {"has no name", [](PlanBuilder& b) { b.plan.outputs[0].name = ""; }},
+    {"holds a zero byte", [](PlanBuilder& b) { b.plan.outputs[0].name = std::string("a\0b", 3); }},
+    {"min <= opt <= max", [](PlanBuilder& b) { b.plan.profiles[0].symbols[0].opt = 9; }},
+    {"min <= opt <= max", [](PlanBuilder& b) { b.plan.profiles[0].symbols[0].min = -1; }},
+    {"has 2 ranges", [](PlanBuilder& b) { b.plan.profiles[0].symbols.push_back({}); }},
+    {"no profile", [](PlanBuilder& b) { b.plan.profiles.clear(); }},
+    {"weight 0 is damaged", [](PlanBuilder& b) { b.plan.weights[0].hash ^= 1; }},
+    {"weight 0 lies at", [](PlanBuilder& b) { b.plan.weights[0].dims = {4}; }},
+    {"weight 1 lies at", [](PlanBuilder& b) { b.plan.weights[1].offset = 0; }},
+    {"weight 1 lies at", [](PlanBuilder& b) { b.plan.weights[1].dims = {int64_t{1} << 30}, b.plan.weights[1].bytes = 4ull << 30; }},
+    {"negative dim", [](PlanBuilder& b) { b.plan.weights[1].dims = {-3}; }},
+    {"too many elements", [](PlanBuilder& b) { b.plan.weights[1].dims = {int64_t{1} << 40, int64_t{1} << 40}; }},
+    {"its weights end at", [](PlanBuilder& b) { b.plan.weights.pop_back(), b.plan.programs.clear(), b.region().values[2].index = 0; }},
+    {"two values of kind 1", [](PlanBuilder& b) { b.region().values[2].index = 0; }},
+    {"no value stands for output 1", [](PlanBuilder& b) { b.region().values.pop_back(), b.region().steps.pop_back(); }},
+    {"comes from node", [](PlanBuilder& b) { b.region().steps[0].origins = {2}; }},
+    {"dim parameter", [](PlanBuilder& b) { b.region().steps[0].dim_params = {{4, 0}}; }},
+    {"dim parameter", [](PlanBuilder& b) { b.region().steps[0].dim_params = {{uint32_t{0} - 8, 0}}; }},
+    {"dim parameter", [](PlanBuilder& b) { b.region().steps[0].dim_params = {{0, 99}}; }},
+    {"dim parameter", [](PlanBuilder& b) { b.region().steps[0].dim_params = {{8, 0}, {8, 0}}; }},
+    {"thread count", [](PlanBuilder& b) { b.plan.target.threads = 0; }},
+    {"is computed twice", [](PlanBuilder& b) { b.plan.programs[1].weights = {0}; }},
+    {"does not exist", [](PlanBuilder& b) { b.plan.programs[1].weights = {7}; }},
+    {"takes source", [](PlanBuilder& b) { b.plan.programs[1].sources = {7}; }},
+    {"differs from it in size", [](PlanBuilder& b) { b.plan.programs[1].sources = {2}; }},
+    {"differ in number, type", [](PlanBuilder& b) { b.plan.programs[0].sources = {2}; }},
+    {"runs on device", [](PlanBuilder& b) { b.plan.programs[0].device = "gpu"; }},
+    {"not constant", [](PlanBuilder& b) { b.plan.programs[1].region.values[0].dims = {0}; }},
+    {"no refit source", [](PlanBuilder& b) { b.plan.pins[0].name = "nothing"; }},
+    {"pin 0 has a value", [](PlanBuilder& b) { b.plan.pins[0].value.clear(); }},
+    {"that are named 'shift'", [](PlanBuilder& b) { b.plan.sources[0].name = "shift"; }},
+};
+
+TEST(PlanVerifier, RefusesForgeries) {
+  for (size_t i = 0; i < std::size(kForgeries); ++i) {
+    PlanBuilder b = small_plan();
+    b.finish();
+    kForgeries[i].forge(b);
+    std::string error = error_of(b.plan);
+    EXPECT_NE(error.find(kForgeries[i].message), error.npos)
+        << "forgery " << i << ": expected '" << kForgeries[i].message << "', got '" << error << "'";
+  }
+}
+
+TEST(PlanVerifier, LiteralsOfAProgramMayNotBeRefitted) {
+  PlanBuilder b = small_plan();
+  plan::RefitProgram& p = b.plan.programs[1];
+  p.region.values.push_back({ValueKind::weight, DType::f32, kLinear, {1}, 0});
+  b.plan.dims[1].value = 3;
+  EXPECT_NE(error_of(b.finish()).find("which a refit changes"), std::string::npos);
+}
+
+TEST(PlanVerifier, MemoryIsFreeAfterTheLastRead) {
+  PlanBuilder b = small_plan();
+  uint32_t late = b.arena({0, 1}, 0, 48);  // where u was, which step 3 reads last
+  b.add(PlanBuilder::pointwise("neg(x0)", {0}, late));
+  EXPECT_EQ(error_of(b.finish()), "");
+  std::swap(b.region().steps[3], b.region().steps[5]);
+  EXPECT_NE(error_of(b.finish()).find("lies over"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tenon::plan
