@@ -1,4 +1,5 @@
-// Views of an ONNX model → a graph at network level. One pass over the model reports every problem that it finds.
+// Views of an ONNX model → a graph at network level. One pass over the model reports every problem that it
+// finds.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -62,7 +63,8 @@ class Symbols {
 
  private:
   std::string unique(std::string_view wanted) {
-    static constexpr std::string_view kOperations[] = {"floordiv", "ceildiv", "mod", "max", "min", "broadcast"};
+    static constexpr std::string_view kOperations[] = {"floordiv", "ceildiv", "mod",
+                                                       "max",      "min",     "broadcast"};
     std::string name;
     for (char c : wanted.substr(0, 64)) name += is_alphanumeric(c) ? c : '_';
     if (name.empty() || (name[0] >= '0' && name[0] <= '9') ||
@@ -84,7 +86,7 @@ struct Slot {
   ValueId value;
   int64_t node = kGiven;  // that makes it
 
-  static constexpr int64_t kGiven = -1;       // an initialiser, or a function's input
+  static constexpr int64_t kGiven = -1;  // an initialiser, or a function's input
   static constexpr int64_t kGraphInput = -2;
 };
 using Names = std::unordered_map<std::string_view, Slot>;
@@ -95,9 +97,9 @@ struct Scope {
   std::span<const onnx::OpsetView> opsets;
   const onnx::FunctionView* function = nullptr;
   const Scope* caller = nullptr;
-  Attrs bound;           // the function's attributes at this call
-  std::string prefix;    // of names of nodes and values: "call/"
-  std::string where;     // "graph", "function f"
+  Attrs bound;         // the function's attributes at this call
+  std::string prefix;  // of names of nodes and values: "call/"
+  std::string where;   // "graph", "function f"
   int64_t depth = 0;
 };
 
@@ -127,8 +129,8 @@ class Importer {
 
   void add_function(const onnx::FunctionView& f) {
     if (!functions_.emplace(FunctionKey{plain_domain(f.domain), f.name, f.overload}, &f).second)
-      problems_.add(Code::invalid_model, "function '{}' of domain '{}' (byte {}) is defined twice", f.name, f.domain,
-                    f.offset);
+      problems_.add(Code::invalid_model, "function '{}' of domain '{}' (byte {}) is defined twice", f.name,
+                    f.domain, f.offset);
   }
 
   void check_opsets() {
@@ -144,7 +146,8 @@ class Importer {
   // `where` gives the text that names the value in a problem.
   template <class F>
   void define(Scope& scope, std::string_view name, Slot slot, F&& where) {
-    if (name.empty()) problems_.add(Code::invalid_model, "{} has no name", where());
+    if (name.empty())
+      problems_.add(Code::invalid_model, "{} has no name", where());
     else if (!scope.names.emplace(name, slot).second)
       problems_.add(Code::invalid_model, "{}: the name '{}' is given to more than one value", where(), name);
   }
@@ -152,11 +155,16 @@ class Importer {
   void add_initializers(Scope& scope) {
     for (size_t i = 0; i < model_.graph.initializers.size(); ++i) {
       const onnx::TensorView& tensor = model_.graph.initializers[i];
-      auto where = [&] { return fmt::format("initialiser '{}' (graph/initializer[{}], byte {})", tensor.name, i, tensor.offset); };
+      auto where = [&] {
+        return fmt::format("initialiser '{}' (graph/initializer[{}], byte {})", tensor.name, i,
+                           tensor.offset);
+      };
       auto constant = read_constant(tensor, std::string(tensor.name));
       Slot slot;
-      if (constant) slot.value = graph_.add_constant(std::string(tensor.name), std::move(*constant));
-      else problems_.add(constant.error(), where());
+      if (constant)
+        slot.value = graph_.add_constant(std::string(tensor.name), std::move(*constant));
+      else
+        problems_.add(constant.error(), where());
       define(scope, tensor.name, slot, where);
     }
     for (const onnx::SparseTensorView& sparse : model_.graph.sparse_initializers) {
@@ -166,7 +174,8 @@ class Importer {
     }
   }
 
-  Result<std::shared_ptr<const Constant>> read_constant(const onnx::TensorView& tensor, std::string refit_name) {
+  Result<std::shared_ptr<const Constant>> read_constant(const onnx::TensorView& tensor,
+                                                        std::string refit_name) {
     TN_ASSIGN(onnx::TensorData data, onnx::read_tensor(tensor, source_));
     auto constant = std::make_shared<Constant>();
     constant->type = {data.dtype, Shape(data.dims.begin(), data.dims.end()), kLinear};
@@ -181,25 +190,31 @@ class Importer {
       // An initialiser that is an input too (all are, before IR version 4) is a constant.
       auto it = scope.names.find(input.name);
       if (it != scope.names.end() && it->second.node == Slot::kGiven) continue;
-      auto where = [&] { return fmt::format("input '{}' (graph/input[{}], byte {})", input.name, i, input.offset); };
+      auto where = [&] {
+        return fmt::format("input '{}' (graph/input[{}], byte {})", input.name, i, input.offset);
+      };
       auto type = input_type(input);
       Slot slot{{}, Slot::kGraphInput};
-      if (type) slot.value = graph_.add_input(std::string(input.name), std::move(*type));
-      else problems_.add(type.error(), where());
+      if (type)
+        slot.value = graph_.add_input(std::string(input.name), std::move(*type));
+      else
+        problems_.add(type.error(), where());
       define(scope, input.name, slot, where);
     }
   }
 
   Result<TensorType> input_type(const onnx::ValueInfoView& input) {
     using Kind = onnx::TypeView::Kind;
-    static constexpr const char* kKinds[] = {"no type", "a tensor", "a sequence", "a map", "a sparse tensor", "an optional"};
+    static constexpr const char* kKinds[] = {"no type", "a tensor",        "a sequence",
+                                             "a map",   "a sparse tensor", "an optional"};
     const onnx::TypeView& type = input.type;
     if (type.kind != Kind::tensor)
       return fail(type.kind == Kind::none ? Code::invalid_model : Code::unsupported,
                   "it is {}; inputs must be dense tensors", kKinds[static_cast<int>(type.kind)]);
     auto dtype = static_cast<DType>(type.elem_type);
     if (type.elem_type <= 0 || type.elem_type > 255 || !is_known(dtype) || dtype == DType::string)
-      return fail(Code::unsupported, "elements of type {} are not supported", onnx::onnx_type_name(type.elem_type));
+      return fail(Code::unsupported, "elements of type {} are not supported",
+                  onnx::onnx_type_name(type.elem_type));
     if (!type.has_shape)
       return fail(Code::unsupported, "it has no shape; at least the number of its dims must be known");
     TensorType out{dtype, {}, kLinear};
@@ -208,11 +223,15 @@ class Importer {
       const onnx::DimView& dim = type.dims[axis];
       bool fixed = dim.kind == onnx::DimView::Kind::value;
       if (fixed && dim.value < 0)
-        return fail(Code::invalid_model, "dim {} is {}; a dim that is not fixed must have a name or nothing", axis, dim.value);
+        return fail(Code::invalid_model, "dim {} is {}; a dim that is not fixed must have a name or nothing",
+                    axis, dim.value);
       least.push_back(fixed ? dim.value : 1);
-      if (fixed) out.shape.push_back(Dim(dim.value));
-      else if (!dim.param.empty()) out.shape.push_back(symbols_.named(dim.param));
-      else out.shape.push_back(symbols_.fresh(fmt::format("{}_{}", input.name, axis)));
+      if (fixed)
+        out.shape.push_back(Dim(dim.value));
+      else if (!dim.param.empty())
+        out.shape.push_back(symbols_.named(dim.param));
+      else
+        out.shape.push_back(symbols_.fresh(fmt::format("{}_{}", input.name, axis)));
     }
     TN_TRY(onnx::checked_count(least, size_of(dtype), source_.limits));
     return out;
@@ -225,11 +244,11 @@ class Importer {
       const onnx::ValueInfoView& output = model_.graph.outputs[i];
       auto it = scope.names.find(output.name);
       if (it == scope.names.end()) {
-        problems_.add(Code::invalid_model, "output '{}' (graph/output[{}], byte {}) is made by no node", output.name, i,
-                      output.offset);
+        problems_.add(Code::invalid_model, "output '{}' (graph/output[{}], byte {}) is made by no node",
+                      output.name, i, output.offset);
       } else if (!given.insert(output.name).second) {
-        problems_.add(Code::invalid_model, "output '{}' (graph/output[{}], byte {}) is given twice", output.name, i,
-                      output.offset);
+        problems_.add(Code::invalid_model, "output '{}' (graph/output[{}], byte {}) is given twice",
+                      output.name, i, output.offset);
       } else {
         graph_.outputs.push_back(it->second.value);
         graph_.output_names.emplace_back(output.name);
@@ -240,11 +259,12 @@ class Importer {
   // ── nodes ──
 
   static std::string node_name(const onnx::NodeView& node, size_t index, const Scope& scope) {
-    return scope.prefix + (node.name.empty() ? fmt::format("{}_{}", node.op_type, index) : std::string(node.name));
+    return scope.prefix +
+           (node.name.empty() ? fmt::format("{}_{}", node.op_type, index) : std::string(node.name));
   }
   static std::string where(const onnx::NodeView& node, size_t index, const Scope& scope) {
-    return fmt::format("node '{}' ({}, {}/node[{}], byte {})", node_name(node, index, scope), node.op_type, scope.where,
-                       index, node.offset);
+    return fmt::format("node '{}' ({}, {}/node[{}], byte {})", node_name(node, index, scope), node.op_type,
+                       scope.where, index, node.offset);
   }
 
   void add_nodes(std::span<const onnx::NodeView> nodes, Scope& scope) {
@@ -268,7 +288,8 @@ class Importer {
         int64_t wanted = -1;
         while (next < nodes[n].inputs.size() && wanted < 0) {
           auto it = scope.names.find(nodes[n].inputs[next++]);
-          if (it != scope.names.end() && it->second.node >= 0 && state[static_cast<size_t>(it->second.node)] != 2)
+          if (it != scope.names.end() && it->second.node >= 0 &&
+              state[static_cast<size_t>(it->second.node)] != 2)
             wanted = it->second.node;
         }
         if (wanted < 0) {
@@ -292,12 +313,14 @@ class Importer {
     if (problems_.full()) return;
     std::string path;
     size_t named = 0;
-    auto begin = std::find_if(stack.begin(), stack.end(), [&](const auto& open) { return open.first == first; });
+    auto begin =
+        std::find_if(stack.begin(), stack.end(), [&](const auto& open) { return open.first == first; });
     for (auto it = stack.rbegin(); it != std::make_reverse_iterator(begin) && named < kMost; ++it, ++named)
       path += "'" + node_name(nodes[it->first], it->first, scope) + "' → ";
     if (named == kMost) path += "… → ";
     problems_.add(Code::invalid_model, "the nodes form a cycle: {}'{}' (byte {})", path,
-                  node_name(nodes[stack.back().first], stack.back().first, scope), nodes[stack.back().first].offset);
+                  node_name(nodes[stack.back().first], stack.back().first, scope),
+                  nodes[stack.back().first].offset);
   }
 
   // Result: the inputs' values; false when one is missing, which has been reported.
@@ -308,7 +331,8 @@ class Importer {
       if (node.inputs[i].empty()) continue;
       auto it = scope.names.find(node.inputs[i]);
       if (it == scope.names.end()) {
-        problems_.add(Code::invalid_model, "{}: input {} '{}' is no graph input, initialiser or output of a node",
+        problems_.add(Code::invalid_model,
+                      "{}: input {} '{}' is no graph input, initialiser or output of a node",
                       where(node, index, scope), i, node.inputs[i]);
         good = false;
       } else {
@@ -322,8 +346,10 @@ class Importer {
   void add_node(const onnx::NodeView& node, size_t index, Scope& scope) {
     if (++node_count_ > source_.limits.nodes) {
       if (node_count_ == source_.limits.nodes + 1)
-        problems_.add(Code::limit_exceeded, "{}: with its functions' nodes the model has more than {} nodes; the limit is "
-                                            "nodes", where(node, index, scope), source_.limits.nodes);
+        problems_.add(Code::limit_exceeded,
+                      "{}: with its functions' nodes the model has more than {} nodes; the limit is "
+                      "nodes",
+                      where(node, index, scope), source_.limits.nodes);
       return;
     }
     std::vector<ValueId> inputs;
@@ -333,7 +359,8 @@ class Importer {
     convert_attributes(node, index, scope, attrs);
     if (!functions_.empty()) {
       auto it = functions_.find(FunctionKey{plain_domain(node.domain), node.op_type, node.overload});
-      if (it != functions_.end()) return call(*it->second, node, index, scope, std::move(inputs), std::move(attrs));
+      if (it != functions_.end())
+        return call(*it->second, node, index, scope, std::move(inputs), std::move(attrs));
     }
     int64_t version = opset_version(node, index, scope);
     if (version < 0) return;
@@ -341,14 +368,16 @@ class Importer {
     if (!row) return problems_.add(row.error(), where(node, index, scope));
     for (const char* own : {"domain", "op_type", "version"})
       if (attrs.has(own))
-        problems_.add(Code::unsupported, "{}: an attribute named {} is not supported", where(node, index, scope), own);
+        problems_.add(Code::unsupported, "{}: an attribute named {} is not supported",
+                      where(node, index, scope), own);
     attrs.set("domain", std::string(plain_domain(node.domain)));
     attrs.set("op_type", std::string(node.op_type));
     attrs.set("version", version);
     std::string name = node_name(node, index, scope);
     uint32_t origin = static_cast<uint32_t>(graph_.origins.size());
     graph_.origins.push_back({name, std::string(node.op_type)});
-    auto id = graph_.add_node(&kOnnxOp, std::move(name), std::move(inputs), node.outputs.size(), std::move(attrs), {origin});
+    auto id = graph_.add_node(&kOnnxOp, std::move(name), std::move(inputs), node.outputs.size(),
+                              std::move(attrs), {origin});
     if (!id) return problems_.add(id.error(), where(node, index, scope));
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i].empty()) continue;
@@ -369,8 +398,8 @@ class Importer {
     if (version < 0) version = find(model_.opsets);
     if (version < 0 && model_.ir_version < 3 && plain_domain(node.domain).empty()) return 1;
     if (version < 0)
-      problems_.add(Code::invalid_model, "{}: the model imports no op set of domain '{}'", where(node, index, scope),
-                    node.domain);
+      problems_.add(Code::invalid_model, "{}: the model imports no op set of domain '{}'",
+                    where(node, index, scope), node.domain);
     return version;
   }
 
@@ -380,16 +409,18 @@ class Importer {
     for (const onnx::AttributeView& attribute : node.attributes) {
       if (!attribute.ref_name.empty()) {
         if (!bind_reference(attribute, scope, out))
-          problems_.add(Code::invalid_model, "{}: attribute '{}' refers to '{}', which is no attribute of its function",
+          problems_.add(Code::invalid_model,
+                        "{}: attribute '{}' refers to '{}', which is no attribute of its function",
                         where(node, index, scope), attribute.name, attribute.ref_name);
         continue;
       }
       auto value = convert(attribute);
       if (!value) {
-        problems_.add(value.error(), fmt::format("{}: attribute '{}' (byte {})", where(node, index, scope), attribute.name,
-                                                 attribute.offset));
+        problems_.add(value.error(), fmt::format("{}: attribute '{}' (byte {})", where(node, index, scope),
+                                                 attribute.name, attribute.offset));
       } else if (out.has(attribute.name)) {
-        problems_.add(Code::invalid_model, "{}: attribute '{}' is given twice", where(node, index, scope), attribute.name);
+        problems_.add(Code::invalid_model, "{}: attribute '{}' is given twice", where(node, index, scope),
+                      attribute.name);
       } else {
         out.set(std::string(attribute.name), std::move(*value));
       }
@@ -403,7 +434,8 @@ class Importer {
       return true;
     }
     const onnx::FunctionView* f = scope.function;
-    return f && std::find(f->attributes.begin(), f->attributes.end(), attribute.ref_name) != f->attributes.end();
+    return f &&
+           std::find(f->attributes.begin(), f->attributes.end(), attribute.ref_name) != f->attributes.end();
   }
 
   Result<Attr> convert(const onnx::AttributeView& a) {
@@ -441,15 +473,15 @@ class Importer {
             std::vector<ValueId> inputs, Attrs attrs) {
     for (const Scope* s = &outer; s; s = s->caller)
       if (s->function == &f)
-        return problems_.add(Code::invalid_model, "{}: function '{}' (byte {}) calls itself", where(node, index, outer),
-                             f.name, f.offset);
+        return problems_.add(Code::invalid_model, "{}: function '{}' (byte {}) calls itself",
+                             where(node, index, outer), f.name, f.offset);
     if (outer.depth >= kMaxCalls)
-      return problems_.add(Code::limit_exceeded, "{}: functions call each other deeper than {}", where(node, index, outer),
-                           kMaxCalls);
+      return problems_.add(Code::limit_exceeded, "{}: functions call each other deeper than {}",
+                           where(node, index, outer), kMaxCalls);
     if (inputs.size() > f.inputs.size() || node.outputs.size() > f.outputs.size())
       return problems_.add(Code::invalid_model, "{}: {} inputs and {} outputs; function '{}' has {} and {}",
-                           where(node, index, outer), node.inputs.size(), node.outputs.size(), f.name, f.inputs.size(),
-                           f.outputs.size());
+                           where(node, index, outer), node.inputs.size(), node.outputs.size(), f.name,
+                           f.inputs.size(), f.outputs.size());
     // What is wrong with a function's body is said at the first call.
     if (faulty_.count(&f)) return;
     size_t problems_before = problems_.count();
@@ -459,7 +491,8 @@ class Importer {
     inner.caller = &outer;
     inner.prefix = node_name(node, index, outer) + "/";
     if (static_cast<int64_t>(inner.prefix.size()) > source_.limits.name_bytes)
-      return problems_.add(Code::limit_exceeded, "node {} (byte {}): the name is longer than the limit name_bytes, {}", index,
+      return problems_.add(Code::limit_exceeded,
+                           "node {} (byte {}): the name is longer than the limit name_bytes, {}", index,
                            node.offset, source_.limits.name_bytes);
     inner.where = fmt::format("function {}", f.name);
     inner.depth = outer.depth + 1;
@@ -467,20 +500,22 @@ class Importer {
     for (const onnx::AttributeView& standard : f.default_attributes) {
       if (inner.bound.has(standard.name)) continue;
       auto value = convert(standard);
-      if (value) inner.bound.set(std::string(standard.name), std::move(*value));
-      else problems_.add(value.error(), fmt::format("function '{}', attribute '{}' (byte {})", f.name, standard.name, standard.offset));
+      if (value)
+        inner.bound.set(std::string(standard.name), std::move(*value));
+      else
+        problems_.add(value.error(), fmt::format("function '{}', attribute '{}' (byte {})", f.name,
+                                                 standard.name, standard.offset));
     }
     for (size_t i = 0; i < f.inputs.size(); ++i)
-      define(inner, f.inputs[i], Slot{i < inputs.size() ? inputs[i] : ValueId{}}, [&] {
-        return fmt::format("function '{}' (byte {})", f.name, f.offset);
-      });
+      define(inner, f.inputs[i], Slot{i < inputs.size() ? inputs[i] : ValueId{}},
+             [&] { return fmt::format("function '{}' (byte {})", f.name, f.offset); });
     add_nodes(f.nodes, inner);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i].empty()) continue;
       auto it = inner.names.find(f.outputs[i]);
       if (it == inner.names.end()) {
-        problems_.add(Code::invalid_model, "function '{}' (byte {}): output '{}' is made by no node", f.name, f.offset,
-                      f.outputs[i]);
+        problems_.add(Code::invalid_model, "function '{}' (byte {}): output '{}' is made by no node", f.name,
+                      f.offset, f.outputs[i]);
         continue;
       }
       ValueId value = it->second.value;
@@ -507,8 +542,8 @@ Result<Graph> import_model(std::span<const std::byte> bytes, onnx::Source source
   TN_ASSIGN(onnx::ModelView model, onnx::read_model(bytes, source.limits));
   TN_ASSIGN(Graph graph, Importer(model, std::move(source)).run());
   std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
-  log(Severity::verbose, "read {} nodes and {} initialisers of a model by '{}' in {:.2f} ms", graph.order().size(),
-      model.graph.initializers.size(), model.producer_name, time.count());
+  log(Severity::verbose, "read {} nodes and {} initialisers of a model by '{}' in {:.2f} ms",
+      graph.order().size(), model.graph.initializers.size(), model.producer_name, time.count());
   return graph;
 }
 
@@ -522,7 +557,8 @@ Result<Graph> import_onnx_file(const std::string& path, const Limits& limits, co
   return graph;
 }
 
-Result<Graph> import_onnx_bytes(std::span<const std::byte> bytes, bool copy, const Limits& limits, const Log& log) {
+Result<Graph> import_onnx_bytes(std::span<const std::byte> bytes, bool copy, const Limits& limits,
+                                const Log& log) {
   onnx::ExternalFiles no_folder;
   if (!copy) return import_model(bytes, {nullptr, &no_folder, limits}, log);
   if (static_cast<uint64_t>(bytes.size()) > static_cast<uint64_t>(limits.model_bytes))

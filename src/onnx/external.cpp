@@ -15,18 +15,21 @@ namespace {
 // The path's components; fails where it could leave the folder.
 Result<std::vector<std::string>> components(std::string_view location) {
   if (location.empty()) return fail(Code::invalid_model, "external data has an empty location");
-  if (location.size() >= 4096) return fail(Code::limit_exceeded, "external data's location is longer than a path may be");
+  if (location.size() >= 4096)
+    return fail(Code::limit_exceeded, "external data's location is longer than a path may be");
   if (location.find('\0') != std::string_view::npos)
     return fail(Code::invalid_model, "external data's location holds a NUL");
   if (location.front() == '/')
-    return fail(Code::invalid_model, "external data's location '{}' is an absolute path: it must lie beneath the model's folder",
+    return fail(Code::invalid_model,
+                "external data's location '{}' is an absolute path: it must lie beneath the model's folder",
                 location);
   std::vector<std::string> out;
   while (!location.empty()) {
     size_t end = std::min(location.find('/'), location.size());
     std::string_view part = location.substr(0, end);
     if (part == "..")
-      return fail(Code::invalid_model, "external data's location holds '..': it must lie beneath the model's folder");
+      return fail(Code::invalid_model,
+                  "external data's location holds '..': it must lie beneath the model's folder");
     if (!part.empty() && part != ".") out.emplace_back(part);
     location.remove_prefix(std::min(end + 1, location.size()));
   }
@@ -74,23 +77,31 @@ Result<ExternalFiles> ExternalFiles::beside(const std::string& model_path) {
 
 Result<std::shared_ptr<const MappedFile>> ExternalFiles::open(std::string_view location) {
   if (!folder_.valid())
-    return fail(Code::unsupported, "external data '{}': a model given as bytes has no folder; import it from its file",
+    return fail(Code::unsupported,
+                "external data '{}': a model given as bytes has no folder; import it from its file",
                 location);
   if (auto it = by_location_.find(location); it != by_location_.end()) return it->second;
   TN_ASSIGN(std::vector<std::string> parts, components(location));
   Descriptor file(open_beneath(folder_.get(), parts));
   if (!file.valid()) {
     if (errno == ELOOP || errno == EXDEV)
-      return fail(Code::invalid_model, "external data '{}': a symbolic link; external data must be a file of its own beneath the "
-                                       "model's folder", location);
-    return fail(errno == ENOENT ? Code::not_found : Code::io, "external data '{}': {}", location, system_message(errno));
+      return fail(Code::invalid_model,
+                  "external data '{}': a symbolic link; external data must be a file of its own beneath the "
+                  "model's folder",
+                  location);
+    return fail(errno == ENOENT ? Code::not_found : Code::io, "external data '{}': {}", location,
+                system_message(errno));
   }
   struct stat info;
-  if (::fstat(file.get(), &info) != 0) return fail(Code::io, "external data '{}': {}", location, system_message(errno));
-  if (!S_ISREG(info.st_mode)) return fail(Code::invalid_model, "external data '{}': not a regular file", location);
+  if (::fstat(file.get(), &info) != 0)
+    return fail(Code::io, "external data '{}': {}", location, system_message(errno));
+  if (!S_ISREG(info.st_mode))
+    return fail(Code::invalid_model, "external data '{}': not a regular file", location);
   if (info.st_nlink > 1)
-    return fail(Code::invalid_model, "external data '{}': a hard link ({} names for one file); external data must be a "
-                                     "file of its own: copy it", location, info.st_nlink);
+    return fail(Code::invalid_model,
+                "external data '{}': a hard link ({} names for one file); external data must be a "
+                "file of its own: copy it",
+                location, info.st_nlink);
   std::shared_ptr<const MappedFile> mapped;
   for (const Opened& opened : opened_)
     if (opened.device == info.st_dev && opened.inode == info.st_ino) mapped = opened.file;

@@ -1,8 +1,9 @@
 // The files that hold a model's external tensor data.
 //
-// A model is untrusted: its locations may name only regular files beneath the model's own folder. Refused: absolute
-// paths, `..`, symbolic links in any component, and files with more than one hard link (a link made beneath the folder
-// can give away any file of its file system; whoever deduplicates models by hard links must copy them first).
+// A model is untrusted: its locations may name only regular files beneath the model's own folder. Refused:
+// absolute paths, `..`, symbolic links in any component, and files with more than one hard link (a link made
+// beneath the folder can give away any file of its file system; whoever deduplicates models by hard links
+// must copy them first).
 #pragma once
 
 #include <map>

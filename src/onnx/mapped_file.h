@@ -1,5 +1,5 @@
-// A file's bytes, mapped read-only. Another process that truncates the file while it is mapped makes a read of the
-// lost part fail with SIGBUS: a model must not be changed while it is imported or built.
+// A file's bytes, mapped read-only. Another process that truncates the file while it is mapped makes a read
+// of the lost part fail with SIGBUS: a model must not be changed while it is imported or built.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@ class MappedFile {
   static Result<std::shared_ptr<const MappedFile>> open(const std::string& path, int64_t max_bytes,
                                                         const char* limit_name);
   // The same for an open descriptor of a regular file, which stays the caller's.
-  static Result<std::shared_ptr<const MappedFile>> map(int descriptor, const std::string& name, int64_t max_bytes,
-                                                       const char* limit_name);
+  static Result<std::shared_ptr<const MappedFile>> map(int descriptor, const std::string& name,
+                                                       int64_t max_bytes, const char* limit_name);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;

@@ -59,14 +59,15 @@ bool read_tensor(WireReader r, TensorView& out) {
       case 14:
         good = r.integer32(location, "data_location") &&
                (location == 0 || location == 1 ||
-                r.refuse(Code::invalid_model, fmt::format("data_location {} is neither DEFAULT (0) nor EXTERNAL (1)",
-                                                          location)));
+                r.refuse(Code::invalid_model,
+                         fmt::format("data_location {} is neither DEFAULT (0) nor EXTERNAL (1)", location)));
         out.external = location == 1;
         break;
       default: break;
     }
     if (good && out.dims.size() > 1024)
-      good = r.refuse(Code::limit_exceeded, fmt::format("a tensor with more than 1024 dims (the most is {})", kMaxRank));
+      good = r.refuse(Code::limit_exceeded,
+                      fmt::format("a tensor with more than 1024 dims (the most is {})", kMaxRank));
   }
   return good && r.ok();
 }
@@ -123,7 +124,8 @@ bool read_shape(WireReader r, TypeView& out) {
     if (r.field() != 1) continue;
     if (!nested_in(r, out.dims, read_dim, "dim")) return false;
     if (out.dims.size() > 1024)
-      return r.refuse(Code::limit_exceeded, fmt::format("a shape with more than 1024 dims (the most is {})", kMaxRank));
+      return r.refuse(Code::limit_exceeded,
+                      fmt::format("a shape with more than 1024 dims (the most is {})", kMaxRank));
   }
   return r.ok();
 }
@@ -177,8 +179,9 @@ bool add_graph(WireReader& r, AttributeView& out, const char* what, bool merge) 
   if (!r.message(what)) return false;
   WireContext& context = r.context();
   if (context.depth >= context.limits.nesting)
-    return r.refuse(Code::limit_exceeded, fmt::format("sub-graphs are nested deeper than {}; the limit is nesting",
-                                                      context.limits.nesting));
+    return r.refuse(
+        Code::limit_exceeded,
+        fmt::format("sub-graphs are nested deeper than {}; the limit is nesting", context.limits.nesting));
   if (!merge || out.graphs.empty()) {
     out.graphs.push_back(std::make_unique<GraphView>());
     out.graphs.back()->offset = r.offset();
@@ -197,16 +200,46 @@ bool read_attribute(WireReader r, AttributeView& out) {
     bool good = true;
     switch (r.field()) {
       case 1: good = r.text(out.name, "name"); break;
-      case 2: good = r.number(out.f, "f"); met(AttributeType::number); break;
-      case 3: good = r.integer(out.i, "i"); met(AttributeType::integer); break;
-      case 4: good = r.bytes(out.s, "s"); met(AttributeType::text); break;
-      case 5: good = add_tensor(r, out.tensors, "t", true); met(AttributeType::tensor); break;
-      case 6: good = add_graph(r, out, "g", true); met(AttributeType::graph); break;
-      case 7: good = r.numbers(out.floats, "floats"); met(AttributeType::numbers); break;
-      case 8: good = r.integers(out.ints, "ints"); met(AttributeType::integers); break;
-      case 9: good = r.bytes(out.strings.emplace_back(), "strings"); met(AttributeType::texts); break;
-      case 10: good = add_tensor(r, out.tensors, "tensors"); met(AttributeType::tensors); break;
-      case 11: good = add_graph(r, out, "graphs", false); met(AttributeType::graphs); break;
+      case 2:
+        good = r.number(out.f, "f");
+        met(AttributeType::number);
+        break;
+      case 3:
+        good = r.integer(out.i, "i");
+        met(AttributeType::integer);
+        break;
+      case 4:
+        good = r.bytes(out.s, "s");
+        met(AttributeType::text);
+        break;
+      case 5:
+        good = add_tensor(r, out.tensors, "t", true);
+        met(AttributeType::tensor);
+        break;
+      case 6:
+        good = add_graph(r, out, "g", true);
+        met(AttributeType::graph);
+        break;
+      case 7:
+        good = r.numbers(out.floats, "floats");
+        met(AttributeType::numbers);
+        break;
+      case 8:
+        good = r.integers(out.ints, "ints");
+        met(AttributeType::integers);
+        break;
+      case 9:
+        good = r.bytes(out.strings.emplace_back(), "strings");
+        met(AttributeType::texts);
+        break;
+      case 10:
+        good = add_tensor(r, out.tensors, "tensors");
+        met(AttributeType::tensors);
+        break;
+      case 11:
+        good = add_graph(r, out, "graphs", false);
+        met(AttributeType::graphs);
+        break;
       case 14: met(AttributeType::type); break;
       case 15: met(AttributeType::types); break;
       case 20: good = r.integer32(type, "type"); break;
@@ -225,8 +258,9 @@ bool read_attribute(WireReader r, AttributeView& out) {
   for (int t = 1; out.type == AttributeType::undefined && t <= static_cast<int>(AttributeType::types); ++t)
     if (present == 1u << t) out.type = static_cast<AttributeType>(t);
   if (present & ~(1u << static_cast<int>(out.type)))
-    return r.refuse(Code::invalid_model, fmt::format("attribute '{}' holds a value of another kind than its type {} says",
-                                                     out.name, static_cast<int>(out.type)));
+    return r.refuse(Code::invalid_model,
+                    fmt::format("attribute '{}' holds a value of another kind than its type {} says",
+                                out.name, static_cast<int>(out.type)));
   bool one_tensor = out.type == AttributeType::tensor, one_graph = out.type == AttributeType::graph;
   if (out.ref_name.empty() && ((one_tensor && out.tensors.empty()) || (one_graph && out.graphs.empty())))
     return r.refuse(Code::invalid_model, fmt::format("attribute '{}' has no value", out.name));
@@ -337,7 +371,8 @@ Result<ModelView> read_model(std::span<const std::byte> bytes, const Limits& lim
   context.limits = limits;
   ModelView model;
   if (!read_model_message(WireReader(context, bytes), model)) return tl::unexpected<Error>(context.error());
-  if (!model.has_graph) return fail(Code::invalid_model, "the model holds no graph: it is cut off, or not an ONNX model");
+  if (!model.has_graph)
+    return fail(Code::invalid_model, "the model holds no graph: it is cut off, or not an ONNX model");
   if (model.ir_version < 1 || model.ir_version > kMaxIrVersion)
     return fail(model.ir_version < 1 ? Code::invalid_model : Code::unsupported,
                 "the model has ir_version {}; this library reads 1 to {}", model.ir_version, kMaxIrVersion);

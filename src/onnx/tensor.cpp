@@ -10,13 +10,14 @@
 namespace tenon::onnx {
 namespace {
 
-constexpr const char* kTypeNames[] = {"undefined", "float",   "uint8",   "int8",     "uint16",    "int16",
-                                      "int32",     "int64",   "string",  "bool",     "float16",   "double",
-                                      "uint32",    "uint64",  "complex64", "complex128", "bfloat16", "float8e4m3fn",
-                                      "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1",
-                                      "float8e8m0", "uint2", "int2"};
+constexpr const char* kTypeNames[] = {
+    "undefined", "float",      "uint8",      "int8",         "uint16",         "int16",      "int32",
+    "int64",     "string",     "bool",       "float16",      "double",         "uint32",     "uint64",
+    "complex64", "complex128", "bfloat16",   "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz",
+    "uint4",     "int4",       "float4e2m1", "float8e8m0",   "uint2",          "int2"};
 
-// Which repeated field carries a type's elements, its number in TensorProto, and how its elements are stored there.
+// Which repeated field carries a type's elements, its number in TensorProto, and how its elements are stored
+// there.
 enum class Storage : uint8_t { none, fixed, varint };
 struct DataRow {
   DType type;
@@ -50,14 +51,16 @@ using Buffer = std::vector<std::byte>;
 void to_native_order(Buffer& bytes, size_t element_size) {
   if constexpr (std::endian::native == std::endian::big)
     for (size_t i = 0; i + element_size <= bytes.size(); i += element_size)
-      std::reverse(bytes.begin() + static_cast<ptrdiff_t>(i), bytes.begin() + static_cast<ptrdiff_t>(i + element_size));
+      std::reverse(bytes.begin() + static_cast<ptrdiff_t>(i),
+                   bytes.begin() + static_cast<ptrdiff_t>(i + element_size));
 }
 
 // A view of little-endian memory when it can be used as it is, else a copy.
 TensorData wrap(DType dtype, std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   TensorData out{dtype, {}, bytes, std::move(owner)};
   size_t size = size_of(dtype);
-  bool usable = std::endian::native == std::endian::little && reinterpret_cast<uintptr_t>(bytes.data()) % size == 0;
+  bool usable =
+      std::endian::native == std::endian::little && reinterpret_cast<uintptr_t>(bytes.data()) % size == 0;
   if (dtype == DType::boolean)
     for (std::byte b : bytes) usable &= static_cast<uint8_t>(b) <= 1;
   if (usable) return out;
@@ -74,11 +77,13 @@ Result<uint64_t> parse_number(std::string_view text, const char* what) {
   uint64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || text.empty())
-    return fail(Code::invalid_model, "external data's {} '{}' is not a number from 0 to 2^64 - 1", what, text);
+    return fail(Code::invalid_model, "external data's {} '{}' is not a number from 0 to 2^64 - 1", what,
+                text);
   return value;
 }
 
-Result<TensorData> read_external(const TensorView& tensor, DType dtype, uint64_t bytes, const Source& source) {
+Result<TensorData> read_external(const TensorView& tensor, DType dtype, uint64_t bytes,
+                                 const Source& source) {
   std::string_view location;
   uint64_t offset = 0, length = bytes;
   for (const auto& [key, value] : tensor.external_data) {
@@ -93,16 +98,18 @@ Result<TensorData> read_external(const TensorView& tensor, DType dtype, uint64_t
     return fail(Code::invalid_model, "a tensor with external data holds data in the model too");
   TN_ASSIGN(std::shared_ptr<const MappedFile> file, source.external->open(location));
   if (length != bytes)
-    return fail(Code::invalid_model, "external data '{}': length {} does not match the tensor's {} bytes", location,
-                length, bytes);
+    return fail(Code::invalid_model, "external data '{}': length {} does not match the tensor's {} bytes",
+                location, length, bytes);
   uint64_t size = file->bytes().size();
   if (length > size || offset > size - length)
-    return fail(Code::invalid_model, "external data '{}' is too short: the tensor needs {} bytes from {} on, the file has {}",
+    return fail(Code::invalid_model,
+                "external data '{}' is too short: the tensor needs {} bytes from {} on, the file has {}",
                 location, length, offset, size);
   return wrap(dtype, file->bytes().subspan(offset, length), file);
 }
 
-// Calls `each(payload, type)` for every occurrence of a field in the tensor's messages, which have been read before.
+// Calls `each(payload, type)` for every occurrence of a field in the tensor's messages, which have been read
+// before.
 template <class F>
 bool for_each_field(const TensorView& tensor, uint32_t number, F&& each) {
   for (std::span<const std::byte> message : tensor.messages) {
@@ -119,7 +126,7 @@ bool for_each_field(const TensorView& tensor, uint32_t number, F&& each) {
 struct VarintSink {
   const DataRow* row;
   std::byte* out;
-  size_t size;             // of an element
+  size_t size;  // of an element
   int64_t left;
   std::string problem;
 };
@@ -135,26 +142,32 @@ bool store_varint(void* state, uint64_t value) {
     return false;
   }
   uint64_t bits = static_cast<uint64_t>(number);
-  if constexpr (std::endian::native == std::endian::big) bits = __builtin_bswap64(bits) >> (64 - 8 * sink.size);
+  if constexpr (std::endian::native == std::endian::big)
+    bits = __builtin_bswap64(bits) >> (64 - 8 * sink.size);
   std::memcpy(sink.out, &bits, sink.size);
   sink.out += sink.size;
   return true;
 }
 
 // One packed run of fixed-size elements may be used where it lies; anything else is gathered into a copy.
-Result<TensorData> read_fixed(const TensorView& tensor, const DataRow& row, int64_t count, const Source& source) {
+Result<TensorData> read_fixed(const TensorView& tensor, const DataRow& row, int64_t count,
+                              const Source& source) {
   size_t element = size_of(row.type), total = 0, runs = 0, want = static_cast<size_t>(count) * element;
   std::span<const std::byte> first;
   WireType single = element == 4 ? WireType::fixed32 : WireType::fixed64;
   bool good = for_each_field(tensor, row.number, [&](WireReader& r) {
-    if (r.type() != single && (r.type() != WireType::bytes || r.payload().size() % element != 0)) return false;
+    if (r.type() != single && (r.type() != WireType::bytes || r.payload().size() % element != 0))
+      return false;
     if (!r.payload().empty() && runs++ == 0) first = r.payload();
     total += r.payload().size();
     return true;
   });
-  if (!good) return fail(Code::invalid_model, "the tensor's data field {} does not hold {} elements", row.number, name_of(row.type));
+  if (!good)
+    return fail(Code::invalid_model, "the tensor's data field {} does not hold {} elements", row.number,
+                name_of(row.type));
   if (total != want)
-    return fail(Code::invalid_model, "the tensor holds {} elements; its dims ask for {}", total / element, count);
+    return fail(Code::invalid_model, "the tensor holds {} elements; its dims ask for {}", total / element,
+                count);
   if (runs <= 1) return wrap(row.type, first, source.owner);
   auto copy = std::make_shared<Buffer>();
   copy->reserve(want);
@@ -171,7 +184,8 @@ Result<TensorData> read_varints(const TensorView& tensor, const DataRow& row, in
   int64_t room = 0;
   for (std::span<const std::byte> message : tensor.messages) room += static_cast<int64_t>(message.size());
   if (count > room)
-    return fail(Code::invalid_model, "the tensor's dims ask for {} elements; it cannot hold more than {}", count, room);
+    return fail(Code::invalid_model, "the tensor's dims ask for {} elements; it cannot hold more than {}",
+                count, room);
   size_t element = size_of(row.type);
   auto data = std::make_shared<Buffer>(static_cast<size_t>(count) * element);
   VarintSink sink{&row, data->data(), element, count, {}};
@@ -179,11 +193,14 @@ Result<TensorData> read_varints(const TensorView& tensor, const DataRow& row, in
     if (r.type() != WireType::varint && r.type() != WireType::bytes) return false;
     return for_each_varint(r.payload(), store_varint, &sink);
   });
-  if (!sink.problem.empty()) return fail(Code::invalid_model, "element {}: {}", count - sink.left - 1, sink.problem);
-  if (sink.left < 0) return fail(Code::invalid_model, "the tensor holds more elements than the {} its dims ask for", count);
+  if (!sink.problem.empty())
+    return fail(Code::invalid_model, "element {}: {}", count - sink.left - 1, sink.problem);
+  if (sink.left < 0)
+    return fail(Code::invalid_model, "the tensor holds more elements than the {} its dims ask for", count);
   if (!good) return fail(Code::invalid_model, "the tensor's data field {} is malformed", row.number);
   if (sink.left > 0)
-    return fail(Code::invalid_model, "the tensor holds {} elements; its dims ask for {}", count - sink.left, count);
+    return fail(Code::invalid_model, "the tensor holds {} elements; its dims ask for {}", count - sink.left,
+                count);
   return TensorData{row.type, {}, *data, data};
 }
 
@@ -191,16 +208,20 @@ Result<TensorData> read_elements(const TensorView& tensor, DType dtype, int64_t 
   uint64_t bytes = static_cast<uint64_t>(count) * size_of(dtype);
   if (tensor.external) return read_external(tensor, dtype, bytes, source);
   if (tensor.has_raw) {
-    if (tensor.data_fields) return fail(Code::invalid_model, "the tensor holds both raw_data and a typed data field");
+    if (tensor.data_fields)
+      return fail(Code::invalid_model, "the tensor holds both raw_data and a typed data field");
     if (tensor.raw.size() != bytes)
-      return fail(Code::invalid_model, "raw_data has {} bytes; the tensor's dims and type ask for {}", tensor.raw.size(), bytes);
+      return fail(Code::invalid_model, "raw_data has {} bytes; the tensor's dims and type ask for {}",
+                  tensor.raw.size(), bytes);
     return wrap(dtype, tensor.raw, source.owner);
   }
   for (const DataRow& row : kDataRows) {
     if (row.type != dtype) continue;
     if (tensor.data_fields & ~row.field)
-      return fail(Code::invalid_model, "the tensor holds a data field that its type {} does not use", name_of(dtype));
-    return row.storage == Storage::fixed ? read_fixed(tensor, row, count, source) : read_varints(tensor, row, count);
+      return fail(Code::invalid_model, "the tensor holds a data field that its type {} does not use",
+                  name_of(dtype));
+    return row.storage == Storage::fixed ? read_fixed(tensor, row, count, source)
+                                         : read_varints(tensor, row, count);
   }
   return fail(Code::unsupported, "tensors of type {} are not supported", name_of(dtype));
 }
@@ -227,14 +248,15 @@ Result<int64_t> checked_count(std::span<const int64_t> dims, size_t element_size
   for (int64_t d : dims) {
     std::optional<int64_t> next = checked_mul(extent, std::max<int64_t>(d, 1));
     if (!next || *next > limits.tensor_elements)
-      return fail(Code::limit_exceeded, "dims {} make more elements than the limit tensor_elements, {}", text(),
-                  limits.tensor_elements);
+      return fail(Code::limit_exceeded, "dims {} make more elements than the limit tensor_elements, {}",
+                  text(), limits.tensor_elements);
     extent = *next;
     count = d == 0 ? 0 : count;
   }
   std::optional<int64_t> bytes = checked_mul(extent, static_cast<int64_t>(element_size));
   if (!bytes || *bytes > limits.tensor_bytes)
-    return fail(Code::limit_exceeded, "dims {} with elements of {} bytes take more than the limit tensor_bytes, {}", text(),
+    return fail(Code::limit_exceeded,
+                "dims {} with elements of {} bytes take more than the limit tensor_bytes, {}", text(),
                 element_size, limits.tensor_bytes);
   return count * extent;
 }
@@ -242,8 +264,8 @@ Result<int64_t> checked_count(std::span<const int64_t> dims, size_t element_size
 Result<TensorData> read_tensor(const TensorView& tensor, const Source& source) {
   auto dtype = static_cast<DType>(tensor.data_type);
   if (tensor.data_type <= 0 || tensor.data_type > 255 || !is_known(dtype) || dtype == DType::string)
-    return fail(tensor.data_type == 0 ? Code::invalid_model : Code::unsupported, "tensors of type {} are not supported",
-                onnx_type_name(tensor.data_type));
+    return fail(tensor.data_type == 0 ? Code::invalid_model : Code::unsupported,
+                "tensors of type {} are not supported", onnx_type_name(tensor.data_type));
   if (tensor.segmented) return fail(Code::unsupported, "tensors in segments are not supported");
   TN_ASSIGN(int64_t count, checked_count(tensor.dims, size_of(dtype), source.limits));
   TN_ASSIGN(TensorData data, read_elements(tensor, dtype, count, source));

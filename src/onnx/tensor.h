@@ -14,28 +14,28 @@ namespace tenon::onnx {
 
 // Where the model's bytes live: tensors that need no conversion are views of them.
 struct Source {
-  std::shared_ptr<const void> owner;   // of the model's bytes; may be null (the caller keeps them)
-  ExternalFiles* external = nullptr;   // never null
+  std::shared_ptr<const void> owner;  // of the model's bytes; may be null (the caller keeps them)
+  ExternalFiles* external = nullptr;  // never null
   Limits limits;
 };
 
 struct TensorData {
   DType dtype = DType::none;
   std::vector<int64_t> dims;
-  std::span<const std::byte> bytes;    // little-endian elements, row-major, aligned for the type
-  std::shared_ptr<const void> owner;   // keeps `bytes` alive
+  std::span<const std::byte> bytes;   // little-endian elements, row-major, aligned for the type
+  std::shared_ptr<const void> owner;  // keeps `bytes` alive
 };
 
-// Reads a tensor of any known element type but string. Counts are checked against dims and limits before memory is
-// taken. A view where the file's bytes are aligned for the type, else (and for all fields that are not already raw
-// little-endian memory) a copy. Bools other than 0 and 1 become 1.
+// Reads a tensor of any known element type but string. Counts are checked against dims and limits before
+// memory is taken. A view where the file's bytes are aligned for the type, else (and for all fields that are
+// not already raw little-endian memory) a copy. Bools other than 0 and 1 become 1.
 Result<TensorData> read_tensor(const TensorView& tensor, const Source& source);
 
 // The elements of a string tensor, as views of the model's bytes.
 Result<std::vector<std::string_view>> read_strings(const TensorView& tensor, const Limits& limits);
 
-// Product of dims; refuses negative dims, more than kMaxRank of them and counts beyond the limits for elements of
-// `element_size` bytes (0: only the number of elements is limited).
+// Product of dims; refuses negative dims, more than kMaxRank of them and counts beyond the limits for
+// elements of `element_size` bytes (0: only the number of elements is limited).
 Result<int64_t> checked_count(std::span<const int64_t> dims, size_t element_size, const Limits& limits);
 
 // "float32" for 1; ONNX's name of an element type, also of those Tenon does not have; "type 99".

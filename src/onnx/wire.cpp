@@ -24,7 +24,8 @@ T load_little(const std::byte* p) {
   T value;
   std::memcpy(&value, p, sizeof(T));
   if constexpr (std::endian::native == std::endian::big)
-    value = sizeof(T) == 8 ? static_cast<T>(__builtin_bswap64(value)) : static_cast<T>(__builtin_bswap32(value));
+    value =
+        sizeof(T) == 8 ? static_cast<T>(__builtin_bswap64(value)) : static_cast<T>(__builtin_bswap32(value));
   return value;
 }
 
@@ -33,7 +34,8 @@ T load_little(const std::byte* p) {
 Error WireContext::error() const {
   std::string where;
   for (size_t i = path.size(); i-- > 0;) where += (where.empty() ? "" : "/") + path[i];
-  return Error{code, fmt::format("byte {}{}{}: {}", offset, where.empty() ? "" : ", in ", where, problem), {}};
+  return Error{
+      code, fmt::format("byte {}{}{}: {}", offset, where.empty() ? "" : ", in ", where, problem), {}};
 }
 
 bool WireReader::malformed(const std::byte* where, std::string problem) {
@@ -84,7 +86,8 @@ bool WireReader::next() {
   if (!decode_varint(tag, "a field's tag")) return false;
   field_ = static_cast<uint32_t>(tag >> 3);
   if (tag > UINT32_MAX || field_ == 0)
-    return malformed(field_begin_, fmt::format("tag {} names no field: the file is damaged, or not an ONNX model", tag));
+    return malformed(field_begin_,
+                     fmt::format("tag {} names no field: the file is damaged, or not an ONNX model", tag));
   type_ = static_cast<WireType>(tag & 7);
   size_t size = 0;
   switch (type_) {
@@ -100,17 +103,21 @@ bool WireReader::next() {
       uint64_t length = 0;
       if (!decode_varint(length, "a field's length")) return false;
       if (length > static_cast<uint64_t>(end_ - data_))
-        return malformed(field_begin_, fmt::format("field {} is {} bytes long, but its message ends {} bytes on: the file is cut "
-                                                   "off or damaged", field_, length, end_ - data_));
+        return malformed(
+            field_begin_,
+            fmt::format("field {} is {} bytes long, but its message ends {} bytes on: the file is cut "
+                        "off or damaged",
+                        field_, length, end_ - data_));
       size = static_cast<size_t>(length);
       break;
     }
     default:
-      return malformed(field_begin_, fmt::format("field {} has wire type {}, which ONNX does not use", field_, tag & 7));
+      return malformed(field_begin_,
+                       fmt::format("field {} has wire type {}, which ONNX does not use", field_, tag & 7));
   }
   if (size > static_cast<size_t>(end_ - data_))
-    return malformed(field_begin_, fmt::format("field {} is cut off by the end of its message at byte {}", field_,
-                                               end_ - context_->base));
+    return malformed(field_begin_, fmt::format("field {} is cut off by the end of its message at byte {}",
+                                               field_, end_ - context_->base));
   payload_ = {data_, size};
   data_ += size;
   return true;
@@ -118,8 +125,8 @@ bool WireReader::next() {
 
 bool WireReader::expect(WireType type, const char* what) {
   if (type_ == type) return true;
-  return refuse(Code::invalid_model,
-                fmt::format("{} (field {}) must be {}, it is {}", what, field_, name_of(type), name_of(type_)));
+  return refuse(Code::invalid_model, fmt::format("{} (field {}) must be {}, it is {}", what, field_,
+                                                 name_of(type), name_of(type_)));
 }
 
 bool WireReader::integer(int64_t& out, const char* what) {
@@ -149,8 +156,8 @@ bool WireReader::bytes(std::string_view& out, const char* what) {
 bool WireReader::text(std::string_view& out, const char* what) {
   if (!bytes(out, what)) return false;
   if (static_cast<int64_t>(out.size()) > context_->limits.name_bytes)
-    return refuse(Code::limit_exceeded, fmt::format("{} has {} bytes; the limit name_bytes is {}", what, out.size(),
-                                                    context_->limits.name_bytes));
+    return refuse(Code::limit_exceeded, fmt::format("{} has {} bytes; the limit name_bytes is {}", what,
+                                                    out.size(), context_->limits.name_bytes));
   if (out.find('\0') != std::string_view::npos || !is_utf8(out))
     return refuse(Code::invalid_model, fmt::format("{} is not UTF-8 text without NUL", what));
   return true;
@@ -173,8 +180,8 @@ bool WireReader::integers(std::vector<int64_t>& out, const char* what) {
 bool WireReader::numbers(std::vector<float>& out, const char* what) {
   if (type_ != WireType::fixed32 && !expect(WireType::bytes, what)) return false;
   if (payload_.size() % 4 != 0)
-    return refuse(Code::invalid_model,
-                  fmt::format("{} (packed) has {} bytes, which is not a multiple of 4", what, payload_.size()));
+    return refuse(Code::invalid_model, fmt::format("{} (packed) has {} bytes, which is not a multiple of 4",
+                                                   what, payload_.size()));
   for (size_t i = 0; i < payload_.size(); i += 4)
     out.push_back(std::bit_cast<float>(load_little<uint32_t>(payload_.data() + i)));
   return true;
@@ -183,8 +190,10 @@ bool WireReader::numbers(std::vector<float>& out, const char* what) {
 bool WireReader::message(const char* what) {
   if (!expect(WireType::bytes, what)) return false;
   if (++context_->records > context_->limits.model_records)
-    return refuse(Code::limit_exceeded, fmt::format("the model has more than {} nodes, tensors, attributes and types; "
-                                                    "the limit is model_records", context_->limits.model_records));
+    return refuse(Code::limit_exceeded,
+                  fmt::format("the model has more than {} nodes, tensors, attributes and types; "
+                              "the limit is model_records",
+                              context_->limits.model_records));
   return true;
 }
 

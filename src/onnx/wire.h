@@ -1,6 +1,6 @@
-// Protocol-buffer wire format, read in place: fields of a message one after the other, every malformed byte an error
-// that names its offset in the file and the path of messages that leads there.
-// Format: https://protobuf.dev/programming-guides/encoding/
+// Protocol-buffer wire format, read in place: fields of a message one after the other, every malformed byte
+// an error that names its offset in the file and the path of messages that leads there. Format:
+// https://protobuf.dev/programming-guides/encoding/
 #pragma once
 
 #include <cstddef>
@@ -21,9 +21,9 @@ enum class WireType : uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 
 struct WireContext {
   const std::byte* base = nullptr;
   Limits limits;
-  int64_t records = 0;             // messages read so far
-  int64_t nodes = 0;               // those of them that are nodes
-  int depth = 0;                   // graphs within graphs
+  int64_t records = 0;  // messages read so far
+  int64_t nodes = 0;    // those of them that are nodes
+  int depth = 0;        // graphs within graphs
   // The first problem. `path` is filled while the parsers return: innermost message first.
   Code code = Code::invalid_model;
   uint64_t offset = 0;
@@ -34,8 +34,8 @@ struct WireContext {
   Error error() const;
 };
 
-// One message. Functions that return false have recorded a problem in the context (next() also at the end of the
-// message: see ok()).
+// One message. Functions that return false have recorded a problem in the context (next() also at the end of
+// the message: see ok()).
 class WireReader {
  public:
   WireReader(WireContext& context, std::span<const std::byte> message)
@@ -89,7 +89,8 @@ class WireReader {
   bool failed_ = false;
 };
 
-// Calls `each(value)` for every varint of a packed run; false when the run is malformed or `each` returns false.
+// Calls `each(value)` for every varint of a packed run; false when the run is malformed or `each` returns
+// false.
 bool for_each_varint(std::span<const std::byte> run, bool (*each)(void* state, uint64_t value), void* state);
 
 bool is_utf8(std::string_view text);

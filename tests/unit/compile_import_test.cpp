@@ -204,13 +204,16 @@ TEST(Import, AbsurdInputs) {
   };
   EXPECT_HAS(with(value_info("x", 1, {dim(-1)})), "dim 0 is -1");
   EXPECT_HAS(with(value_info("x", 1, {dim(int64_t{1} << 60), dim(64)})), "tensor_elements");
-  EXPECT_HAS(with(value_info("x", 1, {dim(int64_t{1} << 62), dim(int64_t{1} << 62), dim(int64_t{0})})), "tensor_elements");
-  EXPECT_HAS(with(value_info("x", 1, {dim(), dim(), dim(), dim(), dim(), dim(), dim(), dim(), dim()})), "most is 8");
+  EXPECT_HAS(with(value_info("x", 1, {dim(int64_t{1} << 62), dim(int64_t{1} << 62), dim(int64_t{0})})),
+             "tensor_elements");
+  EXPECT_HAS(with(value_info("x", 1, {dim(), dim(), dim(), dim(), dim(), dim(), dim(), dim(), dim()})),
+             "most is 8");
   EXPECT_HAS(with(value_info("x", 8, {dim(1)})), "type string");
   EXPECT_HAS(with(value_info("x", 77, {dim(1)})), "type 77");
   EXPECT_HAS(with(Message().text(1, "x")), "no type");
   EXPECT_HAS(with(Message().text(1, "x").message(2, Message().message(4, Message()))), "a sequence");
-  EXPECT_HAS(with(Message().text(1, "x").message(2, Message().message(1, Message().integer(1, 1)))), "no shape");
+  EXPECT_HAS(with(Message().text(1, "x").message(2, Message().message(1, Message().integer(1, 1)))),
+             "no shape");
   EXPECT_EQ(with(value_info("x", 1, {dim(int64_t{0}), dim(5)})), "");
 }
 
@@ -249,13 +252,15 @@ TEST(Import, BadAttributes) {
     graph.message(1, n);
     return problem(model(graph));
   };
-  EXPECT_HAS(with(Message().text(1, "g").message(6, Message()).integer(20, 5)), "sub-graphs are not supported");
+  EXPECT_HAS(with(Message().text(1, "g").message(6, Message()).integer(20, 5)),
+             "sub-graphs are not supported");
   EXPECT_HAS(with(Message().text(1, "g").message(6, Message()).integer(20, 5)), "node 'n'");
   EXPECT_HAS(with(integer_attribute("a", 1), true), "'a' is given twice");
   EXPECT_HAS(with(integer_attribute("op_type", 1)), "an attribute named op_type");
   EXPECT_HAS(with(Message().text(1, "none")), "neither type nor value");
   EXPECT_HAS(with(Message().text(1, "r").text(21, "outer").integer(20, 2)), "refers to 'outer'");
-  EXPECT_HAS(with(Message().text(1, "t").message(5, float_tensor("", {5}, {1, 2})).integer(20, 4)), "holds 2 elements");
+  EXPECT_HAS(with(Message().text(1, "t").message(5, float_tensor("", {5}, {1, 2})).integer(20, 4)),
+             "holds 2 elements");
 }
 
 TEST(Import, BadTensorsAreNamed) {
@@ -274,8 +279,16 @@ Message function_f() {
   Message body = node("MatMul", {"a", "a"}, {"t"}, "inner");
   body.message(5, Message().text(1, "i").text(21, "k").integer(20, 2));
   body.message(5, Message().text(1, "absent").text(21, "plain").integer(20, 2));
-  return Message().text(1, "f").text(4, "a").text(5, "b").text(6, "plain").message(11, integer_attribute("k", 7))
-      .message(7, body).message(7, node("MatMul", {"t", "a"}, {"b"})).message(9, opset(13)).text(10, "mine");
+  return Message()
+      .text(1, "f")
+      .text(4, "a")
+      .text(5, "b")
+      .text(6, "plain")
+      .message(11, integer_attribute("k", 7))
+      .message(7, body)
+      .message(7, node("MatMul", {"t", "a"}, {"b"}))
+      .message(9, opset(13))
+      .text(10, "mine");
 }
 Message call_of(std::string_view name, std::string_view from, std::string_view to) {
   return node("f", {from}, {to}, name).text(7, "mine");
@@ -310,10 +323,20 @@ TEST(Import, FunctionsThatCallThemselves) {
   Message graph;
   graph.message(11, value_info("x", 1, {dim(3), dim(3)})).message(12, value_info("y", 1, {}));
   graph.message(1, call_of("one", "x", "y"));
-  Message f = Message().text(1, "f").text(4, "a").text(5, "b").message(7, node("g", {"a"}, {"b"}).text(7, "mine"))
-      .message(9, opset(13)).text(10, "mine");
-  Message g = Message().text(1, "g").text(4, "a").text(5, "b").message(7, call_of("again", "a", "b"))
-      .message(9, opset(13)).text(10, "mine");
+  Message f = Message()
+                  .text(1, "f")
+                  .text(4, "a")
+                  .text(5, "b")
+                  .message(7, node("g", {"a"}, {"b"}).text(7, "mine"))
+                  .message(9, opset(13))
+                  .text(10, "mine");
+  Message g = Message()
+                  .text(1, "g")
+                  .text(4, "a")
+                  .text(5, "b")
+                  .message(7, call_of("again", "a", "b"))
+                  .message(9, opset(13))
+                  .text(10, "mine");
   EXPECT_HAS(problem(model(graph).message(25, f).message(25, g)), "calls itself");
   EXPECT_HAS(problem(model(graph).message(25, f).message(25, f)), "defined twice");
 }
@@ -327,8 +350,11 @@ TEST(Import, FunctionsCannotMultiplyWithoutLimit) {
   for (int i = 0; i < 30; ++i) {
     std::string next = "f" + std::to_string(i + 1);
     Message f = Message().text(1, "f" + std::to_string(i)).text(4, "a").text(5, "c").text(10, "mine");
-    if (i == 29) f.message(7, node("MatMul", {"a", "a"}, {"c"}));
-    else f.message(7, node(next, {"a"}, {"b"}).text(7, "mine")).message(7, node(next, {"b"}, {"c"}).text(7, "mine"));
+    if (i == 29)
+      f.message(7, node("MatMul", {"a", "a"}, {"c"}));
+    else
+      f.message(7, node(next, {"a"}, {"b"}).text(7, "mine"))
+          .message(7, node(next, {"b"}, {"c"}).text(7, "mine"));
     bytes.message(25, f);
   }
   Limits limits;

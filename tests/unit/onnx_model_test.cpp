@@ -49,14 +49,16 @@ TEST(OnnxModel, EveryTruncationIsAnErrorOrASmallerModel) {
   std::string whole = small_model().bytes();
   int errors = 0;
   for (size_t size = 0; size < whole.size(); ++size) {
-    std::vector<std::byte> cut(size);  // on the heap, exactly as long: a read beyond it is seen by a sanitiser
+    std::vector<std::byte> cut(
+        size);  // on the heap, exactly as long: a read beyond it is seen by a sanitiser
     std::memcpy(cut.data(), whole.data(), size);
     auto model = read_model(cut, {});
     if (model) continue;  // cut between two fields of the outermost message
     ++errors;
     std::string text = model.error().text();
     EXPECT_TRUE(text.find("byte ") != std::string::npos || text.find("no graph") != std::string::npos ||
-                text.find("empty") != std::string::npos) << text;
+                text.find("empty") != std::string::npos)
+        << text;
   }
   EXPECT_GE(errors, static_cast<int>(whole.size()) - 2);
 }

@@ -51,16 +51,22 @@ std::string raw(std::initializer_list<T> values) {
   return {reinterpret_cast<const char*>(values.begin()), values.size() * sizeof(T)};
 }
 
-Message tensor(int type, std::initializer_list<int64_t> dims) { return Message().integers(1, dims).integer(2, type); }
+Message tensor(int type, std::initializer_list<int64_t> dims) {
+  return Message().integers(1, dims).integer(2, type);
+}
 
 TEST(OnnxTensor, ReadsEveryWayOfStoringElements) {
-  EXPECT_EQ(Read(tensor(1, {2}).text(9, raw<float>({1.5f, -2.f}))).values<float>(), (std::vector<float>{1.5f, -2.f}));
+  EXPECT_EQ(Read(tensor(1, {2}).text(9, raw<float>({1.5f, -2.f}))).values<float>(),
+            (std::vector<float>{1.5f, -2.f}));
   EXPECT_EQ(Read(tensor(1, {2}).floats(4, {1.5f, -2.f})).values<float>(), (std::vector<float>{1.5f, -2.f}));
-  EXPECT_EQ(Read(tensor(1, {3}).number(4, 1.f).floats(4, {2.f, 3.f})).values<float>(), (std::vector<float>{1, 2, 3}));
+  EXPECT_EQ(Read(tensor(1, {3}).number(4, 1.f).floats(4, {2.f, 3.f})).values<float>(),
+            (std::vector<float>{1, 2, 3}));
   EXPECT_EQ(Read(tensor(7, {3}).integers(7, {INT64_MIN, -1, INT64_MAX})).values<int64_t>(),
             (std::vector<int64_t>{INT64_MIN, -1, INT64_MAX}));
-  EXPECT_EQ(Read(tensor(7, {2}).integer(7, 4).integer(7, -5)).values<int64_t>(), (std::vector<int64_t>{4, -5}));
-  EXPECT_EQ(Read(tensor(6, {2}).integers(5, {-7, INT32_MAX})).values<int32_t>(), (std::vector<int32_t>{-7, INT32_MAX}));
+  EXPECT_EQ(Read(tensor(7, {2}).integer(7, 4).integer(7, -5)).values<int64_t>(),
+            (std::vector<int64_t>{4, -5}));
+  EXPECT_EQ(Read(tensor(6, {2}).integers(5, {-7, INT32_MAX})).values<int32_t>(),
+            (std::vector<int32_t>{-7, INT32_MAX}));
   EXPECT_EQ(Read(tensor(6, {1}).integers(5, {0xfffffff9})).values<int32_t>(), (std::vector<int32_t>{-7}));
   EXPECT_EQ(Read(tensor(3, {2}).integers(5, {-128, 127})).values<int8_t>(), (std::vector<int8_t>{-128, 127}));
   EXPECT_EQ(Read(tensor(9, {2}).integers(5, {1, 0})).values<uint8_t>(), (std::vector<uint8_t>{1, 0}));
@@ -68,9 +74,11 @@ TEST(OnnxTensor, ReadsEveryWayOfStoringElements) {
             (std::vector<uint16_t>{0x3c00, 0xc000}));
   EXPECT_EQ(Read(tensor(16, {1}).integers(5, {0x3f80})).values<uint16_t>(), (std::vector<uint16_t>{0x3f80}));
   EXPECT_EQ(Read(tensor(17, {1}).integers(5, {0x7e})).values<uint8_t>(), (std::vector<uint8_t>{0x7e}));
-  EXPECT_EQ(Read(tensor(12, {1}).integers(11, {0xffffffff})).values<uint32_t>(), (std::vector<uint32_t>{0xffffffff}));
+  EXPECT_EQ(Read(tensor(12, {1}).integers(11, {0xffffffff})).values<uint32_t>(),
+            (std::vector<uint32_t>{0xffffffff}));
   EXPECT_EQ(Read(tensor(13, {1}).integers(11, {-1})).values<uint64_t>(), (std::vector<uint64_t>{UINT64_MAX}));
-  EXPECT_EQ(Read(tensor(11, {1}).text(10, raw<double>({0.25}))).values<double>(), (std::vector<double>{0.25}));
+  EXPECT_EQ(Read(tensor(11, {1}).text(10, raw<double>({0.25}))).values<double>(),
+            (std::vector<double>{0.25}));
   EXPECT_EQ(Read(tensor(1, {}).floats(4, {3.f})).values<float>(), (std::vector<float>{3.f}));
   EXPECT_EQ(Read(tensor(1, {4, 0})).values<float>(), (std::vector<float>{}));
 }
@@ -119,7 +127,8 @@ TEST(OnnxTensor, AbsurdDimsAreRefusedBeforeMemoryIsTaken) {
 }
 
 TEST(OnnxTensor, Strings) {
-  std::string file = model(Message().message(5, tensor(8, {2}).text(6, "a").text(6, std::string("\0b", 2)))).bytes();
+  std::string file =
+      model(Message().message(5, tensor(8, {2}).text(6, "a").text(6, std::string("\0b", 2)))).bytes();
   auto model = read_model(std::as_bytes(std::span(file.data(), file.size())), {});
   ASSERT_TRUE(model);
   auto strings = read_strings(model->graph.initializers[0], {});
