@@ -43,7 +43,7 @@ struct RnnParams {
   int64_t layout = 0;
   int64_t linear_before_reset = 0;               // gru
   int64_t input_forget = 0;                      // lstm: the forget gate is 1 - the input gate
-  double clip = 0;                               // bounds what goes into an activation, if above 0
+  double clip = 0;                               // bounds the gates before their activation, if above 0
   RnnFunction functions[kMaxRnnFunctions] = {};  // direction 0's f [g [h]], then direction 1's
 };
 

@@ -1,6 +1,7 @@
 // rnn.reference: RNN, LSTM and GRU of any float type, computed in double, as ONNX's operator pages define
-// them. `clip` bounds what goes into every activation, h's of an LSTM included. After a sequence's length y
-// is 0; y_h and y_c are the states at its last step (the initial ones if it has none).
+// them. Where those pages leave room, as ONNX Runtime does: `clip` bounds the gates before their activation
+// and not the cell state that an LSTM's h takes; after a sequence's length y is 0; a sequence of no steps has
+// states of 0.
 #include <algorithm>
 #include <cmath>
 
@@ -69,8 +70,10 @@ class Sequence {
 
   void run(int64_t length) {
     for (int64_t j = 0; j < g_.hidden; ++j) {
-      h_[j] = args_.initial_h.present() ? E::load(args_.initial_h.as<const T>()[state_ + j]) : 0;
-      c_[j] = args_.initial_c.present() ? E::load(args_.initial_c.as<const T>()[state_ + j]) : 0;
+      h_[j] =
+          length > 0 && args_.initial_h.present() ? E::load(args_.initial_h.as<const T>()[state_ + j]) : 0;
+      c_[j] =
+          length > 0 && args_.initial_c.present() ? E::load(args_.initial_c.as<const T>()[state_ + j]) : 0;
     }
     for (int64_t s = 0; s < length; ++s) {
       const int64_t t = reverse_ ? length - 1 - s : s;
@@ -121,7 +124,7 @@ class Sequence {
       const double forget = params_.input_forget ? 1 - in : call(0, gate_[2 * n + j] + peephole(2, j, c_[j]));
       c_[j] = forget * c_[j] + in * call(1, gate_[3 * n + j]);
       const double out = call(0, gate_[n + j] + peephole(1, j, c_[j]));
-      h_[j] = out * call(2, c_[j]);
+      h_[j] = out * activate(f_[2], c_[j]);
     }
   }
 
