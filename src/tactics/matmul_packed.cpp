@@ -35,7 +35,7 @@ Claim claim(NodeView node, const TargetInfo& target) {
   if (!packed.packed) packed.k = packed.n = packed.b_rank = 0;
 
   Claim out;
-  for (int64_t vectors : isa.lanes == 16 ? std::initializer_list<int64_t>{2, 4} : std::initializer_list<int64_t>{2, 3}) {
+  for (int64_t vectors : {2, isa.lanes == 16 ? 4 : 3}) {
     packed.vectors = vectors;
     Candidate candidate;
     candidate.config = fmt::format("{} columns", vectors * isa.lanes);

@@ -1,0 +1,162 @@
+// Rates of the f32 product and convolution kernels on the layers of well-known networks, against this machine's measured
+// peak: for tuning. `bench_kernels [threads] [filter]`.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/team.h"
+#include "common/kernel.h"
+#include "gemm/micro.h"
+#include "matmul/packed.h"
+#include "matmul/params.h"
+
+namespace tenon {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+struct Memory {
+  explicit Memory(int64_t bytes) : data(static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>((bytes + 127) / 64 * 64)))) {
+    auto* f = reinterpret_cast<float*>(data.get());
+    std::mt19937 random(7);
+    for (int64_t i = 0; i < bytes / 4; ++i) f[i] = static_cast<float>(random() % 2048) / 1024.0f - 1.0f;
+  }
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  std::unique_ptr<std::byte, Free> data;
+};
+
+class Bench {
+ public:
+  Bench(Team& team, std::string filter) : team_(team), filter_(std::move(filter)) {
+    isa_ = cpu_features() & kAvx512 ? "avx512" : "avx2";
+    lanes_ = isa_ == "avx512" ? 16 : 8;
+    measure_peak();
+  }
+  const std::string& isa() const { return isa_; }
+  int64_t lanes() const { return lanes_; }
+  bool wants(const std::string& name) const { return name.find(filter_) != std::string::npos; }
+
+  Arg tensor(DType dtype, std::vector<int64_t> dims, Format format = kLinear) {
+    Arg arg;
+    arg.dtype = dtype;
+    arg.format = format;
+    arg.rank = static_cast<int32_t>(dims.size());
+    std::copy(dims.begin(), dims.end(), arg.dims);
+    memory_.emplace_back(storage_bytes(arg));
+    arg.data = memory_.back().data.get();
+    return arg;
+  }
+  void forget() { memory_.clear(); }
+
+  template <class P>
+  bool run(const std::string& id, const P& params, std::vector<Arg> inputs, std::vector<Arg> outputs, double flops,
+           const std::string& name) {
+    const Kernel* kernel = nullptr;
+    for (const Kernel* k : host_kernels())
+      if (id == k->id) kernel = k;
+    if (!kernel) return false;
+    const auto bytes = std::as_bytes(std::span(&params, 1));
+    Prepared prepared;
+    if (auto status = kernel->prepare({bytes, inputs, outputs, team_.size()}, prepared); !status) {
+      std::printf("%-34s %s\n", name.c_str(), status.error().text().c_str());
+      return false;
+    }
+    Memory scratch(prepared.scratch_bytes);
+    const LaunchCall call{bytes, inputs, outputs, scratch.data.get(), prepared.state.get(), &team_};
+    double best = 1e9, total = 0;
+    for (int i = 0; i < 30 && (i < 5 || total < 0.15); ++i) {
+      const auto begin = Clock::now();
+      (void)kernel->launch(call);
+      const double t = seconds_since(begin);
+      total += t;
+      best = std::min(best, t);
+    }
+    if (flops > 0)
+      std::printf("%-34s %-28s %9.1f us %8.1f GFLOP/s %5.1f %%\n", name.c_str(), id.c_str(), best * 1e6, flops / best * 1e-9,
+                  flops / best / peak_ * 100);
+    sum_ += best;
+    return true;
+  }
+  double take_sum() { return std::exchange(sum_, 0); }
+
+ private:
+  // The register tile on data in the first-level cache, on every thread.
+  void measure_peak() {
+    const MicroTable& table = lanes_ == 16 ? avx512::kMicro : avx2::kMicro;
+    const int64_t rows = table.max_rows[2], width = 2 * lanes_, k = lanes_;
+    const MicroBlock block{0, 0, k};
+    std::vector<MicroBlock> blocks(2000, block);
+    double best = 1e9;
+    for (int i = 0; i < 20; ++i) {
+      const auto begin = Clock::now();
+      team_.parallel_for(team_.size(), [&](int64_t, int64_t, int) {
+        alignas(64) float a[14 * 16] = {}, b[16 * 32] = {}, c[14 * 32];
+        MicroTile t{};
+        t.a = a, t.b = b, t.c = c;
+        t.blocks = blocks.data(), t.count = static_cast<int64_t>(blocks.size());
+        t.a_jump = (rows + 1) / 2 * lanes_, t.c_row = width, t.c_jump = (rows + 1) / 2 * width, t.c_vector = lanes_;
+        t.lanes = lanes_;
+        table.dense[2][rows](t);
+      });
+      best = std::min(best, seconds_since(begin));
+    }
+    peak_ = 2.0 * static_cast<double>(rows * width * k) * 2000 * team_.size() / best;
+    std::printf("peak %.1f GFLOP/s on %d threads (%s)\n", peak_ * 1e-9, team_.size(), isa_.c_str());
+  }
+
+  Team& team_;
+  std::string filter_, isa_;
+  int64_t lanes_ = 16;
+  double peak_ = 1, sum_ = 0;
+  std::vector<Memory> memory_;
+};
+
+void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t m, int64_t n, int64_t k, bool constant,
+                  bool transpose_b) {
+  if (!bench.wants(name)) return;
+  const double flops = 2.0 * static_cast<double>(batch * m * n * k);
+  for (int64_t vectors = 2; vectors <= 4; ++vectors) {
+    MatmulPackedParams params;
+    params.vectors = vectors;
+    const Arg a = bench.tensor(DType::f32, {batch, m, k}), c = bench.tensor(DType::f32, {batch, m, n});
+    Arg b;
+    if (constant) {
+      b = bench.tensor(DType::u8, {*packed_b_bytes(k, n, bench.lanes())});
+      params.packed = 1, params.k = k, params.n = n, params.b_rank = 2;
+    } else if (transpose_b) {
+      b = bench.tensor(DType::f32, {batch, n, k});
+      params.matmul.perm_b[1] = 2, params.matmul.perm_b[2] = 1;
+    } else {
+      b = bench.tensor(DType::f32, {batch, k, n});
+    }
+    bench.run("matmul.packed.f32." + bench.isa(), params, {a, b}, {c}, flops, name + " x" + std::to_string(vectors));
+    bench.forget();
+  }
+}
+
+void bert(Bench& bench) {
+  matmul_layer(bench, "bert 128x768x768", 1, 128, 768, 768, true, false);
+  matmul_layer(bench, "bert 128x3072x768", 1, 128, 3072, 768, true, false);
+  matmul_layer(bench, "bert 128x768x3072", 1, 128, 768, 3072, true, false);
+  matmul_layer(bench, "bert qk", 12, 128, 128, 64, false, true);
+  matmul_layer(bench, "bert pv", 12, 128, 64, 128, false, false);
+  matmul_layer(bench, "fc 1x1000x2048", 1, 1, 1000, 2048, true, false);
+  matmul_layer(bench, "vit 197x3072x768", 1, 197, 3072, 768, true, false);
+}
+
+}  // namespace
+}  // namespace tenon
+
+int main(int argc, char** argv) {
+  auto team = tenon::Team::create(argc > 1 ? std::atoi(argv[1]) : 1);
+  if (!team) return 1;
+  tenon::Bench bench(**team, argc > 2 ? argv[2] : "");
+  bert(bench);
+}
