@@ -1,0 +1,396 @@
+// conv.blocked.f32.<isa> and conv.first.f32.<isa>: direct convolution to a channel-blocked output. Each register tile
+// is a batch-reduce product of a row of output pixels with a panel of output channels over (input channel block, tap);
+// conv.first reads a linear input, one (input channel, tap) at a time.
+// Rows that need padding or a stride along the last dim are first copied to scratch, with the columns of each phase of
+// the stride next to each other; taps outside the other spatial dims are left out. Every element is summed in one
+// order, whatever the threads.
+#include <algorithm>
+#include <vector>
+
+#include "conv/packed.h"
+#include "gemm/micro.h"
+#include "gemm/split.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kChunkInputBytes = 512 << 10;  // of input that a chunk of rows reads
+constexpr int64_t kProgramPixels = 128;          // between runs of an epilogue program, at least
+
+// A tap's place: which rows it reads, and the column of output column 0 in a row of the source.
+struct Tap {
+  int64_t d, h;       // offsets in input rows, before padding is subtracted
+  int64_t kd, kh;
+  int64_t column;
+};
+
+struct State : KernelState {
+  ConvGeometry g;
+  BlockedEpilogue epilogue;
+  int64_t lanes = 0;
+  int64_t pixel = 0;             // floats of a pixel of the source: lanes, or 1 for a first layer
+  int64_t blocks_in = 0;         // channel blocks (first: channels) of the whole input
+  int64_t group_blocks_in = 0, blocks_out = 0;
+  int64_t vectors = 0, width = 0, panels = 0;  // of output channels, per group
+  int64_t max_rows = 0;
+  bool copies = false, flat = false;           // flat: all pixels are one row
+  int64_t row_width = 0;                       // pixels of a row of the source
+  std::vector<int64_t> phase_begin;            // input column (may be negative) of the first pixel of a phase
+  int64_t phase_width = 0;
+  std::vector<Tap> taps;
+  std::vector<MicroBlock> whole[2];            // all taps; [1]: last panel
+  int64_t rows = 0, row_pixels = 0, chunks = 1;
+  int64_t copy_bytes = 0, thread_bytes = 0;
+};
+
+// Columns of the source: direct, or phases of a padded copy.
+Status plan_columns(State& s) {
+  const ConvGeometry& g = s.g;
+  const int64_t reach = g.dilation[2] * (g.kernel[2] - 1);
+  const bool direct = g.stride[2] == 1 && g.pad[2] == 0 && g.out[2] + reach <= g.in[2];
+  s.copies = !direct;
+  std::vector<int64_t> column(static_cast<size_t>(g.kernel[2]));
+  if (direct) {
+    s.row_width = g.in[2];
+    for (size_t k = 0; k < column.size(); ++k) column[k] = static_cast<int64_t>(k) * g.dilation[2];
+  } else {
+    s.phase_width = g.out[2] + reach / g.stride[2];
+    for (size_t k = 0; k < column.size(); ++k) {
+      const int64_t at = static_cast<int64_t>(k) * g.dilation[2];
+      const int64_t begin = at % g.stride[2] - g.pad[2];
+      auto found = std::find(s.phase_begin.begin(), s.phase_begin.end(), begin);
+      if (found == s.phase_begin.end() && s.phase_begin.size() > 256) break;
+      if (found == s.phase_begin.end()) found = s.phase_begin.insert(found, begin);
+      column[k] = (found - s.phase_begin.begin()) * s.phase_width + at / g.stride[2];
+    }
+    if (s.phase_begin.size() > 256)
+      return fail(Code::invalid_plan, "stride {} needs {} copies of a row, at most 256 are made", g.stride[2],
+                  s.phase_begin.size());
+    s.row_width = s.phase_width * static_cast<int64_t>(s.phase_begin.size());
+    auto bytes = checked_mul(s.row_width * s.pixel * 4, g.in[0] * g.in[1]);
+    bytes = bytes ? checked_mul(*bytes, s.blocks_in) : bytes;
+    if (!bytes || *bytes > int64_t{1} << 40)
+      return fail(Code::invalid_plan, "the padded copy of the input would be too large");
+    s.copy_bytes = round_up(*bytes, 64);
+  }
+  for (int64_t kd = 0; kd < g.kernel[0]; ++kd)
+    for (int64_t kh = 0; kh < g.kernel[1]; ++kh)
+      for (int64_t kw = 0; kw < g.kernel[2]; ++kw)
+        s.taps.push_back({kd * g.dilation[0], kh * g.dilation[1], kd, kh, column[static_cast<size_t>(kw)]});
+  return {};
+}
+
+// Blocks of the sum over the taps that `has`, relative to the source row of tap 0.
+template <class F>
+void list_blocks(const State& s, int64_t panel_width, F&& has, std::vector<MicroBlock>& out) {
+  const ConvGeometry& g = s.g;
+  out.clear();
+  const int64_t plane = g.in[0] * g.in[1] * s.row_width * s.pixel;
+  int64_t b = 0;
+  for (int64_t i = 0; i < s.group_blocks_in; ++i) {
+    const int64_t k = std::min(s.pixel, g.cg - i * s.pixel);
+    for (const Tap& tap : s.taps) {
+      const int64_t a = i * plane + ((tap.d * g.in[1] + tap.h) * s.row_width + tap.column) * s.pixel;
+      if (has(tap)) out.push_back({a, b, k});
+      b += k * panel_width;
+    }
+  }
+}
+
+int64_t panel_columns(const State& s, int64_t panel) { return std::min(s.width, s.g.og - panel * s.width); }
+
+void plan_work(State& s, int threads) {
+  const ConvGeometry& g = s.g;
+  s.flat = !s.copies && s.taps.size() == 1 && g.stride[0] == 1 && g.stride[1] == 1 && g.in_count == g.out_count &&
+           g.pad[0] == 0 && g.pad[1] == 0;
+  s.rows = s.flat ? g.out_count : g.out[0] * g.out[1];
+  s.row_pixels = s.flat ? 1 : g.out[2];
+  for (int last = 0; last < 2; ++last)
+    list_blocks(s, round_up(panel_columns(s, last ? s.panels - 1 : 0), s.lanes), [](const Tap&) { return true; },
+                s.whole[last]);
+  const int64_t input_bytes = g.in_count * s.group_blocks_in * s.pixel * 4;
+  const int64_t least = std::max<int64_t>(1, ceil_div(4 * s.max_rows, std::max<int64_t>(s.row_pixels, 1)));
+  const int64_t most_chunks = std::max<int64_t>(1, s.rows / least);
+  s.chunks = std::clamp<int64_t>(ceil_div(input_bytes, kChunkInputBytes), 1, most_chunks);
+  const int64_t others = g.group * s.panels * (s.copies ? 1 : g.n);
+  if (threads > 1 && others * s.chunks < 4 * threads)
+    s.chunks = std::min(most_chunks, ceil_div(4 * threads, others));
+}
+
+template <const MicroTable& kTable, bool kFirst>
+Status prepare(const PrepareCall& call, Prepared& prepared) {
+  TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
+  const auto& params = call.as<ConvPackedParams>();
+  const Arg &x = call.inputs[0], &out = call.outputs[0];
+  const Format format = blocked(kTable.lanes);
+  TN_TRY(expect_type(x, DType::f32, "x"));
+  TN_TRY(expect_format(x, kFirst ? kLinear : format, "x"));
+  TN_TRY(expect_format(out, format, "output"));
+  auto state = std::make_unique<State>();
+  State& s = *state;
+  Arg w;
+  TN_TRY(unpacked_weight(params, kFirst ? ConvLayout::first : ConvLayout::blocked, kTable.lanes, call.inputs[1], w));
+  const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
+  TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
+  const ConvGeometry& g = s.g;
+  s.lanes = kTable.lanes;
+  s.pixel = kFirst ? 1 : s.lanes;
+  if (g.group > 1 && (kFirst || g.cg % s.lanes != 0 || g.og % s.lanes != 0))
+    return fail(Code::invalid_plan, "channels of a group must be a multiple of {}, x is {} in {} groups", s.lanes,
+                describe(x), g.group);
+  if (params.vectors < 1 || params.vectors > (kFirst ? 2 : kMaxVectors))
+    return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
+  const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
+  TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
+  if (g.n * g.o * g.out_count != 0) {
+    s.vectors = params.vectors;
+    s.width = s.vectors * s.lanes;
+    s.max_rows = kTable.max_rows[s.vectors];
+    s.panels = ceil_div(g.og, s.width);
+    s.group_blocks_in = ceil_div(g.cg, s.pixel);
+    s.blocks_in = s.group_blocks_in * g.group;
+    s.blocks_out = ceil_div(g.o, s.lanes);
+    if (g.cg > 0) TN_TRY(plan_columns(s));
+    plan_work(s, call.threads);
+    s.thread_bytes = kTileScratchBytes + round_up(static_cast<int64_t>(s.whole[0].size() * sizeof(MicroBlock)), 64);
+    prepared.scratch_bytes = s.copy_bytes + call.threads * s.thread_bytes;
+  }
+  prepared.state = std::move(state);
+  return {};
+}
+
+// Copies input row `row` (of all channel blocks' rows) into the phases of the padded copy.
+void copy_row(const State& s, const float* x, int64_t row, float* copy) {
+  const int64_t bytes = s.pixel * 4, columns = s.g.in[2], stride = s.g.stride[2];
+  const float* from = x + row * columns * s.pixel;
+  float* to = copy + row * s.row_width * s.pixel;
+  for (int64_t begin : s.phase_begin) {
+    const int64_t skip = std::min(s.phase_width, begin < 0 ? ceil_div(-begin, stride) : 0);
+    const int64_t inside = columns - begin > 0 ? ceil_div(columns - begin, stride) : 0;
+    const int64_t end = std::clamp(inside, skip, s.phase_width);
+    std::memset(to, 0, static_cast<size_t>(skip * bytes));
+    const float* at = from + (begin + skip * stride) * s.pixel;
+    if (stride == 1) {
+      std::memcpy(to + skip * s.pixel, at, static_cast<size_t>((end - skip) * bytes));
+    } else if (s.pixel == 1) {
+      for (int64_t i = skip; i < end; ++i, at += stride) to[i] = *at;
+    } else {
+      for (int64_t i = skip; i < end; ++i, at += stride * s.pixel)
+        std::memcpy(to + i * s.pixel, at, static_cast<size_t>(bytes));
+    }
+    std::memset(to + end * s.pixel, 0, static_cast<size_t>((s.phase_width - end) * bytes));
+    to += s.phase_width * s.pixel;
+  }
+}
+
+// Whether some tap reads input row h (within its plane).
+bool is_read(const ConvGeometry& g, int64_t h) {
+  if (g.kernel[1] > 1 || g.stride[1] == 1) return true;
+  return (h + g.pad[1]) % g.stride[1] == 0;
+}
+
+// One thread's part of one chunk and panel.
+template <const MicroTable& kTable, bool kFirst>
+class Worker {
+ public:
+  Worker(const LaunchCall& call, const State& s, int member) : call_(call), s_(s), g_(s.g) {
+    auto* memory = static_cast<std::byte*>(call.scratch) + s.copy_bytes + member * s.thread_bytes;
+    tile_scratch_ = memory;
+    blocks_ = reinterpret_cast<MicroBlock*>(memory + kTileScratchBytes);
+    program_ = &call.as<ConvPackedParams>().conv.epilogue;
+    bias_ = call.inputs.size() > 2 && call.inputs[2].present() ? call.inputs[2].as<const float>() : nullptr;
+    if (s.epilogue.bias >= 0) bias_ = extra(s.epilogue.bias);
+  }
+
+  // `source`: the input, or its copy, of item n.
+  void run(const float* source, int64_t n, int64_t item) {
+    panel_ = item % s_.panels;
+    const int64_t chunk = item / s_.panels % s_.chunks, group = item / s_.panels / s_.chunks;
+    n_ = n;
+    columns_ = panel_columns(s_, panel_);
+    vectors_ = ceil_div(columns_, s_.lanes);
+    channel_ = group * g_.og + panel_ * s_.width;
+    const auto* packed = call_.inputs[1].as<const float>();
+    const int64_t group_floats = round_up(g_.og, s_.lanes) * g_.taps * g_.cg;
+    b_ = packed + group * group_floats + panel_ * s_.width * g_.taps * g_.cg;
+    source_ = source + group * s_.group_blocks_in * g_.in[0] * g_.in[1] * s_.row_width * s_.pixel;
+    tiles_done_ = 0;
+    const Split split(s_.rows, ceil_div(s_.rows, s_.chunks));
+    if (chunk >= split.parts) return;
+    pending_ = split.begin(chunk) * s_.row_pixels;
+    const int64_t first = split.begin(chunk), last = first + split.size(chunk);
+    if (s_.flat)
+      run_flat(first, last);
+    else
+      run_rows(first, last);
+    program(last * s_.row_pixels);
+  }
+
+ private:
+  void run_flat(int64_t first, int64_t last) {
+    const auto& blocks = s_.whole[panel_ + 1 == s_.panels];
+    const Split tiles(last - first, s_.max_rows);
+    for (int64_t t = 0; t < tiles.parts; ++t) {
+      const int64_t at = first + tiles.begin(t), rows = tiles.size(t);
+      tile(source_ + at * s_.pixel, (rows + 1) / 2, blocks.data(), static_cast<int64_t>(blocks.size()), at, rows,
+           (rows + 1) / 2);
+      if (at + rows - pending_ >= kProgramPixels) program(at + rows);
+    }
+  }
+
+  // Taps of one output row that lie inside along the outer spatial dims, as bounds of kd and kh.
+  struct Inside {
+    int64_t d0, d1, h0, h1;
+    friend bool operator==(const Inside&, const Inside&) = default;
+  };
+  static void inside(const ConvGeometry& g, int dim, int64_t start, int64_t& first, int64_t& last) {
+    first = start < 0 ? std::min(g.kernel[dim], ceil_div(-start, g.dilation[dim])) : 0;
+    const int64_t room = g.in[dim] - start;
+    last = room > 0 ? std::min(g.kernel[dim], ceil_div(room, g.dilation[dim])) : 0;
+    if (last < first) last = first;
+  }
+  Inside inside_of(int64_t row) const {
+    Inside out;
+    inside(g_, 0, row / g_.out[1] * g_.stride[0] - g_.pad[0], out.d0, out.d1);
+    inside(g_, 1, row % g_.out[1] * g_.stride[1] - g_.pad[1], out.h0, out.h1);
+    return out;
+  }
+  // Source of output row `row`, column 0, tap 0; outside the source where that tap is not inside.
+  int64_t origin(int64_t row) const {
+    const int64_t d = row / g_.out[1] * g_.stride[0] - g_.pad[0], h = row % g_.out[1] * g_.stride[1] - g_.pad[1];
+    return (d * g_.in[1] + h) * s_.row_width * s_.pixel;
+  }
+
+  void run_rows(int64_t first, int64_t last) {
+    const int64_t width = g_.out[2];
+    const bool pairs = 2 * width <= s_.max_rows;
+    for (int64_t row = first; row < last;) {
+      const Inside now = inside_of(row);
+      const bool two = pairs && row + 1 < last && (row + 1) % g_.out[1] != 0 && inside_of(row + 1) == now;
+      const MicroBlock* blocks = list(now);
+      const float* a = source_ + origin(row);
+      if (two) {
+        tile(a, origin(row + 1) - origin(row), blocks, count_, row * width, 2 * width, width, true);
+      } else {
+        const Split tiles(width, s_.max_rows);
+        for (int64_t t = 0; t < tiles.parts; ++t) {
+          const int64_t at = tiles.begin(t), pixels = tiles.size(t);
+          tile(a + at * s_.pixel, (pixels + 1) / 2, blocks, count_, row * width + at, pixels, (pixels + 1) / 2);
+        }
+      }
+      row += two ? 2 : 1;
+      if (row * width - pending_ >= kProgramPixels) program(row * width);
+    }
+  }
+
+  // The blocks of the taps inside: the whole list where those are all.
+  const MicroBlock* list(const Inside& now) {
+    const auto& whole = s_.whole[panel_ + 1 == s_.panels];
+    if (now == Inside{0, g_.kernel[0], 0, g_.kernel[1]}) {
+      count_ = static_cast<int64_t>(whole.size());
+      return whole.data();
+    }
+    count_ = 0;
+    for (size_t i = 0; i < whole.size(); ++i) {
+      const Tap& tap = s_.taps[i % s_.taps.size()];
+      if (tap.kd >= now.d0 && tap.kd < now.d1 && tap.kh >= now.h0 && tap.kh < now.h1) blocks_[count_++] = whole[i];
+    }
+    return blocks_;
+  }
+
+  // `jump`: from row 0 of the tile to its second half, in pixels, or in floats when `floats`.
+  void tile(const float* a, int64_t jump, const MicroBlock* blocks, int64_t count, int64_t pixel, int64_t rows,
+            int64_t half, bool floats = false) {
+    MicroTile t{};
+    t.a = a;
+    t.a_jump = floats ? jump : jump * s_.pixel;
+    t.b = b_;
+    t.blocks = blocks;
+    t.count = count;
+    t.c_vector = g_.out_count * s_.lanes;
+    t.c_row = s_.lanes;
+    t.c_jump = half * s_.lanes;
+    const int64_t at = ((n_ * s_.blocks_out + channel_ / s_.lanes) * g_.out_count + pixel) * s_.lanes;
+    t.c = call_.outputs[0].as<float>() + at;
+    t.lanes = columns_ - (vectors_ - 1) * s_.lanes;
+    t.fill = true;
+    if (bias_) t.bias = bias_ + channel_;
+    if (s_.epilogue.in_registers) {
+      if (s_.epilogue.add >= 0) {
+        t.add = extra(s_.epilogue.add) + at;
+        t.add_row = t.c_row, t.add_jump = t.c_jump, t.add_vector = t.c_vector;
+      }
+      t.low = s_.epilogue.add_clamp.low;
+      t.high = s_.epilogue.add_clamp.high;
+      t.bounded = s_.epilogue.bounded();
+    }
+    if (!kFirst && tiles_done_ < s_.width / 4)
+      t.prefetch = reinterpret_cast<const char*>(b_ + s_.width * g_.taps * g_.cg) + tiles_done_ * (g_.taps * g_.cg / 4) * 64;
+    ++tiles_done_;
+    (kFirst ? kTable.unit : kTable.dense)[vectors_][rows](t);
+  }
+
+  // Runs the epilogue program over the pixels whose sums are ready.
+  void program(int64_t end) {
+    if (!s_.epilogue.in_registers && end > pending_)
+      for (int64_t v = 0; v < vectors_; ++v)
+        run_blocked_program(s_.epilogue, *program_, call_.inputs, call_.outputs[0], n_, channel_ + v * s_.lanes,
+                            pending_, end - pending_, g_.out_count, tile_, tile_scratch_);
+    pending_ = end;
+  }
+
+  const float* extra(int e) const { return call_.inputs[static_cast<size_t>(e) + 3].as<const float>(); }
+
+  const LaunchCall& call_;
+  const State& s_;
+  const ConvGeometry& g_;
+  const TileFunction tile_ = tile_function(kTable.lanes == 16 ? kAvx2 | kAvx512 : kAvx2);
+  const Program* program_;
+  const float *bias_, *b_ = nullptr, *source_ = nullptr;
+  void* tile_scratch_;
+  MicroBlock* blocks_;
+  int64_t count_ = 0, n_ = 0, panel_ = 0, channel_ = 0, columns_ = 0, vectors_ = 0, tiles_done_ = 0;
+  int64_t pending_ = 0;  // first pixel whose epilogue program has not run
+};
+
+template <const MicroTable& kTable, bool kFirst>
+Status launch(const LaunchCall& call) {
+  const State& s = *static_cast<const State*>(call.state);
+  const ConvGeometry& g = s.g;
+  if (s.panels == 0) return {};
+  const int64_t items = g.group * s.chunks * s.panels;
+  const int64_t plane_rows = g.in[0] * g.in[1], item_floats = s.blocks_in * g.in_count * s.pixel;
+  const auto* x = call.inputs[0].as<const float>();
+  if (!s.copies) {
+    call.team->parallel_for(g.n * items, [&](int64_t begin, int64_t end, int member) {
+      Worker<kTable, kFirst> worker(call, s, member);
+      for (int64_t i = begin; i < end; ++i) worker.run(x + i / items * item_floats, i / items, i % items);
+    });
+    return {};
+  }
+  auto* copy = static_cast<float*>(call.scratch);
+  for (int64_t n = 0; n < g.n; ++n, x += item_floats) {
+    call.team->parallel_for(s.blocks_in * plane_rows, [&](int64_t begin, int64_t end, int) {
+      for (int64_t row = begin; row < end; ++row)
+        if (is_read(g, row % g.in[1])) copy_row(s, x, row, copy);
+    });
+    call.team->parallel_for(items, [&](int64_t begin, int64_t end, int member) {
+      Worker<kTable, kFirst> worker(call, s, member);
+      for (int64_t i = begin; i < end; ++i) worker.run(copy, n, i);
+    });
+  }
+  return {};
+}
+
+}  // namespace
+
+extern const Kernel kConvBlockedAvx2{"conv.blocked.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0,
+                                     prepare<avx2::kMicro, false>, launch<avx2::kMicro, false>};
+extern const Kernel kConvBlockedAvx512{"conv.blocked.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
+                                       prepare<avx512::kMicro, false>, launch<avx512::kMicro, false>};
+extern const Kernel kConvFirstAvx2{"conv.first.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0,
+                                   prepare<avx2::kMicro, true>, launch<avx2::kMicro, true>};
+extern const Kernel kConvFirstAvx512{"conv.first.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
+                                     prepare<avx512::kMicro, true>, launch<avx512::kMicro, true>};
+
+}  // namespace tenon

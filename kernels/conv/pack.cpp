@@ -1,0 +1,111 @@
+// conv.pack.f32.<isa>: constant weights into the layouts of conv/layout.h.
+#include <algorithm>
+
+#include "common/kernel.h"
+#include "conv/layout.h"
+
+namespace tenon {
+namespace {
+
+struct State : KernelState {
+  ConvWeight w;
+};
+
+bool transposes(ConvLayout layout) { return layout == ConvLayout::transposed; }
+
+template <int64_t kLanes>
+Status prepare(const PrepareCall& call, Prepared& prepared) {
+  TN_TRY(expect_counts(call, 1, 1, 1));
+  const auto& params = call.as<ConvPackParams>();
+  const Arg &w = call.inputs[0], &out = call.outputs[0];
+  TN_TRY(expect_type(w, DType::f32, "w"));
+  TN_TRY(expect_format(w, kLinear, "w"));
+  TN_TRY(expect_rank(w, 3, 2 + kMaxSpatial, "w"));
+  const auto layout = static_cast<int64_t>(params.layout);
+  if (layout < 0 || layout > 4) return fail(Code::invalid_plan, "layout {} of packed weights is not known", layout);
+  if (params.group < 1 || params.vectors < 1 || params.vectors > 64)
+    return fail(Code::invalid_plan, "group {} or vectors {} of packed weights is out of range", params.group,
+                params.vectors);
+  auto state = std::make_unique<State>();
+  ConvWeight& c = state->w;
+  const int64_t channels = w.dims[0];
+  if (channels % params.group != 0)
+    return fail(Code::invalid_plan, "w {} must have a first dim that is a multiple of {} groups", describe(w),
+                params.group);
+  c.group = params.group;
+  c.og = transposes(params.layout) ? w.dims[1] : channels / params.group;
+  c.cg = transposes(params.layout) ? channels / params.group : w.dims[1];
+  for (int i = 2; i < w.rank; ++i) c.taps *= w.dims[i];
+  if (params.layout == ConvLayout::first && c.group != 1)
+    return fail(Code::invalid_plan, "weights of a first layer have one group, not {}", c.group);
+  if (params.layout == ConvLayout::depthwise && (c.cg != 1 || c.og != 1))
+    return fail(Code::invalid_plan, "depthwise weights have one channel a group, w is {}", describe(w));
+  const auto bytes = conv_packed_bytes(params.layout, c, kLanes);
+  if (!bytes) return fail(Code::invalid_plan, "w {} is empty or too large to be packed", describe(w));
+  TN_TRY(expect_type(out, DType::u8, "output"));
+  TN_TRY(expect_format(out, kLinear, "output"));
+  TN_TRY(expect_shape(out, {&*bytes, 1}, "output"));
+  prepared.state = std::move(state);
+  return {};
+}
+
+// [group][panel][input channels / block][tap][channel of the block][panel's channels]
+void pack_panels(const ConvWeight& c, const float* w, int64_t lanes, int64_t width, int64_t block, float* out) {
+  for (int64_t g = 0; g < c.group; ++g)
+    for (int64_t o = 0; o < c.og; o += width) {
+      const int64_t channels = std::min(width, c.og - o), columns = round_up(channels, lanes);
+      for (int64_t i = 0; i < c.cg; i += block)
+        for (int64_t tap = 0; tap < c.taps; ++tap)
+          for (int64_t k = i; k < std::min(c.cg, i + block); ++k)
+            for (int64_t j = 0; j < columns; ++j)
+              *out++ = j < channels ? w[((g * c.og + o + j) * c.cg + k) * c.taps + tap] : 0.0f;
+    }
+}
+
+void pack_depthwise(const ConvWeight& c, const float* w, int64_t lanes, float* out) {
+  for (int64_t g = 0; g < c.group; g += lanes)
+    for (int64_t tap = 0; tap < c.taps; ++tap)
+      for (int64_t j = g; j < g + lanes; ++j) *out++ = j < c.group ? w[j * c.taps + tap] : 0.0f;
+}
+
+// Rows of k elements that lie `k_step` apart: [k / lanes][row][lanes] for each group.
+void pack_rows(int64_t group, int64_t rows, int64_t k, int64_t group_step, int64_t row_step, int64_t k_step,
+               const float* w, int64_t lanes, float* out) {
+  for (int64_t g = 0; g < group; ++g)
+    for (int64_t i = 0; i < k; i += lanes)
+      for (int64_t row = 0; row < rows; ++row)
+        for (int64_t j = i; j < i + lanes; ++j)
+          *out++ = j < k ? w[g * group_step + row * row_step + j * k_step] : 0.0f;
+}
+
+template <int64_t kLanes>
+Status launch(const LaunchCall& call) {
+  const auto& params = call.as<ConvPackParams>();
+  const ConvWeight& c = static_cast<const State*>(call.state)->w;
+  const auto* w = call.inputs[0].as<const float>();
+  auto* out = call.outputs[0].as<float>();
+  const int64_t width = params.vectors * kLanes;
+  switch (params.layout) {
+    case ConvLayout::blocked: pack_panels(c, w, kLanes, width, kLanes, out); break;
+    case ConvLayout::first: pack_panels(c, w, kLanes, width, 1, out); break;
+    case ConvLayout::depthwise: pack_depthwise(c, w, kLanes, out); break;
+    case ConvLayout::linear: {
+      const int64_t k = c.cg * c.taps;
+      pack_rows(c.group, c.og, k, c.og * k, k, 1, w, kLanes, out);
+      break;
+    }
+    case ConvLayout::transposed: {
+      const int64_t rows = c.og * c.taps;
+      pack_rows(c.group, rows, c.cg, c.cg * rows, 1, rows, w, kLanes, out);
+      break;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+extern const Kernel kConvPackAvx2{"conv.pack.f32.avx2", sizeof(ConvPackParams), 0, 0, prepare<8>, launch<8>};
+extern const Kernel kConvPackAvx512{"conv.pack.f32.avx512", sizeof(ConvPackParams), 0, 0, prepare<16>, launch<16>};
+
+}  // namespace tenon

@@ -1,0 +1,105 @@
+#include "conv/packed.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tenon {
+
+Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_t lanes, const Arg& blob, Arg& w) {
+  if (params.w_rank < 3 || params.w_rank > 2 + kMaxSpatial)
+    return fail(Code::invalid_plan, "packed w must have had 3 to {} dims, not {}", 2 + kMaxSpatial, params.w_rank);
+  w = Arg{};
+  w.dtype = DType::f32;
+  w.rank = static_cast<int32_t>(params.w_rank);
+  ConvWeight c;
+  for (int i = 0; i < w.rank; ++i) {
+    w.dims[i] = params.w_dims[i];
+    if (w.dims[i] < 0) return fail(Code::invalid_plan, "packed w has a negative dim");
+    const auto taps = i < 2 ? std::optional<int64_t>(1) : checked_mul(c.taps, w.dims[i]);
+    if (!taps) return fail(Code::invalid_plan, "packed w has too many taps");
+    c.taps = *taps;
+  }
+  c.group = params.conv.group;
+  const bool turned = layout == ConvLayout::transposed;
+  if (c.group < 1 || w.dims[0] % c.group != 0)
+    return fail(Code::invalid_plan, "w {} must have a first dim that is a multiple of {} groups", describe(w), c.group);
+  c.og = turned ? w.dims[1] : w.dims[0] / c.group;
+  c.cg = turned ? w.dims[0] / c.group : w.dims[1];
+  if (layout == ConvLayout::depthwise && (c.og != 1 || c.cg != 1))
+    return fail(Code::invalid_plan, "a depthwise w must have one channel a group, it is {}", describe(w));
+  const auto bytes = conv_packed_bytes(layout, c, lanes);
+  if (!bytes) return fail(Code::invalid_plan, "packed w {} is empty or too large", describe(w));
+  TN_TRY(expect_type(blob, DType::u8, "packed w"));
+  TN_TRY(expect_format(blob, kLinear, "packed w"));
+  return expect_shape(blob, {&*bytes, 1}, "packed w");
+}
+
+bool BlockedEpilogue::bounded() const { return add_clamp.low != -HUGE_VALF || add_clamp.high != HUGE_VALF; }
+
+namespace {
+
+Status place(const Arg& extra, const Arg& out, BlockedExtra& placed) {
+  placed = {};
+  if (extra.format == out.format && extra.rank == out.rank && std::equal(out.dims, out.dims + out.rank, extra.dims)) {
+    placed.full = true;
+    return {};
+  }
+  BroadcastStrides strides;
+  TN_TRY(broadcast_strides(extra, out.shape(), "extra operand", strides));
+  for (int i = 2; i < out.rank; ++i)
+    if (strides.at[i] != 0)
+      return fail(Code::invalid_plan,
+                  "extra operand {} must lie as the output {} does or have one value per channel", describe(extra),
+                  describe(out));
+  placed.batch_step = strides.at[0];
+  placed.channel_step = strides.at[1];
+  return {};
+}
+
+}  // namespace
+
+Status blocked_epilogue(const Program& program, std::span<const Arg> extras, const Arg& out, bool has_bias,
+                        BlockedEpilogue& e) {
+  TN_TRY(check_epilogue(program, DType::f32, extras, out));
+  TN_TRY(expect_type(out, DType::f32, "output"));
+  for (size_t i = 0; i < extras.size(); ++i) TN_TRY(place(extras[i], out, e.extra[i]));
+  e.in_registers = match_add_clamp(program, e.add_clamp);
+  for (int i = 0; e.in_registers && i < e.add_clamp.adds; ++i) {
+    const int which = e.add_clamp.extra[i];
+    const BlockedExtra& extra = e.extra[which];
+    if (extra.full && e.add < 0)
+      e.add = which;
+    else if (!extra.full && extra.channel_step == 1 && extra.batch_step == 0 && !has_bias && e.bias < 0 && e.add < 0)
+      e.bias = which;
+    else
+      e.in_registers = false;
+  }
+  return {};
+}
+
+void run_blocked_program(const BlockedEpilogue& epilogue, const Program& program, std::span<const Arg> inputs,
+                         const Arg& out, int64_t item, int64_t channel, int64_t pixel, int64_t rows, int64_t pixels,
+                         TileFunction tile, void* scratch) {
+  const int64_t lanes = out.format.block, channels = out.dims[1];
+  const int64_t columns = std::min(lanes, channels - channel);
+  const int64_t at = ((item * ceil_div(channels, lanes) + channel / lanes) * pixels + pixel) * lanes;
+  float* to = out.as<float>() + at;
+  TileOperand operands[kMaxProgramInputs];
+  operands[0] = {to, lanes, 1};
+  bool flat = columns == lanes;
+  for (int i = 1; i < program.inputs; ++i) {
+    const Arg& arg = inputs[static_cast<size_t>(i) + 2];
+    const BlockedExtra& extra = epilogue.extra[i - 1];
+    const int64_t offset = extra.full ? at : item * extra.batch_step + channel * extra.channel_step;
+    const auto size = static_cast<int64_t>(size_of(arg.dtype));
+    operands[i] = {arg.as<const std::byte>() + offset * size, extra.full ? lanes : 0, extra.full ? 1 : extra.channel_step};
+    flat &= extra.full || extra.channel_step == 0;
+  }
+  // Where every operand is dense or one value, the rows are one.
+  if (flat)
+    tile(program, operands, 1, rows * lanes, to, rows * lanes, scratch);
+  else
+    tile(program, operands, rows, columns, to, lanes, scratch);
+}
+
+}  // namespace tenon

@@ -1,0 +1,226 @@
+// Convolution kernels: the references against sums by hand, the vector kernels against the references.
+#include "conv/layout.h"
+#include "conv/params.h"
+#include "support/kernel_run.h"
+
+namespace tenon::test {
+namespace {
+
+struct Case {
+  int64_t n, c, o, group;
+  std::vector<int64_t> in, kernel;
+  std::vector<int64_t> strides, dilations, pads;  // empty: 1, 1, 0
+};
+
+int64_t at(const std::vector<int64_t>& values, size_t i, int64_t fallback) {
+  return values.empty() ? fallback : values[i];
+}
+
+ConvParams params_of(const Case& c) {
+  ConvParams p;
+  p.group = c.group;
+  for (size_t i = 0; i < c.in.size(); ++i) {
+    p.strides[i] = at(c.strides, i, 1);
+    p.dilations[i] = at(c.dilations, i, 1);
+    p.pads_begin[i] = at(c.pads, i, 0);
+    p.pads_end[i] = at(c.pads, c.in.size() + i, 0);
+  }
+  return p;
+}
+
+std::vector<int64_t> out_dims(const Case& c, const ConvParams& p) {
+  std::vector<int64_t> dims = {c.n, c.o};
+  for (size_t i = 0; i < c.in.size(); ++i)
+    dims.push_back((c.in[i] + p.pads_begin[i] + p.pads_end[i] - p.dilations[i] * (c.kernel[i] - 1) - 1) / p.strides[i] + 1);
+  return dims;
+}
+
+std::vector<int64_t> join(int64_t a, int64_t b, const std::vector<int64_t>& rest) {
+  std::vector<int64_t> out = {a, b};
+  out.insert(out.end(), rest.begin(), rest.end());
+  return out;
+}
+
+const DType kF32x3[3] = {DType::f32, DType::f32, DType::f32};
+
+enum class Fused { none, relu6, residual_relu, channel, channel_residual, silu, scaled };
+
+Program program_of(Fused fused) {
+  ProgramBuilder b({kF32x3, static_cast<size_t>(fused == Fused::none || fused == Fused::relu6 || fused == Fused::silu ? 1
+                                                : fused == Fused::channel_residual                                   ? 3
+                                                                                                                     : 2)});
+  auto bounded = [&](uint8_t x, double low) { return b.binary(ExprOp::max, x, b.constant(DType::f32, low)); };
+  switch (fused) {
+    case Fused::none: return {};
+    case Fused::relu6: return *b.finish(b.binary(ExprOp::min, bounded(0, 0), b.constant(DType::f32, 0.3)));
+    // A lower bound above zero: padding lanes must stay zero all the same.
+    case Fused::residual_relu: return *b.finish(bounded(b.binary(ExprOp::add, 0, 1), 0.25));
+    case Fused::channel: return *b.finish(bounded(b.binary(ExprOp::add, 0, 1), 0));
+    case Fused::channel_residual: return *b.finish(b.binary(ExprOp::add, b.binary(ExprOp::add, 0, 1), 2));
+    case Fused::silu: return *b.finish(b.binary(ExprOp::mul, 0, b.unary(ExprOp::sigmoid, 0)));
+    case Fused::scaled:
+      return *b.finish(b.binary(ExprOp::add, b.binary(ExprOp::mul, 0, 1), b.constant(DType::f32, 1)));
+  }
+  return {};
+}
+
+struct Problem {
+  ConvParams params;
+  Tensor x, w, bias, expected;
+  std::vector<Tensor> extras;
+  bool biased;
+
+  Problem(const Case& c, Fused fused, bool with_bias, uint32_t seed) : params(params_of(c)), biased(with_bias) {
+    std::mt19937 random(seed);
+    params.epilogue = program_of(fused);
+    x = Tensor(DType::f32, join(c.n, c.c, c.in)).random(random);
+    w = Tensor(DType::f32, join(c.o, c.c / c.group, c.kernel)).random(random);
+    bias = Tensor(DType::f32, {c.o}).random(random);
+    const std::vector<int64_t> dims = out_dims(c, params);
+    std::vector<int64_t> channel(dims.size(), 1);
+    channel[1] = c.o;
+    std::vector<int64_t> item = channel;
+    item[0] = c.n;
+    if (fused == Fused::channel || fused == Fused::channel_residual) extras.push_back(Tensor(DType::f32, channel));
+    if (fused == Fused::residual_relu || fused == Fused::channel_residual) extras.push_back(Tensor(DType::f32, dims));
+    if (fused == Fused::scaled) extras.push_back(Tensor(DType::f32, item));
+    for (Tensor& e : extras) e.random(random);
+    expected = Tensor(DType::f32, dims);
+    EXPECT_OK(run("conv.reference", params, inputs(x, w, extras), {&expected}));
+  }
+
+  std::vector<const Tensor*> inputs(const Tensor& left, const Tensor& right, const std::vector<Tensor>& more) const {
+    std::vector<const Tensor*> out = {&left, &right, biased ? &bias : nullptr};
+    for (const Tensor& e : more) out.push_back(&e);
+    return out;
+  }
+  // Extras with the output's dims in its format.
+  std::vector<Tensor> extras_in(Format format) const {
+    std::vector<Tensor> out;
+    for (const Tensor& e : extras)
+      out.push_back(e.arg().count() == expected.arg().count() && e.arg().rank == expected.arg().rank ? e.in(format) : e);
+    return out;
+  }
+};
+
+// Runs one kernel with packed weights and holds it against the reference; `in`, `out`: formats.
+void check(const std::string& kernel, const std::string& isa, ConvLayout layout, const Case& c, Fused fused, bool with_bias,
+           int64_t vectors, bool blocked_in, bool blocked_out) {
+  const int64_t lanes = isa == "avx512" ? 16 : 8;
+  const Format block = blocked(static_cast<uint8_t>(lanes));
+  Problem p(c, fused, with_bias, static_cast<uint32_t>(c.c * 7 + c.o + vectors));
+  const bool turned = layout == ConvLayout::transposed;
+  ConvWeight weight{c.group, turned ? p.w.arg().dims[1] : c.o / c.group, c.c / c.group, 1};
+  for (int64_t k : c.kernel) weight.taps *= k;
+  Tensor blob(DType::u8, {*conv_packed_bytes(layout, weight, lanes)});
+  EXPECT_OK(run("conv.pack.f32." + isa, ConvPackParams{c.group, layout, vectors}, {&p.w}, {&blob}));
+  ConvPackedParams params;
+  params.conv = p.params;
+  params.w_rank = p.w.arg().rank;
+  std::copy(p.w.arg().dims, p.w.arg().dims + p.w.arg().rank, params.w_dims);
+  params.vectors = vectors;
+  const Tensor x = blocked_in ? p.x.in(block) : p.x;
+  const std::vector<Tensor> extras = p.extras_in(blocked_out ? block : kLinear);
+  const Tensor expected = blocked_out ? p.expected.in(block) : p.expected;
+  const std::vector<int64_t> dims(expected.arg().dims, expected.arg().dims + expected.arg().rank);
+  Tensor one(DType::f32, dims, expected.arg().format), three = one;
+  const std::string where = fmt::format("{}.{} x{} n{} c{} o{} g{} k{} fused {}", kernel, isa, vectors, c.n, c.c, c.o,
+                                        c.group, c.kernel.back(), static_cast<int>(fused));
+  SCOPED_TRACE(where);
+  EXPECT_OK(run(kernel + "." + isa, params, p.inputs(x, blob, extras), {&one}));
+  EXPECT_LT(distance(one, expected), 1e-5);
+  EXPECT_TRUE(one.padding_is_zero());
+  EXPECT_OK(run(kernel + "." + isa, params, p.inputs(x, blob, extras), {&three}, 3));
+  EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
+}
+
+const Case kPlain[] = {
+    {1, 16, 32, 1, {7, 7}, {1, 1}, {}, {}, {}},
+    {2, 33, 40, 1, {9, 13}, {1, 1}, {}, {}, {}},
+    {1, 20, 24, 1, {8, 9}, {1, 1}, {2, 2}, {}, {}},
+    {1, 24, 33, 1, {12, 15}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+    {2, 16, 48, 1, {7, 7}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+    {1, 17, 16, 1, {14, 14}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}},
+    {1, 16, 16, 1, {15, 11}, {5, 3}, {1, 2}, {2, 3}, {0, 3, 4, 1}},
+    {1, 8, 9, 1, {30}, {5}, {2}, {}, {2, 2}},
+    {1, 16, 16, 1, {4, 5, 6}, {3, 2, 3}, {1, 2, 1}, {}, {1, 0, 1, 1, 1, 1}},
+    {1, 3, 5, 1, {40, 3}, {2, 2}, {3, 3}, {}, {1, 1, 1, 1}},
+    {1, 16, 16, 1, {2, 2}, {3, 3}, {}, {}, {3, 3, 3, 3}},
+    {1, 70, 100, 1, {30, 31}, {1, 1}, {}, {}, {}},
+};
+
+TEST(Conv, ReferenceSums) {
+  // One channel, one tap row: y[i] = 1 + x[i] * 2 + x[i + 1] * 3.
+  Tensor x(DType::f32, {1, 1, 4}), w(DType::f32, {1, 1, 2}), bias(DType::f32, {1}), y(DType::f32, {1, 1, 3});
+  for (int i = 0; i < 4; ++i) x.as<float>()[i] = static_cast<float>(i);
+  w.as<float>()[0] = 2, w.as<float>()[1] = 3, bias.as<float>()[0] = 1;
+  ASSERT_TRUE(run("conv.reference", ConvParams{}, {&x, &w, &bias}, {&y}));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(y.as<float>()[i], 1.0f + 2.0f * i + 3.0f * (i + 1));
+}
+
+TEST(Conv, TransposeReferenceIsTheAdjoint) {
+  // <conv(x), y> == <x, conv_transpose(y)> with the same weights and window.
+  std::mt19937 random(5);
+  for (int64_t group : {1, 2}) {
+    ConvParams p;
+    p.group = group;
+    p.strides[0] = 2, p.strides[1] = 3, p.dilations[1] = 2, p.pads_begin[0] = 1, p.pads_end[1] = 2;
+    Tensor x(DType::f64, {2, 4, 9, 12}), w(DType::f64, {6, 4 / group, 3, 2});
+    x.random(random), w.random(random);
+    const int64_t h = (9 + 1 - 3) / 2 + 1, v = (12 + 2 - 3) / 3 + 1;
+    Tensor y(DType::f64, {2, 6, h, v}), z(DType::f64, {2, 6, h, v}), back(DType::f64, {2, 4, 9, 12});
+    ASSERT_TRUE(run("conv.reference", p, {&x, &w}, {&z}));
+    y.random(random);
+    ConvParams q = p;
+    q.output_padding[0] = 9 - ((h - 1) * 2 + 3 - 1);
+    q.output_padding[1] = 12 - ((v - 1) * 3 + 3 - 2);
+    EXPECT_OK(run("conv_transpose.reference", q, {&y, &w}, {&back}));
+    double left = 0, right = 0;
+    for (int64_t i = 0; i < y.arg().count(); ++i) left += z.as<double>()[i] * y.as<double>()[i];
+    for (int64_t i = 0; i < x.arg().count(); ++i) right += x.as<double>()[i] * back.as<double>()[i];
+    EXPECT_NEAR(left, right, 1e-9 * std::abs(left) + 1e-9);
+  }
+}
+
+TEST(Conv, BlockedEqualsReference) {
+  for (const std::string& isa : instruction_sets())
+    for (const Case& c : kPlain)
+      for (int64_t vectors = 1; vectors <= 4; ++vectors)
+        check("conv.blocked.f32", isa, ConvLayout::blocked, c, Fused::none, vectors % 2 == 0, vectors, true, true);
+}
+
+TEST(Conv, BlockedGroups) {
+  for (const std::string& isa : instruction_sets()) {
+    const int64_t lanes = isa == "avx512" ? 16 : 8;
+    const Case c{2, 3 * lanes, 6 * lanes, 3, {6, 7}, {3, 3}, {}, {}, {1, 1, 1, 1}};
+    for (int64_t vectors = 1; vectors <= 4; ++vectors)
+      check("conv.blocked.f32", isa, ConvLayout::blocked, c, Fused::residual_relu, true, vectors, true, true);
+  }
+}
+
+constexpr Fused kAllFused[] = {Fused::relu6,            Fused::residual_relu, Fused::channel,
+                               Fused::channel_residual, Fused::silu,          Fused::scaled};
+
+TEST(Conv, BlockedEpilogues) {
+  for (const std::string& isa : instruction_sets())
+    for (Fused fused : kAllFused)
+      for (bool with_bias : {false, true}) {
+        check("conv.blocked.f32", isa, ConvLayout::blocked, kPlain[1], fused, with_bias, 2, true, true);
+        check("conv.blocked.f32", isa, ConvLayout::blocked, kPlain[3], fused, with_bias, 2, true, true);
+      }
+}
+
+TEST(Conv, FirstLayerEqualsReference) {
+  const Case cases[] = {
+      {1, 3, 32, 1, {30, 31}, {7, 7}, {2, 2}, {}, {3, 3, 3, 3}}, {2, 3, 24, 1, {17, 19}, {3, 3}, {2, 2}, {}, {0, 0, 1, 1}},
+      {1, 1, 16, 1, {40}, {4}, {4}, {}, {}},                     {1, 4, 20, 1, {32, 32}, {8, 8}, {8, 8}, {}, {}},
+      {1, 2, 33, 1, {9, 9}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}},
+  };
+  for (const std::string& isa : instruction_sets())
+    for (const Case& c : cases)
+      for (int64_t vectors = 1; vectors <= 2; ++vectors)
+        check("conv.first.f32", isa, ConvLayout::first, c, Fused::relu6, true, vectors, false, true);
+}
+
+}  // namespace
+}  // namespace tenon::test
