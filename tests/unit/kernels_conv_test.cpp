@@ -222,5 +222,21 @@ TEST(Conv, FirstLayerEqualsReference) {
         check("conv.first.f32", isa, ConvLayout::first, c, Fused::relu6, true, vectors, false, true);
 }
 
+TEST(Conv, DepthwiseEqualsReference) {
+  const Case cases[] = {
+      {1, 32, 32, 32, {14, 14}, {3, 3}, {}, {}, {1, 1, 1, 1}},     {2, 20, 20, 20, {15, 17}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}},
+      {1, 40, 40, 40, {7, 7}, {5, 5}, {}, {}, {2, 2, 2, 2}},       {1, 16, 16, 16, {14, 28}, {5, 5}, {2, 2}, {}, {1, 2, 2, 1}},
+      {1, 24, 24, 24, {9, 30}, {7, 7}, {}, {}, {3, 3, 3, 3}},      {1, 8, 8, 8, {9, 9}, {3, 3}, {3, 3}, {}, {1, 1, 1, 1}},
+      {1, 17, 17, 17, {12, 12}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}}, {1, 16, 16, 16, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+      {1, 16, 16, 16, {3, 3}, {3, 3}, {}, {}, {5, 5, 5, 5}},       {2, 33, 33, 33, {50}, {4}, {}, {}, {1, 2}},
+  };
+  for (const std::string& isa : instruction_sets()) {
+    for (const Case& c : cases)
+      check("conv.depthwise.f32", isa, ConvLayout::depthwise, c, Fused::relu6, true, 1, true, true);
+    for (Fused fused : kAllFused)
+      check("conv.depthwise.f32", isa, ConvLayout::depthwise, cases[1], fused, false, 1, true, true);
+  }
+}
+
 }  // namespace
 }  // namespace tenon::test
