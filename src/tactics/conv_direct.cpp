@@ -1,0 +1,130 @@
+// conv_blocked, conv_first, conv_depthwise: the library's own direct f32 convolutions to channel-blocked outputs, with
+// weights packed when the plan is made.
+#include <algorithm>
+
+#include "conv/layout.h"
+#include "ops/conv.h"
+#include "tactics/claims.h"
+
+namespace tenon {
+namespace {
+
+// A conv node with constant f32 weights, in numbers.
+struct Problem {
+  InstructionSet isa;
+  ConvWeight weight;
+  ConvPackedParams params;
+  std::vector<KernelCall::DimParam> dims;
+  std::vector<Format> extras;   // formats of the inputs from 3 on
+};
+
+bool is_per_channel(const TensorType& extra, const TensorType& out) {
+  const size_t skipped = out.rank() - extra.rank();
+  for (size_t i = 0; i < extra.rank(); ++i)
+    if (skipped + i >= 2 && !extra.shape[i].is(1)) return false;
+  return true;
+}
+
+// Why the node is none; empty when `out` is filled.
+std::string read(NodeView node, const TargetInfo& target, Problem& out) {
+  const TensorType &x = node.input(0), &w = node.input(1), &y = node.output(0);
+  if (x.dtype != DType::f32 || y.dtype != DType::f32) return "x and the output must be f32, x is " + print(x);
+  out.isa = instruction_set(target);
+  if (out.isa.lanes == 0) return "needs AVX2";
+  const auto shape = constant_shape(w.shape);
+  if (!shape || !is_static_input(node, 1)) return "w must be constant";
+  auto params = conv_params(node, out.dims);
+  if (!params) return params.error().text();
+  out.params.conv = *params;
+  out.weight = {params->group, (*shape)[0] / params->group, (*shape)[1], 1};
+  for (size_t i = 2; i < shape->size(); ++i) out.weight.taps *= (*shape)[i];
+  out.params.w_rank = static_cast<int64_t>(shape->size());
+  std::copy(shape->begin(), shape->end(), out.params.w_dims);
+  for (size_t i = 3; i < node.input_count(); ++i) {
+    const TensorType& extra = node.input(i);
+    const bool full = extra.shape == y.shape;
+    if (!full && !is_per_channel(extra, y))
+      return fmt::format("the epilogue's operand {} must have the output's dims or one value per channel", print(extra));
+    out.extras.push_back(full ? blocked(static_cast<uint8_t>(out.isa.lanes)) : kLinear);
+  }
+  return {};
+}
+
+Candidate candidate(NodeView node, const Problem& problem, const char* kernel, ConvLayout layout, int64_t vectors,
+                    int64_t bytes) {
+  const Format block = blocked(static_cast<uint8_t>(problem.isa.lanes));
+  ConvPackedParams params = problem.params;
+  params.vectors = vectors;
+  Candidate out;
+  out.config = fmt::format("{} channels", vectors * problem.isa.lanes);
+  out.call = KernelCall::with(fmt::format("conv.{}.f32.{}", kernel, problem.isa.name), params);
+  out.call.dims = problem.dims;
+  out.inputs.assign(node.input_count(), kLinear);
+  out.inputs[0] = layout == ConvLayout::first ? kLinear : block;
+  std::copy(problem.extras.begin(), problem.extras.end(), out.inputs.begin() + std::min<ptrdiff_t>(3, static_cast<ptrdiff_t>(out.inputs.size())));
+  out.outputs = {block};
+  const ConvPackParams pack{problem.params.conv.group, layout, vectors};
+  out.packs.push_back({1, KernelCall::with("conv.pack.f32." + problem.isa.name, pack), bytes});
+  return out;
+}
+
+bool is_depthwise(const Problem& p) { return p.weight.group > 1 && p.weight.cg == 1 && p.weight.og == 1; }
+
+Claim claim(NodeView node, const TargetInfo& target, const char* kernel, ConvLayout layout,
+            std::string (*refusal)(const Problem&), std::span<const int64_t> choices) {
+  Problem problem;
+  if (std::string why = read(node, target, problem); !why.empty()) return Claim::refuse(why);
+  if (std::string why = refusal(problem); !why.empty()) return Claim::refuse(why);
+  const auto bytes = conv_packed_bytes(layout, problem.weight, problem.isa.lanes);
+  if (!bytes || *bytes == 0) return Claim::refuse("w is empty or too large");
+  const int64_t blocks = ceil_div(problem.weight.og, problem.isa.lanes);
+  Claim out;
+  for (int64_t vectors : choices)
+    if (vectors <= blocks || out.candidates.empty())
+      out.candidates.push_back(candidate(node, problem, kernel, layout, std::min(vectors, std::max<int64_t>(blocks, 1)), *bytes));
+  return out;
+}
+
+std::string refuse_blocked(const Problem& p) {
+  if (p.weight.group == 1)
+    return p.weight.cg <= 4 ? "fewer input channels than half a block: conv_first takes them" : "";
+  if (p.weight.cg % p.isa.lanes == 0 && p.weight.og % p.isa.lanes == 0) return {};
+  return fmt::format("channels of a group must be a multiple of {}, they are {} to {}", p.isa.lanes, p.weight.cg,
+                     p.weight.og);
+}
+
+std::string refuse_first(const Problem& p) {
+  if (p.weight.group == 1 && p.weight.cg <= 4) return {};
+  return fmt::format("takes at most 4 input channels in one group, there are {} in {}", p.weight.cg * p.weight.group,
+                     p.weight.group);
+}
+
+std::string refuse_depthwise(const Problem& p) {
+  if (!is_depthwise(p)) return "not one channel a group";
+  return p.params.w_rank <= 4 ? "" : "takes at most two spatial dims";
+}
+
+Claim claim_blocked(NodeView node, const TargetInfo& target) {
+  // Wider panels broadcast each input less often, narrower ones hold more pixels.
+  static constexpr int64_t kWide[] = {2, 3, 4};
+  return claim(node, target, "blocked", ConvLayout::blocked, refuse_blocked, kWide);
+}
+
+Claim claim_first(NodeView node, const TargetInfo& target) {
+  static constexpr int64_t kTwo[] = {2};
+  return claim(node, target, "first", ConvLayout::first, refuse_first, kTwo);
+}
+
+Claim claim_depthwise(NodeView node, const TargetInfo& target) {
+  static constexpr int64_t kOne[] = {1};
+  return claim(node, target, "depthwise", ConvLayout::depthwise, refuse_depthwise, kOne);
+}
+
+}  // namespace
+
+extern const Tactic k_conv_blocked, k_conv_first, k_conv_depthwise;
+const Tactic k_conv_blocked{"conv_blocked", "conv", claim_blocked};
+const Tactic k_conv_first{"conv_first", "conv", claim_first};
+const Tactic k_conv_depthwise{"conv_depthwise", "conv", claim_depthwise};
+
+}  // namespace tenon
