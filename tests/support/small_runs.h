@@ -9,6 +9,17 @@
 
 namespace tenon::test {
 
+inline void fill(std::vector<std::byte>& memory, DType dtype) {
+  size_t width = size_of(dtype);
+  for (size_t i = 0; i + width <= memory.size(); i += width) {
+    float f = static_cast<float>((i * 7919) % 41) / 8 - 2;
+    int64_t integer = static_cast<int64_t>(i / width * 5 % 7) - (dtype == DType::i64 || dtype == DType::i32 ? 1 : 0);
+    if (dtype == DType::boolean) integer &= 1;
+    if (dtype == DType::f32) std::memcpy(memory.data() + i, &f, width);
+    else std::memcpy(memory.data() + i, &integer, width);
+  }
+}
+
 // Runs every profile of an engine at its opt shapes on memory of exactly the sizes that it asks for, filled from a
 // fixed sequence; gives all outputs' bytes, or nothing when the engine refuses.
 inline std::vector<std::byte> run_anything(Engine& engine, int64_t most_bytes = 1 << 20) {
@@ -33,11 +44,7 @@ inline std::vector<std::byte> run_anything(Engine& engine, int64_t most_bytes = 
       if (bytes < 0 || bytes > most_bytes) return {};
       if (tensor.mode == IoMode::output) outputs.push_back(memory.size());
       memory.emplace_back(static_cast<size_t>(bytes));
-      if (tensor.dtype == DType::f32)
-        for (size_t i = 0; i + 4 <= memory.back().size(); i += 4) {
-          float value = static_cast<float>((i * 7919) % 41) / 8 - 2;
-          std::memcpy(memory.back().data() + i, &value, 4);
-        }
+      fill(memory.back(), tensor.dtype);
       if (!(*context)->set_buffer(tensor.name, memory.back().data(), memory.back().size())) return {};
     }
     if (!(*context)->run()) return {};
