@@ -13,7 +13,7 @@ ninja := $(VENV)/bin/ninja
 run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-all test-unit test-filetests test-models test-onnx test-abi test-cli test-plan \
+.PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-abi test-cli test-plan \
   test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless format format-check tidy bench \
   install clean
 
@@ -52,6 +52,8 @@ test-all: build  ## test, the whole zoo, the whole ONNX suite, sanitizers, ten m
 	@$(run) test-all
 test-unit: build  ## unit tests of every room
 	@$(run) unit
+test-layers:  ## who may include whom
+	@$(run) layers
 test-filetests: build  ## passes: text in, text out
 	@$(run) filetests
 test-cli: build  ## the command-line tool

@@ -62,8 +62,8 @@ class Suite:
 
 SUITES = {}
 GROUPS = {
-    "test": ["unit", "filetests", "cli", "models-subset", "plan", "onnx-sample", "canaries"],
-    "test-all": ["unit", "filetests", "cli", "models", "plan", "onnx", "canaries"],
+    "test": ["layers", "unit", "filetests", "cli", "models-subset", "plan", "onnx-sample", "canaries"],
+    "test-all": ["layers", "unit", "filetests", "cli", "models", "plan", "onnx", "canaries"],
 }
 
 
@@ -72,6 +72,7 @@ def suite(name, *args, **kwargs):
 
 
 suite("unit", "gtest", ("{build}/tests/unit_*",), targets=("unit",))
+suite("layers", "lines", (PYTHON, "tests/layers/run.py"), canary=("--canary",))
 suite("filetests", "lines", (PYTHON, "tests/filetests/run.py", "--build", "{build}"), targets=("filetest",),
       canary=("--canary",))
 suite("cli", "pytest", ("tests/cli",))
