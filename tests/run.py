@@ -81,6 +81,14 @@ suite("models-subset", "lines", (PYTHON, "tests/models/run.py", "--build", "{bui
 suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), canary=("--canary",))
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=None, seconds=7200)
 suite("onnx-sample", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}", "--sample"), canary=("--canary",))
+SANITIZED = ("-Dbuildtype=debugoptimized", "-Db_lundef=false")
+suite("asan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600,
+      configure=("build-asan", (*SANITIZED, "-Db_sanitize=address,undefined")),
+      environment=(("ASAN_OPTIONS", "detect_leaks=1"), ("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")))
+suite("tsan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600,
+      # oneDNN's libgomp gives false reports: it is built without knowledge of ThreadSanitizer.
+      configure=("build-tsan", (*SANITIZED, "-Db_sanitize=thread", "-Donednn=disabled")),
+      environment=(("TSAN_OPTIONS", "halt_on_error=1"),))
 
 
 def build_targets(folder, targets):
