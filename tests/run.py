@@ -62,7 +62,7 @@ class Suite:
 
 SUITES = {}
 GROUPS = {
-    "test": ["layers", "unit", "filetests", "cli", "models-subset", "plan", "onnx-sample", "canaries"],
+    "test": ["layers", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "canaries"],
     "test-all": ["layers", "unit", "filetests", "cli", "models", "plan", "onnx", "canaries"],
 }
 
@@ -79,8 +79,7 @@ suite("cli", "pytest", ("tests/cli",))
 suite("models", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}"), canary=None, seconds=7200)
 suite("models-subset", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}", "--subset"), canary=("--canary",))
 suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), canary=("--canary",))
-suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=None, seconds=7200)
-suite("onnx-sample", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}", "--sample"), canary=("--canary",))
+suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
 SANITIZED = ("-Dbuildtype=debugoptimized", "-Db_lundef=false")
 suite("asan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600,
       configure=("build-asan", (*SANITIZED, "-Db_sanitize=address,undefined")),

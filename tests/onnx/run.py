@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """The ONNX project's own backend cases (the data of the onnx wheel: node, simple, PyTorch) through Tenon's C API.
 
-    tests/onnx/run.py [--build DIR] [--sample] [--write-exceptions] [PATTERN ...]
+    tests/onnx/run.py [--build DIR] [--write-exceptions] [PATTERN ...]
 
 Cases that do not pass are listed by name with a reason in exceptions.txt. An unexpected failure fails, and so does an
 unexpected pass: the list only shrinks. Cases run in worker processes; a crash is that case's failure.
+Inputs that decide shapes (of Reshape, Slice, …) are given as constants where a plan needs them when it is built; cases
+that pass so are counted in a line of their own.
 Comparison is the suite's own: equal types and shapes, |out−ref| ≤ atol + rtol·|ref| with the case's bounds.
 """
 import argparse
@@ -21,7 +23,6 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 EXCEPTIONS = pathlib.Path(__file__).with_name("exceptions.txt")
-SAMPLE_STEP = 6  # --sample takes every sixth case of each kind, by name
 CASE_SECONDS = 60
 
 
@@ -67,22 +68,56 @@ def same(out, ref, rtol, atol):
         return f"largest difference {np.nanmax(np.abs(a - b)):.3g}"
 
 
+NEEDS_CONSTANTS = ("must be known when the plan is built", "must be constant")
+
+
+def with_constants(model, feed):
+    """The model's bytes with inputs of rank 0 and 1 as constants, and the feed without them; None where there are none."""
+    import onnx
+    fixed = {name: array for index, (name, array) in enumerate(feed.items())
+             if array.ndim <= 1 and (array.ndim == 0 or array.dtype.kind in "iu" or index > 0)}
+    if not fixed:
+        return None
+    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    kept = [v for v in copy.graph.input if v.name not in fixed]
+    del copy.graph.input[:]
+    copy.graph.input.extend(kept)
+    copy.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in fixed.items())
+    return copy.SerializeToString(), {name: array for name, array in feed.items() if name not in fixed}
+
+
+def run_model(tenon, model, feed):
+    """Outputs of a model at exactly these inputs' shapes, and whether inputs became constants."""
+    def outputs(model, feed):
+        profile = {name: (array.shape,) * 3 for name, array in feed.items()}
+        built = tenon.build(model, [profile] if profile else [], threads=1, timer="fake")
+        return tenon.Engine(built.plan, threads=1).context().run(feed)
+    try:
+        return outputs(model.SerializeToString(), feed), False
+    except tenon.TenonError as error:
+        constants = with_constants(model, feed) if any(n in str(error) for n in NEEDS_CONSTANTS) else None
+        if constants is None:
+            raise
+    return outputs(*constants), True
+
+
 def run_case(tenon, folder, rtol, atol, planted):
+    """None and whether inputs became constants, or what is wrong and False."""
     import onnx
     folder = pathlib.Path(folder)
     model = onnx.load(folder / "model.onnx", load_external_data=False)
     initializers = {t.name for t in model.graph.initializer}
     inputs = [v for v in model.graph.input if v.name not in initializers]
+    constants = False
     for data in sorted(folder.glob("test_data_set_*")):
         feed = {}
         for index, value in enumerate(inputs):
             file = data / f"input_{index}.pb"
             feed[value.name] = load_value(file, value.type.WhichOneof("value"))
             if isinstance(feed[value.name], list) or feed[value.name] is None:
-                return f"input {value.name} is a sequence or optional"
-        profile = {name: (array.shape,) * 3 for name, array in feed.items()}
-        built = tenon.build(folder / "model.onnx", [profile], threads=1, timer="fake")
-        got = tenon.Engine(built.plan, threads=1).context().run(feed)
+                return f"input {value.name} is a sequence or optional", False
+        got, fixed = run_model(tenon, model, feed)
+        constants |= fixed
         for index, value in enumerate(model.graph.output):
             if not value.name:
                 continue
@@ -90,8 +125,8 @@ def run_case(tenon, folder, rtol, atol, planted):
             if planted:
                 ref = ref[..., None]
             if difference := same(got[value.name], ref, rtol, atol):
-                return f"output {value.name}: {difference}"
-    return None
+                return f"output {value.name}: {difference}", False
+    return None, constants
 
 
 def worker(planted):
@@ -99,10 +134,11 @@ def worker(planted):
     for line in sys.stdin:
         name, folder, rtol, atol = json.loads(line)
         try:
-            verdict = run_case(tenon, folder, rtol, atol, planted)
+            verdict, constants = run_case(tenon, folder, rtol, atol, planted)
         except Exception as error:  # the verdict is the message, whatever failed
-            verdict = f"{type(error).__name__}: {str(error).strip()}"[:300] or type(error).__name__
-        print("VERDICT " + json.dumps([name, verdict]), flush=True)
+            text = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+            verdict, constants = f"{type(error).__name__}: {text}"[:400], False
+        print("VERDICT " + json.dumps([name, verdict, constants]), flush=True)
 
 
 # --- the runner ---------------------------------------------------------------------------------------------------------
@@ -134,7 +170,7 @@ def drive(todo, verdicts, arguments):
             pass
         timer.cancel()
         if verdict is None:
-            verdict = [case[0], f"the process ended with status {process.wait()}"]
+            verdict = [case[0], f"the process ended with status {process.wait()}", False]
             process = None
         verdicts.append(verdict)
     if process:
@@ -155,7 +191,6 @@ def read_exceptions():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
-    parser.add_argument("--sample", action="store_true")
     parser.add_argument("--write-exceptions", action="store_true", help="list what fails now; review it like code")
     parser.add_argument("--canary", action="store_true")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
@@ -170,8 +205,6 @@ def main():
     names = list(everything)
     if arguments.patterns:
         names = [n for n in names if any(fnmatch.fnmatch(n, p) for p in arguments.patterns)]
-    if arguments.sample:
-        names = names[::SAMPLE_STEP]
     listed = read_exceptions()
     if arguments.canary:
         names = [n for n in names if n not in listed][:1]
@@ -185,7 +218,8 @@ def main():
     for thread in threads:
         thread.join()
 
-    verdicts = dict(verdicts)
+    with_constants_count = sum(constants for _, _, constants in verdicts)
+    verdicts = {name: verdict for name, verdict, _ in verdicts}
     if arguments.write_exceptions:
         write_exceptions(verdicts, {**listed})
         return 0
@@ -196,6 +230,7 @@ def main():
     failures += [f"{n}: listed in exceptions.txt but no such case" for n in sorted(set(listed) - set(everything))]
     skipped = {n: listed[n] for n, v in sorted(verdicts.items()) if v is not None and n in listed}
     passed = sum(v is None and n not in listed for n, v in verdicts.items())
+    print(f"{with_constants_count} cases passed with inputs that decide shapes given as constants")
     for name, reason in skipped.items():
         print(f"SKIPPED {name}: {reason}")
     for failure in failures:
