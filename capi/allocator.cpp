@@ -23,12 +23,14 @@ void tn_allocator_callbacks_init(tn_allocator_callbacks* out_callbacks, size_t s
   init_callbacks(out_callbacks, struct_size);
 }
 
-tn_error_t tn_allocator_create(const tn_allocator_callbacks* callbacks, tn_allocator_t* out_allocator) noexcept {
+tn_error_t tn_allocator_create(const tn_allocator_callbacks* callbacks,
+                               tn_allocator_t* out_allocator) noexcept {
   Table<tn_allocator_callbacks> owed;
   return enter(
       [&]() -> Status {
         TN_TRY(copy_callbacks(callbacks, owed));
-        if (!out_allocator) return fail(Code::invalid_argument, "out_allocator is NULL; it receives the result");
+        if (!out_allocator)
+          return fail(Code::invalid_argument, "out_allocator is NULL; it receives the result");
         if (!owed.functions.allocate || !owed.functions.deallocate)
           return fail(Code::invalid_argument, "{} is NULL in the callbacks of an allocator",
                       owed.functions.allocate ? "deallocate" : "allocate");

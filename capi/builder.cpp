@@ -9,8 +9,8 @@ namespace {
 
 using Progress = std::shared_ptr<Table<tn_progress_callbacks>>;
 
-// What a build hears of a configuration's progress callback: false cancels it, and the callback's error becomes the
-// call's (CallFrame).
+// What a build hears of a configuration's progress callback: false cancels it, and the callback's error
+// becomes the call's (CallFrame).
 std::function<bool(std::string_view, double)> progress_of(Progress progress) {
   if (!progress) return nullptr;
   return [progress = std::move(progress), last = 0.0](std::string_view phase, double fraction) mutable {

@@ -27,7 +27,8 @@ Result<uint32_t> parse_mask(std::string_view list) {
     auto feature = std::find_if(std::begin(kFeatures), std::end(kFeatures),
                                 [&](CpuFeature one) { return cpu_feature_names(one) == name; });
     if (feature == std::end(kFeatures))
-      return fail(Code::invalid_argument, "option mask_cpu: there is no instruction set \"{}\"; expected some of {}", name,
+      return fail(Code::invalid_argument,
+                  "option mask_cpu: there is no instruction set \"{}\"; expected some of {}", name,
                   cpu_feature_names(kAvx2 | kAvx512 | kAvx512Vnni | kAvx512Bf16 | kAvx512Fp16 | kAmx));
     mask |= *feature;
   }
@@ -53,15 +54,18 @@ struct Option {
   Status (*set)(BuildConfig& config, std::string_view value);
 };
 constexpr Option kOptions[] = {
-    {"disable_passes", [](BuildConfig& config, std::string_view value) -> Status {
+    {"disable_passes",
+     [](BuildConfig& config, std::string_view value) -> Status {
        config.disabled_passes = split(value);
        return {};
      }},
-    {"disable_tactics", [](BuildConfig& config, std::string_view value) -> Status {
+    {"disable_tactics",
+     [](BuildConfig& config, std::string_view value) -> Status {
        config.disabled_tactics = split(value);
        return {};
      }},
-    {"force_tactic", [](BuildConfig& config, std::string_view value) -> Status {
+    {"force_tactic",
+     [](BuildConfig& config, std::string_view value) -> Status {
        config.forced_tactic = value;
        return {};
      }},
@@ -77,18 +81,22 @@ Result<const Option*> find_option(std::string_view key) {
   return fail(Code::not_found, "there is no option \"{}\"; expected one of {}", key, known);
 }
 
-Result<ProfileShapes> checked_shapes(const std::string& input, const OptimizationProfileObject::Shapes& shapes) {
+Result<ProfileShapes> checked_shapes(const std::string& input,
+                                     const OptimizationProfileObject::Shapes& shapes) {
   static constexpr const char* names[] = {"min", "opt", "max"};
   for (size_t i = 0; i < 3; ++i)
-    if (!shapes[i]) return fail(Code::invalid_argument, "the profile has no {} shape of input \"{}\"", names[i], input);
+    if (!shapes[i])
+      return fail(Code::invalid_argument, "the profile has no {} shape of input \"{}\"", names[i], input);
   const auto &min = *shapes[0], &opt = *shapes[1], &max = *shapes[2];
   if (min.size() != opt.size() || opt.size() != max.size())
-    return fail(Code::invalid_argument, "the profile's shapes of input \"{}\" have {}, {} and {} dims", input, min.size(),
-                opt.size(), max.size());
+    return fail(Code::invalid_argument, "the profile's shapes of input \"{}\" have {}, {} and {} dims", input,
+                min.size(), opt.size(), max.size());
   for (size_t d = 0; d < min.size(); ++d)
     if (min[d] > opt[d] || opt[d] > max[d])
-      return fail(Code::invalid_argument, "the profile's dim {} of input \"{}\" is {} (min), {} (opt), {} (max): expected them in order",
-                  d, input, min[d], opt[d], max[d]);
+      return fail(
+          Code::invalid_argument,
+          "the profile's dim {} of input \"{}\" is {} (min), {} (opt), {} (max): expected them in order", d,
+          input, min[d], opt[d], max[d]);
   return ProfileShapes{min, opt, max};
 }
 
@@ -130,7 +138,8 @@ tn_error_t tn_builder_config_set_thread_count(tn_builder_config_t config, int32_
   });
 }
 
-tn_error_t tn_builder_config_get_thread_count(tn_builder_config_t config, int32_t* out_thread_count) noexcept {
+tn_error_t tn_builder_config_get_thread_count(tn_builder_config_t config,
+                                              int32_t* out_thread_count) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto self, object(config, "config"));
@@ -207,7 +216,8 @@ tn_error_t tn_builder_config_get_onednn_enabled(tn_builder_config_t config, int3
       out(out_enabled, "out_enabled"));
 }
 
-tn_error_t tn_builder_config_set_option(tn_builder_config_t config, const char* key, const char* value) noexcept {
+tn_error_t tn_builder_config_set_option(tn_builder_config_t config, const char* key,
+                                        const char* value) noexcept {
   return enter([&]() -> Status {
     TN_ASSIGN(auto self, object(config, "config"));
     TN_ASSIGN(auto name, text(key, "key"));
@@ -222,8 +232,8 @@ tn_error_t tn_builder_config_set_option(tn_builder_config_t config, const char* 
   });
 }
 
-tn_error_t tn_builder_config_get_option(tn_builder_config_t config, const char* key, char* buf, size_t buf_size,
-                                        size_t* out_size) noexcept {
+tn_error_t tn_builder_config_get_option(tn_builder_config_t config, const char* key, char* buf,
+                                        size_t buf_size, size_t* out_size) noexcept {
   TextOut value{buf, buf_size, out_size};
   return enter(
       [&]() -> Status {
@@ -241,7 +251,8 @@ tn_error_t tn_builder_config_get_option(tn_builder_config_t config, const char* 
 tn_error_t tn_builder_config_set_progress(tn_builder_config_t config,
                                           const tn_progress_callbacks* callbacks) noexcept {
   Table<tn_progress_callbacks> owed;
-  std::shared_ptr<Table<tn_progress_callbacks>> table;  // after the swap, the one that was there: released here
+  std::shared_ptr<Table<tn_progress_callbacks>>
+      table;  // after the swap, the one that was there: released here
   return enter([&]() -> Status {
     if (callbacks) TN_TRY(copy_callbacks(callbacks, owed));
     TN_ASSIGN(auto self, object(config, "config"));

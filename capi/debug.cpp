@@ -29,7 +29,8 @@ tn_error_t tn_debug_get_live_count(const char* type, int64_t* out_count) noexcep
           all += live_objects(one);
         }
         if (wanted != "all")
-          return fail(Code::not_found, "there is no type \"{}\"; expected that of a handle, internal or all", wanted);
+          return fail(Code::not_found, "there is no type \"{}\"; expected that of a handle, internal or all",
+                      wanted);
         *out_count = all;
         return {};
       },

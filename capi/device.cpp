@@ -39,7 +39,8 @@ tn_error_t tn_device_create(const char* name, tn_device_t* out_device) noexcept 
       [&]() -> Status {
         TN_ASSIGN(auto wanted, text(name, "name"));
         if (names_cuda(wanted))
-          return fail(Code::unsupported, "device \"{}\": this build of Tenon has no CUDA module; use \"cpu\"", wanted);
+          return fail(Code::unsupported, "device \"{}\": this build of Tenon has no CUDA module; use \"cpu\"",
+                      wanted);
         if (std::find(std::begin(kDevices), std::end(kDevices), wanted) == std::end(kDevices))
           return fail(Code::not_found, "there is no device \"{}\"; expected \"cpu\"", wanted);
         auto device = std::make_shared<DeviceObject>();

@@ -102,7 +102,8 @@ tn_error_t tn_engine_find_tensor(tn_engine_t engine, const char* name, size_t* o
         TN_ASSIGN(auto self, object(engine, "engine"));
         TN_ASSIGN(auto wanted, text(name, "name"));
         const auto& io = self->engine->io();
-        auto found = std::find_if(io.begin(), io.end(), [&](const IoTensor& one) { return one.name == wanted; });
+        auto found =
+            std::find_if(io.begin(), io.end(), [&](const IoTensor& one) { return one.name == wanted; });
         if (found != io.end()) {
           *out_index = static_cast<size_t>(found - io.begin());
           return {};
@@ -138,7 +139,8 @@ tn_error_t tn_engine_get_tensor_mode(tn_engine_t engine, size_t index, tn_io_mod
       out(out_mode, "out_mode"));
 }
 
-tn_error_t tn_engine_get_tensor_data_type(tn_engine_t engine, size_t index, tn_data_type* out_data_type) noexcept {
+tn_error_t tn_engine_get_tensor_data_type(tn_engine_t engine, size_t index,
+                                          tn_data_type* out_data_type) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto self, object(engine, "engine"));
@@ -161,7 +163,8 @@ tn_error_t tn_engine_get_tensor_shape(tn_engine_t engine, size_t index, int64_t*
       shape);
 }
 
-tn_error_t tn_engine_get_tensor_format(tn_engine_t engine, size_t index, tn_tensor_format* out_format) noexcept {
+tn_error_t tn_engine_get_tensor_format(tn_engine_t engine, size_t index,
+                                       tn_tensor_format* out_format) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto self, object(engine, "engine"));
@@ -172,7 +175,8 @@ tn_error_t tn_engine_get_tensor_format(tn_engine_t engine, size_t index, tn_tens
       out(out_format, "out_format"));
 }
 
-tn_error_t tn_engine_get_tensor_location(tn_engine_t engine, size_t index, tn_tensor_location* out_location) noexcept {
+tn_error_t tn_engine_get_tensor_location(tn_engine_t engine, size_t index,
+                                         tn_tensor_location* out_location) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto self, object(engine, "engine"));
@@ -248,8 +252,8 @@ tn_error_t tn_engine_get_layer_count(tn_engine_t engine, int32_t profile, size_t
       out(out_count, "out_count"));
 }
 
-tn_error_t tn_engine_get_layer_name(tn_engine_t engine, int32_t profile, size_t index, char* buf, size_t buf_size,
-                                    size_t* out_size) noexcept {
+tn_error_t tn_engine_get_layer_name(tn_engine_t engine, int32_t profile, size_t index, char* buf,
+                                    size_t buf_size, size_t* out_size) noexcept {
   TextOut name{buf, buf_size, out_size};
   return enter(
       [&]() -> Status {
@@ -261,8 +265,8 @@ tn_error_t tn_engine_get_layer_name(tn_engine_t engine, int32_t profile, size_t 
       name);
 }
 
-tn_error_t tn_engine_get_layer_kernel(tn_engine_t engine, int32_t profile, size_t index, char* buf, size_t buf_size,
-                                      size_t* out_size) noexcept {
+tn_error_t tn_engine_get_layer_kernel(tn_engine_t engine, int32_t profile, size_t index, char* buf,
+                                      size_t buf_size, size_t* out_size) noexcept {
   TextOut kernel{buf, buf_size, out_size};
   return enter(
       [&]() -> Status {
@@ -274,8 +278,8 @@ tn_error_t tn_engine_get_layer_kernel(tn_engine_t engine, int32_t profile, size_
       kernel);
 }
 
-tn_error_t tn_engine_get_layer_origins(tn_engine_t engine, int32_t profile, size_t index, char* buf, size_t buf_size,
-                                       size_t* out_size) noexcept {
+tn_error_t tn_engine_get_layer_origins(tn_engine_t engine, int32_t profile, size_t index, char* buf,
+                                       size_t buf_size, size_t* out_size) noexcept {
   TextOut origins{buf, buf_size, out_size};
   return enter(
       [&]() -> Status {

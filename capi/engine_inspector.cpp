@@ -47,7 +47,8 @@ tn_error_t tn_engine_inspector_get_information(tn_engine_inspector_t inspector, 
           TN_ASSIGN(of_engine, plan::load(current, Limits{}));
         }
         const plan::Plan& plan = self->engine ? of_engine : self->plan;
-        *out_document = new_blob(format == TN_DOCUMENT_FORMAT_TEXT ? plan::dump(plan) : plan::dump_json(plan));
+        *out_document =
+            new_blob(format == TN_DOCUMENT_FORMAT_TEXT ? plan::dump(plan) : plan::dump_json(plan));
         return {};
       },
       out(out_document, "out_document"));

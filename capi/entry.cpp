@@ -10,7 +10,9 @@ constinit thread_local CallFrame* current_frame = nullptr;
 // Length of the valid UTF-8 sequence at the start of `text`, 0 if there is none (RFC 3629).
 size_t sequence_length(std::string_view text) {
   auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  auto continues = [&](size_t i, unsigned low = 0x80, unsigned high = 0xbf) { return byte(i) >= low && byte(i) <= high; };
+  auto continues = [&](size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
+    return byte(i) >= low && byte(i) <= high;
+  };
   unsigned first = byte(0);
   if (first < 0x80) return 1;
   if (first >= 0xc2 && first <= 0xdf) return continues(1) ? 2 : 0;
@@ -48,7 +50,8 @@ std::string valid_utf8(std::string_view text) {
 
 std::shared_ptr<ErrorObject> take_callback_error(tn_error_t error) {
   auto handle = reinterpret_cast<uintptr_t>(error);
-  if (auto taken = std::static_pointer_cast<ErrorObject>(remove_handle(handle, ObjectType::error))) return taken;
+  if (auto taken = std::static_pointer_cast<ErrorObject>(remove_handle(handle, ObjectType::error)))
+    return taken;
   auto made = std::make_shared<ErrorObject>();
   if (handle == out_of_memory_handle()) {
     made->code = TN_ERROR_OUT_OF_MEMORY;
@@ -101,7 +104,9 @@ Error handle_error(const HandleLookup& lookup, ObjectType type, const char* name
         return fmt::format("{} is the handle of a tn_{}_t that was destroyed", name, name_of(type));
       case HandleFault::other_type:
         return fmt::format("{} is a tn_{}_t; expected a tn_{}_t", name, name_of(lookup.found), name_of(type));
-      default: return fmt::format("{} is not a handle that this library gave; expected a tn_{}_t", name, name_of(type));
+      default:
+        return fmt::format("{} is not a handle that this library gave; expected a tn_{}_t", name,
+                           name_of(type));
     }
   };
   return Error{Code::invalid_handle, message(), {}};
@@ -118,8 +123,9 @@ void TextOut::set(std::string_view text) const {
 
 Status DimsOut::set(std::span<const int64_t> shape) const {
   if (dims_size && dims_size < shape.size())
-    return fail(Code::invalid_argument, "dims_size is {}, but the tensor has {} dims (TN_MAX_RANK holds every shape)",
-                dims_size, shape.size());
+    return fail(Code::invalid_argument,
+                "dims_size is {}, but the tensor has {} dims (TN_MAX_RANK holds every shape)", dims_size,
+                shape.size());
   if (dims_size) std::copy(shape.begin(), shape.end(), dims);
   *out_size = shape.size();
   return {};
@@ -132,16 +138,19 @@ Result<std::string_view> text(const char* value, const char* name) {
 
 Result<std::span<const std::byte>> bytes(const void* data, size_t size, const char* name) {
   if (!data && size) return fail(Code::invalid_argument, "{} is NULL but {}_size is {}", name, name, size);
-  if (size > PTRDIFF_MAX) return fail(Code::invalid_argument, "{}_size is {}, more than memory can hold", name, size);
+  if (size > PTRDIFF_MAX)
+    return fail(Code::invalid_argument, "{}_size is {}, more than memory can hold", name, size);
   return std::span(static_cast<const std::byte*>(data), size);
 }
 
 Result<std::span<const int64_t>> dims_in(const int64_t* dims, size_t size, const char* name) {
   if (size > TN_MAX_RANK)
-    return fail(Code::invalid_argument, "{}_size is {}; a tensor has at most {} dims", name, size, TN_MAX_RANK);
+    return fail(Code::invalid_argument, "{}_size is {}; a tensor has at most {} dims", name, size,
+                TN_MAX_RANK);
   if (!dims && size) return fail(Code::invalid_argument, "{} is NULL but {}_size is {}", name, name, size);
   for (size_t i = 0; i < size; ++i)
-    if (dims[i] < 0) return fail(Code::invalid_argument, "{}[{}] is {}; a dim is not negative", name, i, dims[i]);
+    if (dims[i] < 0)
+      return fail(Code::invalid_argument, "{}[{}] is {}; a dim is not negative", name, i, dims[i]);
   return std::span(dims, size);
 }
 
@@ -152,7 +161,8 @@ Status expect_bool(int32_t value, const char* name) {
 
 Status expect_threads(int32_t value) {
   if (value < 0 || value > 1024)
-    return fail(Code::invalid_argument, "thread_count is {}; expected 1 to 1024, or 0 for the default", value);
+    return fail(Code::invalid_argument, "thread_count is {}; expected 1 to 1024, or 0 for the default",
+                value);
   return {};
 }
 
@@ -163,7 +173,8 @@ Status expect_index(size_t index, size_t count, const char* what) {
 
 Status expect_profile(int32_t profile, int32_t count) {
   if (profile < 0 || profile >= count)
-    return fail(Code::out_of_range, "profile is {}, but the plan has {} of them, numbered from 0", profile, count);
+    return fail(Code::out_of_range, "profile is {}, but the plan has {} of them, numbered from 0", profile,
+                count);
   return {};
 }
 
@@ -183,7 +194,8 @@ Result<int64_t Limits::*> limit_member(tn_limit limit) {
 
 Status expect_selector(tn_shape_selector selector) {
   if (selector < TN_SHAPE_SELECTOR_MIN || selector > TN_SHAPE_SELECTOR_MAX)
-    return fail(Code::invalid_argument, "selector is {}; expected TN_SHAPE_SELECTOR_MIN, _OPT or _MAX", selector);
+    return fail(Code::invalid_argument, "selector is {}; expected TN_SHAPE_SELECTOR_MIN, _OPT or _MAX",
+                selector);
   return {};
 }
 
@@ -198,9 +210,10 @@ Status copy_table(const void* from, size_t known_size, void* to) {
   size_t size;
   std::memcpy(&size, from, sizeof size);
   if (size < known_size || size > kLargestTable)
-    return fail(Code::invalid_argument,
-                "struct_size of the callbacks is {}; expected at least {}: set the table up with its init macro", size,
-                known_size);
+    return fail(
+        Code::invalid_argument,
+        "struct_size of the callbacks is {}; expected at least {}: set the table up with its init macro",
+        size, known_size);
   std::memcpy(to, from, known_size);
   auto tail = std::span(static_cast<const unsigned char*>(from), size).subspan(known_size);
   if (std::any_of(tail.begin(), tail.end(), [](unsigned char byte) { return byte != 0; }))
@@ -225,6 +238,8 @@ tn_blob_t new_blob(Bytes bytes) {
   return new_handle<tn_blob_t>(std::move(blob));
 }
 
-tn_blob_t new_blob(std::string_view document) { return new_blob(Bytes::copy(std::as_bytes(std::span(document)))); }
+tn_blob_t new_blob(std::string_view document) {
+  return new_blob(Bytes::copy(std::as_bytes(std::span(document))));
+}
 
 }  // namespace tenon::capi

@@ -1,5 +1,5 @@
-// How every function of the C API begins and ends: outs are cleared, handles and arguments checked, what fails becomes
-// an error object, and no exception passes.
+// How every function of the C API begins and ends: outs are cleared, handles and arguments checked, what
+// fails becomes an error object, and no exception passes.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@
 
 namespace tenon::capi {
 
-// Of each call into the library, on its thread's stack: what a callback that the call led to has failed with. When
-// the call then fails, it fails with that.
+// Of each call into the library, on its thread's stack: what a callback that the call led to has failed with.
+// When the call then fails, it fails with that.
 struct CallFrame {
   std::shared_ptr<ErrorObject> callback_error;
   CallFrame* outer;
@@ -72,8 +72,8 @@ void destroy(Handle handle) noexcept {
   if (handle) remove_handle(reinterpret_cast<uintptr_t>(handle), ObjectOf<Handle>::type::type);
 }
 
-// Out parameters. reset() makes them 0 before the call and after a failure; check() refuses pointers that must not be
-// NULL.
+// Out parameters. reset() makes them 0 before the call and after a failure; check() refuses pointers that
+// must not be NULL.
 template <class T>
 struct Out {
   T* pointer;
@@ -84,7 +84,8 @@ struct Out {
     if (pointer) *pointer = T{};
   }
   Status check() const {
-    if (!pointer && !nullable) return fail(Code::invalid_argument, "{} is NULL; it receives the result", name);
+    if (!pointer && !nullable)
+      return fail(Code::invalid_argument, "{} is NULL; it receives the result", name);
     return {};
   }
 };
@@ -125,7 +126,8 @@ struct DimsOut {
   }
   Status check() const {
     if (!out_size) return fail(Code::invalid_argument, "out_size is NULL; it receives the number of dims");
-    if (!dims && dims_size) return fail(Code::invalid_argument, "dims is NULL but dims_size is {}", dims_size);
+    if (!dims && dims_size)
+      return fail(Code::invalid_argument, "dims is NULL but dims_size is {}", dims_size);
     return {};
   }
   Status set(std::span<const int64_t> shape) const;
@@ -170,8 +172,8 @@ Status expect_document_format(tn_document_format format);
 // More is not the size of a table in any version.
 inline constexpr size_t kLargestTable = 4096;
 
-// Copies a caller's table: the caller's size must be at least that of this version's, and what a longer one holds
-// beyond must be zero. From the moment it is copied, release is owed.
+// Copies a caller's table: the caller's size must be at least that of this version's, and what a longer one
+// holds beyond must be zero. From the moment it is copied, release is owed.
 Status copy_table(const void* from, size_t known_size, void* to);
 
 template <class Callbacks>

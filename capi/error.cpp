@@ -42,7 +42,9 @@ HandleLookup find_error(tn_error_t error) {
   return find_handle(reinterpret_cast<uintptr_t>(error), ObjectType::error);
 }
 
-bool is_out_of_memory(tn_error_t error) { return reinterpret_cast<uintptr_t>(error) == out_of_memory_handle(); }
+bool is_out_of_memory(tn_error_t error) {
+  return reinterpret_cast<uintptr_t>(error) == out_of_memory_handle();
+}
 
 }  // namespace
 
@@ -58,7 +60,8 @@ tn_error_t tn_error_create(tn_error_code code, const char* message, void* payloa
       owned = std::shared_ptr<void>(std::shared_ptr<void>(), payload);
     }
     if (!find_code(code) || code == TN_ERROR_NONE)
-      return fail(Code::invalid_argument, "code is {}; expected one of tn_error_code but TN_ERROR_NONE", code);
+      return fail(Code::invalid_argument, "code is {}; expected one of tn_error_code but TN_ERROR_NONE",
+                  code);
     TN_ASSIGN(std::string_view text_in, text(message, "message"));
     auto object = std::make_shared<ErrorObject>();
     object->code = code;

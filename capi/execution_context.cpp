@@ -16,7 +16,8 @@ struct Profiler {
     return std::move(error);
   }
 
-  void report(const plan::Plan& plan, const plan::Region& region, const plan::Step& step, double microseconds) {
+  void report(const plan::Plan& plan, const plan::Region& region, const plan::Step& step,
+              double microseconds) {
     {
       std::lock_guard lock(mutex);
       if (error) return;
@@ -24,8 +25,9 @@ struct Profiler {
     bool inside = !region.steps.empty() && std::less_equal<>()(&region.steps.front(), &step) &&
                   std::less_equal<>()(&step, &region.steps.back());
     size_t index = inside ? static_cast<size_t>(&step - &region.steps.front()) : region.steps.size();
-    tn_error_t failure = table.functions.layer(table.functions.user_data, index, step.name.c_str(),
-                                               step.kernel.c_str(), origins_of(plan, step).c_str(), microseconds);
+    tn_error_t failure =
+        table.functions.layer(table.functions.user_data, index, step.name.c_str(), step.kernel.c_str(),
+                              origins_of(plan, step).c_str(), microseconds);
     if (!failure) return;
     auto taken = take_callback_error(failure);
     std::lock_guard lock(mutex);
@@ -71,14 +73,15 @@ class Turn {
 };
 
 Status attach_profiler(ExecutionContextObject& self, Context& context, int32_t profile,
-                     std::shared_ptr<Profiler> profiler) {
+                       std::shared_ptr<Profiler> profiler) {
   if (!profiler) return context.set_profiler(nullptr);
   // The context lives no longer than its engine, and the plan's regions are never moved.
   const plan::Plan& plan = self.engine->engine->plan();
   const plan::Region& region = plan.profiles[static_cast<size_t>(profile)].region;
-  return context.set_profiler([&plan, &region, profiler = std::move(profiler)](const plan::Step& step, double microseconds) {
-    profiler->report(plan, region, step, microseconds);
-  });
+  return context.set_profiler(
+      [&plan, &region, profiler = std::move(profiler)](const plan::Step& step, double microseconds) {
+        profiler->report(plan, region, step, microseconds);
+      });
 }
 
 // The result of a run, or what the profiler failed with.

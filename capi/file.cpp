@@ -44,7 +44,8 @@ Result<Bytes> read_file(const std::string& path) {
   std::vector<std::byte> bytes(S_ISREG(info.st_mode) ? static_cast<size_t>(info.st_size) : 0);
   size_t filled = 0;
   for (;;) {
-    if (filled == bytes.size()) {  // a pipe, or a file that may have grown: one more read says whether it ended
+    if (filled ==
+        bytes.size()) {  // a pipe, or a file that may have grown: one more read says whether it ended
       std::byte more[4096];
       ssize_t got = ::read(file.number, more, sizeof more);
       if (got < 0 && errno == EINTR) continue;
@@ -54,7 +55,8 @@ Result<Bytes> read_file(const std::string& path) {
       filled = bytes.size();
       continue;
     }
-    ssize_t got = ::read(file.number, bytes.data() + filled, std::min<size_t>(bytes.size() - filled, 1 << 30));
+    ssize_t got =
+        ::read(file.number, bytes.data() + filled, std::min<size_t>(bytes.size() - filled, 1 << 30));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return io_error("read", path, errno);
     if (got == 0) break;

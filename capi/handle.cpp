@@ -70,10 +70,9 @@ Entry* entry_of(Shard& shard, const Fields& fields, ObjectType type, HandleFault
 }  // namespace
 
 std::string_view name_of(ObjectType type) {
-  static constexpr std::string_view names[] = {
-      "none",
+  static constexpr std::string_view names[] = {"none",
 #define TN_OBJECT_NAME(name) #name,
-      TN_OBJECTS(TN_OBJECT_NAME)
+                                               TN_OBJECTS(TN_OBJECT_NAME)
 #undef TN_OBJECT_NAME
   };
   return type < ObjectType::count_ ? names[static_cast<size_t>(type)] : "?";

@@ -1,10 +1,10 @@
 // Handles: pointer-typed numbers that are looked up, never followed.
 //
-// A handle holds a mark that no address of a user's program has, the object's type, a generation and a slot of a
-// table. Destroying a handle makes its slot's generation grow, so that a copy of the handle is refused afterwards; a
-// slot whose generations are used up is never used again. The table is one of the library's few globals: sixteen
-// shards, each behind a mutex that is held for a look-up only. It lives for ever, so that a finaliser that runs when
-// the process ends may still destroy handles.
+// A handle holds a mark that no address of a user's program has, the object's type, a generation and a slot
+// of a table. Destroying a handle makes its slot's generation grow, so that a copy of the handle is refused
+// afterwards; a slot whose generations are used up is never used again. The table is one of the library's few
+// globals: sixteen shards, each behind a mutex that is held for a look-up only. It lives for ever, so that a
+// finaliser that runs when the process ends may still destroy handles.
 #pragma once
 
 #include <atomic>
@@ -17,10 +17,10 @@
 namespace tenon::capi {
 
 // Every type of object that has handles, in the order of their numbers, which start at 1.
-#define TN_OBJECTS(X)                                                                              \
-  X(error) X(blob) X(logger) X(allocator) X(device) X(timing_cache) X(optimization_profile)        \
-  X(builder_config) X(network) X(builder) X(runtime) X(engine) X(execution_context)                \
-  X(engine_inspector) X(refitter)
+#define TN_OBJECTS(X)                                                                                \
+  X(error)                                                                                           \
+  X(blob) X(logger) X(allocator) X(device) X(timing_cache) X(optimization_profile) X(builder_config) \
+      X(network) X(builder) X(runtime) X(engine) X(execution_context) X(engine_inspector) X(refitter)
 
 enum class ObjectType : uint8_t {
   none = 0,

@@ -16,9 +16,11 @@ tn_error_t tn_logger_create(const tn_logger_callbacks* callbacks, tn_severity ma
       [&]() -> Status {
         TN_TRY(copy_callbacks(callbacks, owed));
         if (!out_logger) return fail(Code::invalid_argument, "out_logger is NULL; it receives the result");
-        if (!owed.functions.log) return fail(Code::invalid_argument, "log is NULL in the callbacks of a logger");
+        if (!owed.functions.log)
+          return fail(Code::invalid_argument, "log is NULL in the callbacks of a logger");
         if (max_severity < TN_SEVERITY_ERROR || max_severity > TN_SEVERITY_VERBOSE)
-          return fail(Code::invalid_argument, "max_severity is {}; expected one of tn_severity", max_severity);
+          return fail(Code::invalid_argument, "max_severity is {}; expected one of tn_severity",
+                      max_severity);
         auto logger = std::make_shared<LoggerObject>();
         std::swap(logger->table.functions, owed.functions);
         logger->max_severity = max_severity;

@@ -37,8 +37,8 @@ Result<Boundary> find_boundary(const NetworkObject& network, size_t index) {
 
 Result<const Shape*> shape_of(const Boundary& tensor) {
   if (tensor.value->type.dtype == DType::none)
-    return fail(Code::unsupported, "the shape of output \"{}\" is known when the network is built: ask the engine",
-                tensor.name);
+    return fail(Code::unsupported,
+                "the shape of output \"{}\" is known when the network is built: ask the engine", tensor.name);
   return &tensor.value->type.shape;
 }
 
@@ -95,7 +95,8 @@ std::string network_json(const Graph& graph) {
   Json inputs = Json::array(), outputs = Json::array(), weights = Json::array(), nodes = Json::array();
   for (size_t i = 0; i < boundary_count(graph); ++i) {
     Boundary tensor = boundary_at(graph, i);
-    (tensor.mode == TN_IO_MODE_INPUT ? inputs : outputs).push_back(type_json(tensor.name, tensor.value->type));
+    (tensor.mode == TN_IO_MODE_INPUT ? inputs : outputs)
+        .push_back(type_json(tensor.name, tensor.value->type));
   }
   for (uint32_t i = 0; i < graph.value_count(); ++i) {
     const Value& value = graph.value(ValueId{i});
@@ -137,7 +138,8 @@ tn_error_t tn_network_create_from_onnx(tn_builder_t builder, const void* data, s
       out(out_network, "out_network"));
 }
 
-tn_error_t tn_network_create_from_onnx_blob(tn_builder_t builder, tn_blob_t blob, tn_network_t* out_network) noexcept {
+tn_error_t tn_network_create_from_onnx_blob(tn_builder_t builder, tn_blob_t blob,
+                                            tn_network_t* out_network) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto settings, settings_of(builder));
@@ -215,7 +217,8 @@ tn_error_t tn_network_get_tensor_mode(tn_network_t network, size_t index, tn_io_
       out(out_mode, "out_mode"));
 }
 
-tn_error_t tn_network_get_tensor_data_type(tn_network_t network, size_t index, tn_data_type* out_data_type) noexcept {
+tn_error_t tn_network_get_tensor_data_type(tn_network_t network, size_t index,
+                                           tn_data_type* out_data_type) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto self, object(network, "network"));
@@ -241,8 +244,8 @@ tn_error_t tn_network_get_tensor_shape(tn_network_t network, size_t index, int64
       result);
 }
 
-tn_error_t tn_network_get_tensor_dim_name(tn_network_t network, size_t index, size_t dim, char* buf, size_t buf_size,
-                                          size_t* out_size) noexcept {
+tn_error_t tn_network_get_tensor_dim_name(tn_network_t network, size_t index, size_t dim, char* buf,
+                                          size_t buf_size, size_t* out_size) noexcept {
   TextOut name{buf, buf_size, out_size};
   return enter(
       [&]() -> Status {
@@ -250,7 +253,8 @@ tn_error_t tn_network_get_tensor_dim_name(tn_network_t network, size_t index, si
         TN_ASSIGN(Boundary tensor, find_boundary(*self, index));
         TN_ASSIGN(const Shape* shape, shape_of(tensor));
         if (dim >= shape->size())
-          return fail(Code::out_of_range, "dim is {}, but \"{}\" has {} dims", dim, tensor.name, shape->size());
+          return fail(Code::out_of_range, "dim is {}, but \"{}\" has {} dims", dim, tensor.name,
+                      shape->size());
         const Dim& asked = (*shape)[dim];
         name.set(asked.is_constant() ? std::string() : asked.text());
         return {};
@@ -274,8 +278,8 @@ tn_error_t tn_network_get_information(tn_network_t network, tn_document_format f
       [&]() -> Status {
         TN_ASSIGN(auto self, object(network, "network"));
         TN_TRY(expect_document_format(format));
-        *out_document =
-            new_blob(format == TN_DOCUMENT_FORMAT_TEXT ? valid_utf8(print(self->graph)) : network_json(self->graph));
+        *out_document = new_blob(format == TN_DOCUMENT_FORMAT_TEXT ? valid_utf8(print(self->graph))
+                                                                   : network_json(self->graph));
         return {};
       },
       out(out_document, "out_document"));

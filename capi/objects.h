@@ -1,5 +1,6 @@
-// What stands behind each type of handle. Fields are guarded by the object's mutex where it has one; a mutex is never
-// held while the caller's code runs, which a callback, a release function or the destructor of either may do.
+// What stands behind each type of handle. Fields are guarded by the object's mutex where it has one; a mutex
+// is never held while the caller's code runs, which a callback, a release function or the destructor of
+// either may do.
 #pragma once
 
 #include <array>

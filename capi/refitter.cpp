@@ -63,8 +63,8 @@ std::vector<std::string> missing(const RefitterObject& self) {
   return self.engine->engine->missing(set);
 }
 
-// The values that a refit uses, out of the refitter while the engine works without its lock; what is not used up
-// goes back, but for names that have been set anew meanwhile.
+// The values that a refit uses, out of the refitter while the engine works without its lock; what is not used
+// up goes back, but for names that have been set anew meanwhile.
 class Taken {
  public:
   explicit Taken(RefitterObject& from) : from_(from) {
@@ -114,7 +114,8 @@ tn_error_t tn_refitter_find_weight(tn_refitter_t refitter, const char* name, siz
         TN_ASSIGN(auto self, object(refitter, "refitter"));
         TN_ASSIGN(auto wanted, text(name, "name"));
         auto found = self->by_name.find(wanted);
-        if (found == self->by_name.end()) return fail(Code::not_found, "the engine has no weight \"{}\"", wanted);
+        if (found == self->by_name.end())
+          return fail(Code::not_found, "the engine has no weight \"{}\"", wanted);
         *out_index = found->second;
         return {};
       },
@@ -206,11 +207,14 @@ tn_error_t tn_refitter_set_weights_from_network(tn_refitter_t refitter, tn_netwo
           auto found = self->by_name.find(constant->refit_name);
           auto dims = constant_shape(constant->type.shape);
           if (found == self->by_name.end() || !dims) continue;
-          TN_TRY(check_value(self->weights[found->second], constant->type.dtype, *dims, constant->bytes.view.size()));
+          TN_TRY(check_value(self->weights[found->second], constant->type.dtype, *dims,
+                             constant->bytes.view.size()));
           // The graph may be views of bytes that only the network's object keeps.
-          Bytes bytes{constant->bytes.view, std::make_shared<std::pair<std::shared_ptr<const void>, decltype(source)>>(
-                                                constant, source)};
-          values.insert_or_assign(constant->refit_name, NewValue{constant->type.dtype, *dims, std::move(bytes)});
+          Bytes bytes{
+              constant->bytes.view,
+              std::make_shared<std::pair<std::shared_ptr<const void>, decltype(source)>>(constant, source)};
+          values.insert_or_assign(constant->refit_name,
+                                  NewValue{constant->type.dtype, *dims, std::move(bytes)});
         }
         size_t count = values.size();
         {
@@ -253,7 +257,8 @@ tn_error_t tn_refitter_apply(tn_refitter_t refitter) noexcept {
     TN_ASSIGN(auto self, object(refitter, "refitter"));
     Taken taken(*self);
     std::vector<Engine::NewWeight> weights;
-    for (const auto& [name, value] : taken.values) weights.push_back({name, value.dtype, value.dims, value.bytes.view});
+    for (const auto& [name, value] : taken.values)
+      weights.push_back({name, value.dtype, value.dims, value.bytes.view});
     TN_TRY(self->engine->engine->refit(weights));
     taken.values.clear();
     return {};

@@ -9,8 +9,11 @@
 #define TN_COMPILER "gcc " TN_TEXT(__GNUC__) "." TN_TEXT(__GNUC_MINOR__)
 #endif
 
-static_assert(__builtin_strcmp(TENON_VERSION, TN_VERSION_STRING) == 0, "the build's version is not the headers'");
+static_assert(__builtin_strcmp(TENON_VERSION, TN_VERSION_STRING) == 0,
+              "the build's version is not the headers'");
 
 uint32_t tn_version() noexcept { return TN_VERSION; }
 uint32_t tn_abi_version() noexcept { return TN_ABI_VERSION; }
-const char* tn_build_info() noexcept { return "tenon " TN_VERSION_STRING ", " TN_COMPILER ", x86-64, devices: cpu"; }
+const char* tn_build_info() noexcept {
+  return "tenon " TN_VERSION_STRING ", " TN_COMPILER ", x86-64, devices: cpu";
+}

@@ -13,10 +13,10 @@
  * context.run();
  * ```
  *
- * Every object owns one handle and can be moved, not copied; what an object needs stays alive with it, so they may go
- * in any order. A moved-from object holds nothing and may only be destroyed or assigned to. Failures throw
- * `tenon::Error`. An exception that a callback throws ends the operation that called it and comes out of it as itself.
- * Thread rules are those of the C headers.
+ * Every object owns one handle and can be moved, not copied; what an object needs stays alive with it, so
+ * they may go in any order. A moved-from object holds nothing and may only be destroyed or assigned to.
+ * Failures throw `tenon::Error`. An exception that a callback throws ends the operation that called it and
+ * comes out of it as itself. Thread rules are those of the C headers.
  */
 #ifndef TENON_TENON_HPP
 #define TENON_TENON_HPP
@@ -123,7 +123,9 @@ inline std::string build_info() { return tn_build_info(); }
 /** "f32". */
 inline std::string name_of(DataType type) { return tn_data_type_get_name(static_cast<tn_data_type>(type)); }
 /** "INVALID_ARGUMENT". */
-inline std::string name_of(ErrorCode code) { return tn_error_code_get_name(static_cast<tn_error_code>(code)); }
+inline std::string name_of(ErrorCode code) {
+  return tn_error_code_get_name(static_cast<tn_error_code>(code));
+}
 /** Bytes of one element. */
 inline std::size_t size_of(DataType type) noexcept {
   return tn_data_type_get_size(static_cast<tn_data_type>(type));
@@ -141,7 +143,8 @@ class Error : public std::runtime_error {
 
 namespace detail {
 
-// Exceptions of callbacks that are on their way through the library, so that check() knows a payload that is one.
+// Exceptions of callbacks that are on their way through the library, so that check() knows a payload that is
+// one.
 struct Exceptions {
   std::mutex mutex;
   std::set<const void*> known;
@@ -211,7 +214,9 @@ std::string text_of(Get&& get) {
   }
   if (exception) std::rethrow_exception(exception);
   throw Error(static_cast<ErrorCode>(tn_error_get_code(error)),
-              text_of([&](char* buf, std::size_t size, std::size_t* out) { tn_error_get_message(error, buf, size, out); }));
+              text_of([&](char* buf, std::size_t size, std::size_t* out) {
+                tn_error_get_message(error, buf, size, out);
+              }));
 }
 
 }  // namespace detail
@@ -291,12 +296,13 @@ class Blob : public detail::Owner<tn_blob_t, tn_blob_destroy> {
     }));
   }
   static Blob from_file(const std::string& path) {
-    return Blob(
-        detail::value_of<tn_blob_t>([&](tn_blob_t* out) { return tn_blob_create_from_file(path.c_str(), out); }));
+    return Blob(detail::value_of<tn_blob_t>(
+        [&](tn_blob_t* out) { return tn_blob_create_from_file(path.c_str(), out); }));
   }
   /** A second owner of the same bytes. */
   Blob share() const {
-    return Blob(detail::value_of<tn_blob_t>([&](tn_blob_t* out) { return tn_blob_create_shared(handle_, out); }));
+    return Blob(
+        detail::value_of<tn_blob_t>([&](tn_blob_t* out) { return tn_blob_create_shared(handle_, out); }));
   }
   void save(const std::string& path) const { check(tn_blob_save(handle_, path.c_str())); }
   /** The bytes stay where they are as long as this object. */
@@ -327,7 +333,8 @@ class Logger : public detail::Owner<tn_logger_t, tn_logger_destroy> {
     tn_logger_callbacks_init(&callbacks, sizeof callbacks);
     callbacks.log = [](void* user_data, tn_severity severity, const char* message, std::size_t size) {
       try {
-        (*static_cast<Function*>(user_data))(static_cast<Severity>(severity), std::string_view(message, size));
+        (*static_cast<Function*>(user_data))(static_cast<Severity>(severity),
+                                             std::string_view(message, size));
       } catch (...) {
       }
     };
@@ -352,7 +359,8 @@ class Allocator : public detail::Owner<tn_allocator_t, tn_allocator_destroy> {
     };
     tn_allocator_callbacks callbacks;
     tn_allocator_callbacks_init(&callbacks, sizeof callbacks);
-    callbacks.allocate = [](void* user_data, std::size_t size, std::size_t alignment, void** out) -> tn_error_t {
+    callbacks.allocate = [](void* user_data, std::size_t size, std::size_t alignment,
+                            void** out) -> tn_error_t {
       try {
         *out = static_cast<Functions*>(user_data)->allocate(size, alignment);
         return nullptr;
@@ -378,17 +386,19 @@ class Device : public detail::Owner<tn_device_t, tn_device_destroy> {
   static std::vector<std::string> names() {
     std::vector<std::string> out;
     for (std::size_t i = 0; i < tn_device_count(); ++i)
-      out.push_back(detail::checked_text_of(
-          [&](char* buf, std::size_t size, std::size_t* length) { return tn_device_at(i, buf, size, length); }));
+      out.push_back(detail::checked_text_of([&](char* buf, std::size_t size, std::size_t* length) {
+        return tn_device_at(i, buf, size, length);
+      }));
     return out;
   }
   DeviceType type() const {
-    return static_cast<DeviceType>(
-        detail::value_of<tn_device_type>([&](tn_device_type* out) { return tn_device_get_type(handle_, out); }));
+    return static_cast<DeviceType>(detail::value_of<tn_device_type>(
+        [&](tn_device_type* out) { return tn_device_get_type(handle_, out); }));
   }
   std::string name() const {
-    return detail::checked_text_of(
-        [&](char* buf, std::size_t size, std::size_t* out) { return tn_device_get_name(handle_, buf, size, out); });
+    return detail::checked_text_of([&](char* buf, std::size_t size, std::size_t* out) {
+      return tn_device_get_name(handle_, buf, size, out);
+    });
   }
   std::string features() const {
     return detail::checked_text_of([&](char* buf, std::size_t size, std::size_t* out) {
@@ -414,7 +424,8 @@ class TimingCache : public detail::Owner<tn_timing_cache_t, tn_timing_cache_dest
         detail::value_of<tn_blob_t>([&](tn_blob_t* out) { return tn_timing_cache_serialize(handle_, out); }));
   }
   std::size_t size() const {
-    return detail::value_of<std::size_t>([&](std::size_t* out) { return tn_timing_cache_get_count(handle_, out); });
+    return detail::value_of<std::size_t>(
+        [&](std::size_t* out) { return tn_timing_cache_get_count(handle_, out); });
   }
 };
 
@@ -434,8 +445,8 @@ class OptimizationProfile : public detail::Owner<tn_optimization_profile_t, tn_o
   }
   Dims shape(const std::string& input, ShapeSelector selector) const {
     return detail::dims_of([&](std::int64_t* dims, std::size_t size, std::size_t* out) {
-      return tn_optimization_profile_get_shape(handle_, input.c_str(), static_cast<tn_shape_selector>(selector), dims,
-                                               size, out);
+      return tn_optimization_profile_get_shape(handle_, input.c_str(),
+                                               static_cast<tn_shape_selector>(selector), dims, size, out);
     });
   }
 };
@@ -460,8 +471,12 @@ class BuilderConfig : public detail::Owner<tn_builder_config_t, tn_builder_confi
     return detail::value_of<std::int32_t>(
         [&](std::int32_t* out) { return tn_builder_config_get_profile_count(handle_, out); });
   }
-  void set_timing_cache(const TimingCache& cache) { check(tn_builder_config_set_timing_cache(handle_, cache.get())); }
-  void set_onednn_enabled(bool enabled) { check(tn_builder_config_set_onednn_enabled(handle_, enabled ? 1 : 0)); }
+  void set_timing_cache(const TimingCache& cache) {
+    check(tn_builder_config_set_timing_cache(handle_, cache.get()));
+  }
+  void set_onednn_enabled(bool enabled) {
+    check(tn_builder_config_set_onednn_enabled(handle_, enabled ? 1 : 0));
+  }
   bool onednn_enabled() const {
     return detail::value_of<std::int32_t>(
                [&](std::int32_t* out) { return tn_builder_config_get_onednn_enabled(handle_, out); }) != 0;
@@ -522,7 +537,8 @@ struct Tensors {
     return value_of<std::size_t>([&](std::size_t* out) { return Self::get_tensor_count(handle(), out); });
   }
   std::size_t find_tensor(const std::string& name) const {
-    return value_of<std::size_t>([&](std::size_t* out) { return Self::find_tensor_c(handle(), name.c_str(), out); });
+    return value_of<std::size_t>(
+        [&](std::size_t* out) { return Self::find_tensor_c(handle(), name.c_str(), out); });
   }
   std::string tensor_name(std::size_t index) const {
     return checked_text_of([&](char* buf, std::size_t size, std::size_t* out) {
@@ -534,8 +550,8 @@ struct Tensors {
         value_of<tn_io_mode>([&](tn_io_mode* out) { return Self::get_tensor_mode(handle(), index, out); }));
   }
   DataType tensor_data_type(std::size_t index) const {
-    return static_cast<DataType>(
-        value_of<tn_data_type>([&](tn_data_type* out) { return Self::get_tensor_data_type(handle(), index, out); }));
+    return static_cast<DataType>(value_of<tn_data_type>(
+        [&](tn_data_type* out) { return Self::get_tensor_data_type(handle(), index, out); }));
   }
   /** -1 for dims that depend on the shapes of the inputs. */
   Dims tensor_shape(std::size_t index) const {
@@ -555,8 +571,9 @@ class Network : public detail::Owner<tn_network_t, tn_network_destroy>, public d
  public:
   using Owner::Owner;
   static Network from_onnx_file(const Builder& builder, const std::string& path) {
-    return Network(detail::value_of<tn_network_t>(
-        [&](tn_network_t* out) { return tn_network_create_from_onnx_file(builder.get(), path.c_str(), out); }));
+    return Network(detail::value_of<tn_network_t>([&](tn_network_t* out) {
+      return tn_network_create_from_onnx_file(builder.get(), path.c_str(), out);
+    }));
   }
   /** Copies the bytes. */
   static Network from_onnx(const Builder& builder, const void* data, std::size_t size) {
@@ -569,8 +586,9 @@ class Network : public detail::Owner<tn_network_t, tn_network_destroy>, public d
         [&](tn_network_t* out) { return tn_network_create_from_onnx_blob(builder.get(), blob.get(), out); }));
   }
   std::string name() const {
-    return detail::checked_text_of(
-        [&](char* buf, std::size_t size, std::size_t* out) { return tn_network_get_name(handle_, buf, size, out); });
+    return detail::checked_text_of([&](char* buf, std::size_t size, std::size_t* out) {
+      return tn_network_get_name(handle_, buf, size, out);
+    });
   }
   /** Empty for dims that are not dynamic. */
   std::string tensor_dim_name(std::size_t index, std::size_t dim) const {
@@ -579,7 +597,8 @@ class Network : public detail::Owner<tn_network_t, tn_network_destroy>, public d
     });
   }
   std::size_t node_count() const {
-    return detail::value_of<std::size_t>([&](std::size_t* out) { return tn_network_get_node_count(handle_, out); });
+    return detail::value_of<std::size_t>(
+        [&](std::size_t* out) { return tn_network_get_node_count(handle_, out); });
   }
   Blob information(DocumentFormat format) const {
     return Blob(detail::value_of<tn_blob_t>([&](tn_blob_t* out) {
@@ -610,7 +629,9 @@ class Runtime : public detail::Owner<tn_runtime_t, tn_runtime_destroy> {
   Runtime() { check(tn_runtime_create(&handle_)); }
   explicit Runtime(tn_runtime_t handle) noexcept : Owner(handle) {}
   void set_logger(const Logger& logger) { check(tn_runtime_set_logger(handle_, logger.get())); }
-  void set_allocator(const Allocator& allocator) { check(tn_runtime_set_allocator(handle_, allocator.get())); }
+  void set_allocator(const Allocator& allocator) {
+    check(tn_runtime_set_allocator(handle_, allocator.get()));
+  }
   void set_thread_count(std::int32_t count) { check(tn_runtime_set_thread_count(handle_, count)); }
   std::int32_t thread_count() const {
     return detail::value_of<std::int32_t>(
@@ -635,14 +656,17 @@ class Engine : public detail::Owner<tn_engine_t, tn_engine_destroy>, public deta
   Engine(const Runtime& runtime, const Blob& plan) : Engine(runtime, plan.data(), plan.size()) {}
   /** The plan with the weights that are in force. */
   Blob serialize() const {
-    return Blob(detail::value_of<tn_blob_t>([&](tn_blob_t* out) { return tn_engine_serialize(handle_, out); }));
+    return Blob(
+        detail::value_of<tn_blob_t>([&](tn_blob_t* out) { return tn_engine_serialize(handle_, out); }));
   }
   std::string name() const {
-    return detail::checked_text_of(
-        [&](char* buf, std::size_t size, std::size_t* out) { return tn_engine_get_name(handle_, buf, size, out); });
+    return detail::checked_text_of([&](char* buf, std::size_t size, std::size_t* out) {
+      return tn_engine_get_name(handle_, buf, size, out);
+    });
   }
   std::int32_t thread_count() const {
-    return detail::value_of<std::int32_t>([&](std::int32_t* out) { return tn_engine_get_thread_count(handle_, out); });
+    return detail::value_of<std::int32_t>(
+        [&](std::int32_t* out) { return tn_engine_get_thread_count(handle_, out); });
   }
   TensorFormat tensor_format(std::size_t index) const {
     return static_cast<TensorFormat>(detail::value_of<tn_tensor_format>(
@@ -658,8 +682,8 @@ class Engine : public detail::Owner<tn_engine_t, tn_engine_destroy>, public deta
   }
   Dims profile_shape(std::int32_t profile, const std::string& input, ShapeSelector selector) const {
     return detail::dims_of([&](std::int64_t* dims, std::size_t size, std::size_t* out) {
-      return tn_engine_get_profile_shape(handle_, profile, input.c_str(), static_cast<tn_shape_selector>(selector),
-                                         dims, size, out);
+      return tn_engine_get_profile_shape(handle_, profile, input.c_str(),
+                                         static_cast<tn_shape_selector>(selector), dims, size, out);
     });
   }
   /** Bytes of intermediate results that each context of a profile takes. */
@@ -668,7 +692,8 @@ class Engine : public detail::Owner<tn_engine_t, tn_engine_destroy>, public deta
         [&](std::uint64_t* out) { return tn_engine_get_arena_size(handle_, profile, out); });
   }
   std::uint64_t weight_size() const {
-    return detail::value_of<std::uint64_t>([&](std::uint64_t* out) { return tn_engine_get_weight_size(handle_, out); });
+    return detail::value_of<std::uint64_t>(
+        [&](std::uint64_t* out) { return tn_engine_get_weight_size(handle_, out); });
   }
   std::size_t layer_count(std::int32_t profile = 0) const {
     return detail::value_of<std::size_t>(
@@ -766,7 +791,9 @@ class ExecutionContext : public detail::Owner<tn_execution_context_t, tn_executi
 class EngineInspector : public detail::Owner<tn_engine_inspector_t, tn_engine_inspector_destroy> {
  public:
   using Owner::Owner;
-  explicit EngineInspector(const Engine& engine) { check(tn_engine_inspector_create(engine.get(), &handle_)); }
+  explicit EngineInspector(const Engine& engine) {
+    check(tn_engine_inspector_create(engine.get(), &handle_));
+  }
   /** Of a plan that is not loaded. */
   explicit EngineInspector(const Blob& plan) {
     check(tn_engine_inspector_create_from_plan(plan.data(), plan.size(), &handle_));
@@ -812,9 +839,10 @@ class Refitter : public detail::Owner<tn_refitter_t, tn_refitter_destroy> {
     });
   }
   /** Copies the data. */
-  void set_weight(const std::string& name, DataType type, const Dims& dims, const void* data, std::size_t size) {
-    check(tn_refitter_set_weight(handle_, name.c_str(), static_cast<tn_data_type>(type), dims.data(), dims.size(),
-                                 data, size));
+  void set_weight(const std::string& name, DataType type, const Dims& dims, const void* data,
+                  std::size_t size) {
+    check(tn_refitter_set_weight(handle_, name.c_str(), static_cast<tn_data_type>(type), dims.data(),
+                                 dims.size(), data, size));
   }
   /** Returns how many were set. */
   std::size_t set_weights_from_network(const Network& network) {
@@ -822,8 +850,8 @@ class Refitter : public detail::Owner<tn_refitter_t, tn_refitter_destroy> {
         [&](std::size_t* out) { return tn_refitter_set_weights_from_network(handle_, network.get(), out); });
   }
   std::vector<std::string> missing() const {
-    std::vector<std::string> names(
-        detail::value_of<std::size_t>([&](std::size_t* out) { return tn_refitter_get_missing_count(handle_, out); }));
+    std::vector<std::string> names(detail::value_of<std::size_t>(
+        [&](std::size_t* out) { return tn_refitter_get_missing_count(handle_, out); }));
     for (std::size_t i = 0; i < names.size(); ++i)
       names[i] = detail::checked_text_of([&](char* buf, std::size_t size, std::size_t* out) {
         return tn_refitter_get_missing_name(handle_, i, buf, size, out);
@@ -836,7 +864,8 @@ class Refitter : public detail::Owner<tn_refitter_t, tn_refitter_destroy> {
 
 /** Objects that exist: see tn_debug_get_live_count(). */
 inline std::int64_t live_count(const std::string& type) {
-  return detail::value_of<std::int64_t>([&](std::int64_t* out) { return tn_debug_get_live_count(type.c_str(), out); });
+  return detail::value_of<std::int64_t>(
+      [&](std::int64_t* out) { return tn_debug_get_live_count(type.c_str(), out); });
 }
 
 }  // namespace api_0_1
