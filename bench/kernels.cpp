@@ -10,6 +10,8 @@
 
 #include "base/team.h"
 #include "common/kernel.h"
+#include "conv/layout.h"
+#include "conv/params.h"
 #include "gemm/micro.h"
 #include "matmul/packed.h"
 #include "matmul/params.h"
@@ -118,6 +120,8 @@ class Bench {
   std::vector<Memory> memory_;
 };
 
+double total = 0;  // seconds of a network's layers
+
 void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t m, int64_t n, int64_t k, bool constant,
                   bool transpose_b) {
   if (!bench.wants(name)) return;
@@ -151,6 +155,82 @@ void bert(Bench& bench) {
   matmul_layer(bench, "vit 197x3072x768", 1, 197, 3072, 768, true, false);
 }
 
+// A convolution with bias and ReLU, pads of half the kernel; the sum adds up the fastest variant `times` times.
+void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int64_t o, int64_t in, int64_t k, int64_t stride,
+                int64_t group = 1) {
+  const std::string name = fmt::format("{} {}x{} {}-{} k{} s{}{}", net, in, in, c, o, k, stride, group > 1 ? " dw" : "");
+  if (!bench.wants(name)) return;
+  const int64_t out = (in + 2 * (k / 2) - k) / stride + 1;
+  const Format block = blocked(static_cast<uint8_t>(bench.lanes()));
+  const DType f32[] = {DType::f32};
+  ProgramBuilder relu(f32);
+  ConvPackedParams params;
+  params.conv.group = group;
+  params.conv.epilogue = *relu.finish(relu.binary(ExprOp::max, 0, relu.constant(DType::f32, 0)));
+  for (int i = 0; i < 2; ++i) {
+    params.conv.strides[i] = stride;
+    params.conv.pads_begin[i] = params.conv.pads_end[i] = k / 2;
+  }
+  const int64_t dims[] = {o, c / group, k, k};
+  params.w_rank = 4;
+  std::copy(dims, dims + 4, params.w_dims);
+  const ConvLayout layout = group > 1 ? ConvLayout::depthwise : c <= 4 ? ConvLayout::first : ConvLayout::blocked;
+  const char* kernel = group > 1 ? "conv.depthwise.f32." : c <= 4 ? "conv.first.f32." : "conv.blocked.f32.";
+  const double flops = 2.0 * static_cast<double>(out * out * o * c / group * k * k);
+  double best = 1e9;
+  for (params.vectors = layout == ConvLayout::depthwise ? 1 : 2; params.vectors <= (layout == ConvLayout::blocked ? 4 : 2);
+       ++params.vectors) {
+    const Arg x = bench.tensor(DType::f32, {1, c, in, in}, c <= 4 ? kLinear : block),
+              y = bench.tensor(DType::f32, {1, o, out, out}, block), bias = bench.tensor(DType::f32, {o}),
+              w = bench.tensor(DType::u8, {*conv_packed_bytes(layout, {group, o / group, c / group, k * k}, bench.lanes())});
+    bench.run(kernel + bench.isa(), params, {x, w, bias}, {y}, flops, name + " x" + std::to_string(params.vectors));
+    best = std::min(best, bench.take_sum());
+    bench.forget();
+  }
+  total += best * times;
+}
+
+void report(const char* net) {
+  if (total > 0) std::printf("%s: %.2f ms in all\n", net, total * 1e3);
+  total = 0;
+}
+
+void resnet50(Bench& bench) {
+  conv_layer(bench, "resnet", 1, 3, 64, 224, 7, 2);
+  const int64_t width[] = {64, 128, 256, 512}, repeats[] = {3, 4, 6, 3};
+  for (int stage = 0; stage < 4; ++stage) {
+    const int64_t w = width[stage], size = 56 >> stage, before = stage ? size * 2 : size;
+    const int times = static_cast<int>(repeats[stage]);
+    conv_layer(bench, "resnet", 1, stage ? 2 * w : 64, w, before, 1, 1);
+    conv_layer(bench, "resnet", times - 1, 4 * w, w, size, 1, 1);
+    conv_layer(bench, "resnet", stage ? times - 1 : times, w, w, size, 3, 1);
+    if (stage) conv_layer(bench, "resnet", 1, w, w, before, 3, 2);
+    conv_layer(bench, "resnet", times, w, 4 * w, size, 1, 1);
+    conv_layer(bench, "resnet", 1, stage ? 2 * w : 64, 4 * w, before, 1, stage ? 2 : 1);
+  }
+  report("resnet50 convolutions");
+}
+
+void mobilenet(Bench& bench) {
+  conv_layer(bench, "mobilenet", 1, 3, 32, 224, 3, 2);
+  struct Stage {
+    int64_t expand, out, repeats, stride;
+  };
+  int64_t c = 32, size = 112;
+  for (const Stage& stage : {Stage{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2},
+                             {6, 320, 1, 1}})
+    for (int64_t i = 0; i < stage.repeats; ++i) {
+      const int64_t stride = i ? 1 : stage.stride, wide = c * stage.expand;
+      if (wide != c) conv_layer(bench, "mobilenet", 1, c, wide, size, 1, 1);
+      conv_layer(bench, "mobilenet", 1, wide, wide, size, 3, stride, wide);
+      size /= stride;
+      conv_layer(bench, "mobilenet", 1, wide, stage.out, size, 1, 1);
+      c = stage.out;
+    }
+  conv_layer(bench, "mobilenet", 1, 320, 1280, 7, 1, 1);
+  report("mobilenet_v2 convolutions");
+}
+
 }  // namespace
 }  // namespace tenon
 
@@ -159,4 +239,6 @@ int main(int argc, char** argv) {
   if (!team) return 1;
   tenon::Bench bench(**team, argc > 2 ? argv[2] : "");
   bert(bench);
+  resnet50(bench);
+  mobilenet(bench);
 }
