@@ -86,19 +86,21 @@ struct Micro {
       const float* a = tile.a + block->a;
       const float* a2 = a + tile.a_jump;
       const float* b = tile.b + block->b;
+      if constexpr (kStep == 1) {
+        step(a, a2, b, sum);
+        continue;
+      }
       int64_t k = block->k;
-      if constexpr (kStep != 1) {
-        for (; k >= 4; k -= 4) {
-          if (prefetch) {
-            _mm_prefetch(prefetch, _MM_HINT_T1);
-            prefetch += 64;
-          }
-          step(a, a2, b, sum);
-          step(a + 1, a2 + 1, b + kWidth, sum);
-          step(a + 2, a2 + 2, b + 2 * kWidth, sum);
-          step(a + 3, a2 + 3, b + 3 * kWidth, sum);
-          a += 4, a2 += 4, b += 4 * kWidth;
+      for (; k >= 4; k -= 4) {
+        if (prefetch) {
+          _mm_prefetch(prefetch, _MM_HINT_T1);
+          prefetch += 64;
         }
+        step(a, a2, b, sum);
+        step(a + 1, a2 + 1, b + kWidth, sum);
+        step(a + 2, a2 + 2, b + 2 * kWidth, sum);
+        step(a + 3, a2 + 3, b + 3 * kWidth, sum);
+        a += 4, a2 += 4, b += 4 * kWidth;
       }
       for (; k > 0; --k) {
         step(a, a2, b, sum);

@@ -10,7 +10,7 @@ namespace tenon {
 
 struct MicroBlock {
   int64_t a, b;   // offsets in elements
-  int64_t k;
+  int64_t k;      // 1 where rows of A follow each other at 1 element
 };
 
 struct MicroTile {

@@ -1,9 +1,9 @@
 // Convolution kernels: the references against sums by hand, the vector kernels against the references.
 #include "conv/layout.h"
 #include "conv/params.h"
-#include "support/kernel_run.h"
+#include "support/guarded_run.h"
 
-namespace tenon::test {
+namespace tenon::guarded {
 namespace {
 
 struct Case {
@@ -239,4 +239,4 @@ TEST(Conv, DepthwiseEqualsReference) {
 }
 
 }  // namespace
-}  // namespace tenon::test
+}  // namespace tenon::guarded

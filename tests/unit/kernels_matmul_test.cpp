@@ -1,9 +1,9 @@
 // matmul kernels: the reference against sums by hand, the packed ones against the reference.
 #include "matmul/packed.h"
 #include "matmul/params.h"
-#include "support/kernel_run.h"
+#include "support/guarded_run.h"
 
-namespace tenon::test {
+namespace tenon::guarded {
 namespace {
 
 struct Case {
@@ -184,4 +184,4 @@ TEST(Matmul, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace tenon::test
+}  // namespace tenon::guarded

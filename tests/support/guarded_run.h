@@ -14,7 +14,7 @@
 #include "base/team.h"
 #include "common/kernel.h"
 
-namespace tenon::test {
+namespace tenon::guarded {
 
 inline const Kernel* kernel(std::string_view id) {
   for (const Kernel* k : host_kernels())
@@ -181,7 +181,7 @@ inline std::vector<std::string> instruction_sets() {
   return out;
 }
 
-}  // namespace tenon::test
+}  // namespace tenon::guarded
 
 #define EXPECT_OK(...)                                            \
   do {                                                            \
