@@ -18,24 +18,33 @@ constexpr int kBiasInput = 2, kFirstExtra = 3;
 // Larger attributes overflow the 32-bit offsets of generated code.
 constexpr int64_t kMaxAttribute = 1 << 12;
 
-dnnl_format_tag_t tag_of(OnednnConvLayout layout, int64_t block, bool grouped, int spatial) {
-  static constexpr dnnl_format_tag_t kBlocked[2][2][3] = {
-      {{dnnl_OIw8i8o, dnnl_OIhw8i8o, dnnl_OIdhw8i8o}, {dnnl_OIw16i16o, dnnl_OIhw16i16o, dnnl_OIdhw16i16o}},
-      {{dnnl_gOIw8i8o, dnnl_gOIhw8i8o, dnnl_gOIdhw8i8o}, {dnnl_gOIw16i16o, dnnl_gOIhw16i16o, dnnl_gOIdhw16i16o}}};
-  static constexpr dnnl_format_tag_t kPanels[5][3] = {{dnnl_Owi8o, dnnl_Ohwi8o, dnnl_Odhwi8o},
-                                                      {dnnl_Owi16o, dnnl_Ohwi16o, dnnl_Odhwi16o},
-                                                      {dnnl_Owi32o, dnnl_Ohwi32o, dnnl_Odhwi32o},
-                                                      {dnnl_Owi48o, dnnl_Ohwi48o, dnnl_Odhwi48o},
-                                                      {dnnl_Owi64o, dnnl_Ohwi64o, dnnl_Odhwi64o}};
-  static constexpr dnnl_format_tag_t kDepthwise[2][3] = {{dnnl_Goiw8g, dnnl_Goihw8g, dnnl_format_tag_undef},
-                                                         {dnnl_Goiw16g, dnnl_Goihw16g, dnnl_Goidhw16g}};
+dnnl_format_tag_t tag_of(OnednnConvLayout layout, int64_t block, bool grouped, bool volume) {
+  static constexpr dnnl_format_tag_t kBlocked[2][2][2] = {
+      {{dnnl_OIhw8i8o, dnnl_OIdhw8i8o}, {dnnl_OIhw16i16o, dnnl_OIdhw16i16o}},
+      {{dnnl_gOIhw8i8o, dnnl_gOIdhw8i8o}, {dnnl_gOIhw16i16o, dnnl_gOIdhw16i16o}}};
+  static constexpr dnnl_format_tag_t kPanels[5][2] = {{dnnl_Ohwi8o, dnnl_Odhwi8o},
+                                                      {dnnl_Ohwi16o, dnnl_Odhwi16o},
+                                                      {dnnl_Ohwi32o, dnnl_Odhwi32o},
+                                                      {dnnl_Ohwi48o, dnnl_Odhwi48o},
+                                                      {dnnl_Ohwi64o, dnnl_Odhwi64o}};
+  static constexpr dnnl_format_tag_t kDepthwise[2][2] = {{dnnl_Goihw8g, dnnl_format_tag_undef},
+                                                         {dnnl_Goihw16g, dnnl_Goidhw16g}};
   const int wide = block == 16;
   switch (layout) {
-    case OnednnConvLayout::blocked: return kBlocked[grouped][wide][spatial - 1];
-    case OnednnConvLayout::panels: return kPanels[block == 8 ? 0 : block / 16 <= 3 ? block / 16 : 4][spatial - 1];
-    case OnednnConvLayout::depthwise: return kDepthwise[wide][spatial - 1];
+    case OnednnConvLayout::blocked: return kBlocked[grouped][wide][volume];
+    case OnednnConvLayout::panels: return kPanels[block / 16][volume];
+    case OnednnConvLayout::depthwise: return kDepthwise[wide][volume];
   }
   return dnnl_format_tag_undef;
+}
+
+// One spatial dim is computed as two, the first of extent 1: the same memory, and oneDNN's best code is for two.
+Arg lifted(Arg arg) {
+  if (arg.rank != 3) return arg;
+  arg.dims[3] = arg.dims[2];
+  arg.dims[2] = 1;
+  arg.rank = 4;
+  return arg;
 }
 
 // The weight of dims O, C / group, kernel… as oneDNN sees it: with groups as a dim of its own.
@@ -47,7 +56,9 @@ struct WeightDims {
     size_t at = 0;
     if (group > 1) dims[at++] = group;
     dims[at++] = w[0] / group;
-    for (int64_t i = 1; i < w_rank; ++i) dims[at++] = w[i];
+    dims[at++] = w[1];
+    if (w_rank == 3) dims[at++] = 1;
+    for (int64_t i = 2; i < w_rank; ++i) dims[at++] = w[i];
     rank = at;
   }
   std::span<const int64_t> span() const { return {dims, rank}; }
@@ -56,8 +67,7 @@ struct WeightDims {
 Result<dnnl_memory_desc_t> packed_desc(OnednnConvLayout layout, int64_t block, int64_t group, int64_t w_rank,
                                        const int64_t* w, int64_t bytes) {
   const WeightDims dims(group, w_rank, w);
-  const int spatial = static_cast<int>(w_rank) - 2;
-  TN_ASSIGN(dnnl_memory_desc_t desc, tagged_desc(dims.span(), tag_of(layout, block, group > 1, spatial)));
+  TN_ASSIGN(dnnl_memory_desc_t desc, tagged_desc(dims.span(), tag_of(layout, block, group > 1, w_rank == 5)));
   if (static_cast<int64_t>(dnnl_memory_desc_get_size(&desc)) != bytes)
     return fail(Code::internal, "packed weight has {} bytes in oneDNN, {} expected", dnnl_memory_desc_get_size(&desc), bytes);
   return desc;
@@ -113,7 +123,7 @@ Status check_params(const PrepareCall& call, ConvGeometry& geometry) {
 Result<dnnl_memory_desc_t> extra_desc(const Arg& extra, const Arg& out) {
   bool same = extra.rank == out.rank, channel = extra.rank <= out.rank;
   for (int i = 0; i < extra.rank; ++i) same = same && extra.dims[i] == out.dims[i];
-  if (same && extra.format == out.format) return desc_of(extra);
+  if (same && extra.format == out.format) return desc_of(lifted(extra));
   for (int i = 0; channel && i < extra.rank; ++i) {
     const int at = out.rank - extra.rank + i;
     channel = extra.dims[i] == 1 || (at == 1 && extra.dims[i] == out.dims[1]);
@@ -121,7 +131,11 @@ Result<dnnl_memory_desc_t> extra_desc(const Arg& extra, const Arg& out) {
   if (!channel || extra.format != kLinear)
     return fail(Code::invalid_plan, "extra operand {} must be {}, or linear with one value a channel, or one value",
                 describe(extra), describe(out));
-  return broadcast_desc(extra, out.rank);
+  Arg row;
+  row.rank = lifted(out).rank;
+  std::fill_n(row.dims, row.rank, 1);
+  row.dims[1] = extra.count();
+  return broadcast_desc(row, row.rank);
 }
 
 Status describe_problem(const PrepareCall& call, const ConvGeometry& g, Problem& p) {
@@ -129,8 +143,8 @@ Status describe_problem(const PrepareCall& call, const ConvGeometry& g, Problem&
   const Arg &x = call.inputs[0], &out = call.outputs[0];
   std::string refusal;
   if (!match_post_ops(params.conv.epilogue, p.chain, refusal)) return fail(Code::invalid_plan, "{}", refusal);
-  TN_ASSIGN(p.x, desc_of(x));
-  TN_ASSIGN(p.out, desc_of(out));
+  TN_ASSIGN(p.x, desc_of(lifted(x)));
+  TN_ASSIGN(p.out, desc_of(lifted(out)));
   TN_ASSIGN(p.weight, packed_desc(params.layout, params.block, params.conv.group, params.w_rank, params.w_dims,
                                   call.inputs[1].dims[0]));
   p.has_bias = call.inputs[kBiasInput].present();
@@ -141,13 +155,13 @@ Status describe_problem(const PrepareCall& call, const ConvGeometry& g, Problem&
     TN_ASSIGN(dnnl_memory_desc_t desc, extra_desc(extra, out));
     p.extras.push_back(desc);
   }
-  const int spatial = x.rank - 2;
+  const int given = x.rank - 2, spatial = std::max(given, 2);
   for (int i = 0; i < spatial; ++i) {
-    const int at = 3 - spatial + i;
+    const int at = 3 - spatial + i, own = i - (spatial - given);
     p.strides[i] = g.stride[at];
     p.dilations[i] = g.dilation[at] - 1;
     p.pads_begin[i] = g.pad[at];
-    p.pads_end[i] = params.conv.pads_end[i];
+    p.pads_end[i] = own >= 0 ? params.conv.pads_end[own] : 0;
   }
   return {};
 }

@@ -106,7 +106,7 @@ class Reader {
     double first, second;
     int middle;
     if (!with_bound(*outer, first, middle)) return false;
-    const Instr* in = instr(middle);
+    const Instr* in = is_v(middle) ? nullptr : instr(middle);
     const bool both = in && in->op == (outer->op == ExprOp::min ? ExprOp::max : ExprOp::min) &&
                       with_bound(*in, second, inner);
     const double infinity = std::numeric_limits<double>::infinity();
@@ -273,6 +273,29 @@ bool is_cut(const Program& program, int v, int at) {
   return true;
 }
 
+// Appends a post-op. oneDNN 2.6 generates one function per algorithm of a chain and takes the first one's alpha and beta
+// for all, so linear ones in a row become one and others must be equal.
+bool append(const PostOp& op, PostOpChain& chain, std::string& refusal) {
+  PostOp* last = chain.count ? &chain.ops[chain.count - 1] : nullptr;
+  if (op.kind == PostOpKind::linear && last && last->kind == PostOpKind::linear) {
+    last->alpha *= op.alpha;
+    last->beta = last->beta * op.alpha + op.beta;
+    return true;
+  }
+  for (int i = 0; i < chain.count; ++i) {
+    const PostOp& other = chain.ops[i];
+    if (is_binary(op.kind) || other.kind != op.kind || (other.alpha == op.alpha && other.beta == op.beta)) continue;
+    refusal = "the epilogue needs two oneDNN post-ops of one kind with different constants";
+    return false;
+  }
+  if (chain.count == kMaxPostOps) {
+    refusal = "the epilogue needs more than " + std::to_string(kMaxPostOps) + " post-ops";
+    return false;
+  }
+  chain.ops[chain.count++] = op;
+  return true;
+}
+
 }  // namespace
 
 bool match_post_ops(const Program& program, PostOpChain& chain, std::string& refusal) {
@@ -291,14 +314,11 @@ bool match_post_ops(const Program& program, PostOpChain& chain, std::string& ref
   const int result = program.inputs + program.size - 1;
   while (v != result) {
     bool found = false;
-    for (int at = v == 0 ? 0 : v - program.inputs + 1; at < program.size && !found; ++at) {
+    // The largest pattern first: a gate's parts are post-ops too.
+    for (int at = program.size - 1; at > v - program.inputs && at >= 0 && !found; --at) {
       PostOp op;
       if (!match_step(program, v, at, op) || !is_cut(program, v, at)) continue;
-      if (chain.count == kMaxPostOps) {
-        refusal = "the epilogue needs more than " + std::to_string(kMaxPostOps) + " post-ops";
-        return false;
-      }
-      chain.ops[chain.count++] = op;
+      if (!append(op, chain, refusal)) return false;
       v = program.inputs + at;
       found = true;
     }
