@@ -14,7 +14,14 @@
 namespace tenon::onednn {
 namespace {
 
-constexpr int kBiasInput = 2, kFirstExtra = 3;
+constexpr size_t kBiasInput = 2, kFirstExtra = 3;
+
+// Absent optional inputs at the end may be left out.
+Arg bias_of(const PrepareCall& call) { return call.inputs.size() > kBiasInput ? call.inputs[kBiasInput] : Arg{}; }
+std::span<const Arg> extras_of(const PrepareCall& call) {
+  return call.inputs.subspan(std::min(kFirstExtra, call.inputs.size()));
+}
+
 // Larger attributes overflow the 32-bit offsets of generated code.
 constexpr int64_t kMaxAttribute = 1 << 12;
 
@@ -94,7 +101,7 @@ struct Problem {
 
 Status check_params(const PrepareCall& call, ConvGeometry& geometry) {
   const auto& params = call.as<OnednnConvParams>();
-  TN_TRY(expect_counts(call, kFirstExtra, kFirstExtra + kMaxProgramInputs - 1, 1));
+  TN_TRY(expect_counts(call, 2, kFirstExtra + kMaxProgramInputs - 1, 1));
   const Arg &x = call.inputs[0], &w = call.inputs[1], &out = call.outputs[0];
   TN_TRY(expect_type(x, DType::f32, "x"));
   TN_TRY(expect_type(w, DType::u8, "packed weight"));
@@ -108,8 +115,8 @@ Status check_params(const PrepareCall& call, ConvGeometry& geometry) {
   logical.dtype = DType::f32;
   logical.rank = static_cast<int32_t>(params.w_rank);
   for (int i = 0; i < logical.rank; ++i) logical.dims[i] = params.w_dims[i];
-  TN_TRY(conv_geometry(params.conv, x, logical, call.inputs[kBiasInput], out, false, geometry));
-  TN_TRY(check_epilogue(params.conv.epilogue, DType::f32, call.inputs.subspan(kFirstExtra), out));
+  TN_TRY(conv_geometry(params.conv, x, logical, bias_of(call), out, false, geometry));
+  TN_TRY(check_epilogue(params.conv.epilogue, DType::f32, extras_of(call), out));
   for (int i = 0; i < 3; ++i)
     if (geometry.kernel[i] > kMaxAttribute || geometry.stride[i] > kMaxAttribute ||
         geometry.dilation[i] > kMaxAttribute || geometry.pad[i] > kMaxAttribute ||
@@ -147,11 +154,12 @@ Status describe_problem(const PrepareCall& call, const ConvGeometry& g, Problem&
   TN_ASSIGN(p.out, desc_of(lifted(out)));
   TN_ASSIGN(p.weight, packed_desc(params.layout, params.block, params.conv.group, params.w_rank, params.w_dims,
                                   call.inputs[1].dims[0]));
-  p.has_bias = call.inputs[kBiasInput].present();
+  const Arg bias = bias_of(call);
+  p.has_bias = bias.present();
   if (p.has_bias) {
-    TN_ASSIGN(p.bias, desc_of(call.inputs[kBiasInput]));
+    TN_ASSIGN(p.bias, desc_of(bias));
   }
-  for (const Arg& extra : call.inputs.subspan(kFirstExtra)) {
+  for (const Arg& extra : extras_of(call)) {
     TN_ASSIGN(dnnl_memory_desc_t desc, extra_desc(extra, out));
     p.extras.push_back(desc);
   }

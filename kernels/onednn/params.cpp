@@ -21,7 +21,7 @@ std::optional<int64_t> onednn_conv_bytes(OnednnConvLayout layout, int64_t block,
   const bool narrow = block == 8 || block == 16;
   switch (layout) {
     case OnednnConvLayout::blocked:
-      if (!narrow || (group > 1 && (o % block != 0 || c % block != 0))) return std::nullopt;
+      if (!narrow) return std::nullopt;
       count = product(product(group, round_up(o, block)), round_up(c, block));
       break;
     case OnednnConvLayout::panels:

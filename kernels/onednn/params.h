@@ -6,6 +6,7 @@
 
 #include "conv/params.h"
 #include "matmul/params.h"
+#include "pool/params.h"
 
 namespace tenon {
 
@@ -34,7 +35,7 @@ struct OnednnConvPackParams {
 };
 
 // Bytes of a packed weight of dims O, C / group, kernel…; nothing when the layout does not fit the dims (a block that
-// the layout does not have, groups that are not whole blocks) or the size overflows.
+// the layout does not have) or the size overflows.
 std::optional<int64_t> onednn_conv_bytes(OnednnConvLayout layout, int64_t block, int64_t group, int64_t rank,
                                          const int64_t* dims);
 
@@ -56,13 +57,19 @@ struct OnednnMatmulPackParams {
 
 std::optional<int64_t> onednn_matmul_bytes(int64_t panel, int64_t k, int64_t n);
 
+// onednn.global_pool.f32: x [N,C,spatial…] in any format; output [N,C] or [N,C,1…], linear or in x's format: the mean or
+// maximum of each channel. Where C is no multiple of x's block, the output has x's format.
+struct OnednnGlobalPoolParams {
+  PoolKind kind = PoolKind::average;
+};
+
 // onednn.softmax.f32: x; output of the same dims. Linear.
 struct OnednnSoftmaxParams {
   int64_t axis = 0;
   int64_t log = 0;
 };
 
-// onednn.layer_norm.f32: x, scale [n] , bias [n] (both or neither), over the last `axes` dims, whose product is n.
+// onednn.layer_norm.f32: x, scale, bias, both of x's dims from `axis` on, over which it normalises. Linear.
 struct OnednnLayerNormParams {
   int64_t axis = 0;
   double epsilon = 0;
