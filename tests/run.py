@@ -73,7 +73,7 @@ def suite(name, *args, **kwargs):
 
 suite("unit", "gtest", ("{build}/tests/unit_*",), targets=("unit",))
 suite("layers", "lines", (PYTHON, "tests/layers/run.py"), canary=("--canary",))
-suite("filetests", "lines", (PYTHON, "tests/filetests/run.py", "--build", "{build}"), targets=("filetest",),
+suite("filetests", "lines", ("{build}/tests/filetest", "tests/filetests"), targets=("tests/filetest",),
       canary=("--canary",))
 suite("cli", "pytest", ("tests/cli",))
 suite("models", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}"), canary=None, seconds=7200)

@@ -72,6 +72,21 @@ Dim atom_dim(Dim::Op op, std::vector<Dim> args) {
   return make_dim(0, {Dim::Term{1, {atom}}});
 }
 
+// Of two args of max or min that differ by a constant, one never counts.
+void drop_dominated(Dim::Op op, std::vector<Dim>& args) {
+  if (op != Dim::Op::max && op != Dim::Op::min) return;
+  for (size_t i = 0; i < args.size(); ++i)
+    for (size_t j = 0; j < args.size(); ++j) {
+      Dim difference = args[i] - args[j];
+      if (i == j || !difference.is_constant()) continue;
+      if ((op == Dim::Op::max) == (difference.value() < 0)) {
+        args.erase(args.begin() + static_cast<int64_t>(i));
+        --i;
+        break;
+      }
+    }
+}
+
 // Args of nested atoms of the same op are spliced in; sorted, each once. Constants are folded by `fold`.
 Dim nary(Dim::Op op, const Dim& a, const Dim& b, int64_t (*fold)(int64_t, int64_t)) {
   std::vector<Dim> args;
@@ -93,6 +108,7 @@ Dim nary(Dim::Op op, const Dim& a, const Dim& b, int64_t (*fold)(int64_t, int64_
       rest.push_back(dim);
   }
   if (rest.empty()) return Dim(*constant);
+  drop_dominated(op, rest);
   std::sort(rest.begin(), rest.end(), [](const Dim& x, const Dim& y) { return x.text() < y.text(); });
   if (constant) rest.push_back(Dim(*constant));
   if (rest.size() == 1) return rest[0];
