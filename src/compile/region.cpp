@@ -117,7 +117,7 @@ Status RegionBuilder::add_output(ValueId id, uint32_t index) {
     return {};
   }
   plan::Step step;
-  step.kernel = "copy";
+  step.kernel = "copy.linear";
   step.name = "copy to output " + std::to_string(index);
   step.inputs = {number};
   touch(number, static_cast<uint32_t>(steps_.size()));

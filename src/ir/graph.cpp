@@ -60,8 +60,8 @@ ValueId Graph::add_constant(std::string name, std::shared_ptr<const Constant> co
   return id;
 }
 
-Result<NodeId> Graph::add_node(const OpDef* op, std::string name, std::vector<ValueId> inputs, size_t output_count,
-                               Attrs attrs, std::vector<uint32_t> origins) {
+Result<NodeId> Graph::make_node(const OpDef* op, std::string name, std::vector<ValueId> inputs, size_t output_count,
+                                Attrs attrs, std::vector<uint32_t> origins) {
   int count = static_cast<int>(inputs.size()), outs = static_cast<int>(output_count);
   if (count < op->min_inputs || (op->max_inputs >= 0 && count > op->max_inputs))
     return fail(Code::invalid_model, "{} takes {} to {} inputs, {} has {}", op->name, op->min_inputs,
@@ -79,6 +79,13 @@ Result<NodeId> Graph::add_node(const OpDef* op, std::string name, std::vector<Va
     values_.push_back({"", {}, id, i, nullptr, std::nullopt, false});
   }
   nodes_.push_back(std::move(node));
+  return id;
+}
+
+Result<NodeId> Graph::add_node(const OpDef* op, std::string name, std::vector<ValueId> inputs, size_t output_count,
+                               Attrs attrs, std::vector<uint32_t> origins) {
+  TN_ASSIGN(NodeId id, make_node(op, std::move(name), std::move(inputs), output_count, std::move(attrs),
+                                 std::move(origins)));
   order_.push_back(id);
   users_stale_ = true;
   return id;
@@ -180,9 +187,8 @@ void Patch::on_behalf_of(NodeId node) {
 
 Result<std::vector<ValueId>> Patch::add_many(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, size_t outputs,
                                              std::string name) {
-  TN_ASSIGN(NodeId id, graph_.add_node(&op, name.empty() ? name_ : std::move(name), std::move(inputs), outputs,
-                                       std::move(attrs), origins_));
-  graph_.order_.pop_back();
+  TN_ASSIGN(NodeId id, graph_.make_node(&op, name.empty() ? name_ : std::move(name), std::move(inputs), outputs,
+                                        std::move(attrs), origins_));
   added_.push_back(id);
   auto inferred = op.infer(NodeView(graph_, graph_.node(id)));
   if (!inferred) return trail(std::move(inferred.error()), "in {} made for node {}", op.name, graph_.node(id).name);

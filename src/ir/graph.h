@@ -118,6 +118,9 @@ class Graph {
  private:
   friend class Patch;
   friend Status apply(Graph& graph, Patch patch);
+  // A node that is not in the order yet.
+  Result<NodeId> make_node(const OpDef* op, std::string name, std::vector<ValueId> inputs, size_t output_count,
+                           Attrs attrs, std::vector<uint32_t> origins);
   Status sort();
   void erase_unused(std::vector<NodeId> candidates);
   std::deque<Value> values_;  // references stay valid while a patch adds to them
