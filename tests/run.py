@@ -62,8 +62,8 @@ class Suite:
 
 SUITES = {}
 GROUPS = {
-    "test": ["layers", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "canaries"],
-    "test-all": ["layers", "unit", "filetests", "cli", "models", "plan", "onnx", "canaries"],
+    "test": ["layers", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "fuzz-corpus", "canaries"],
+    "test-all": ["layers", "unit", "filetests", "cli", "models", "plan", "onnx", "fuzz-corpus", "fuzz", "canaries"],
 }
 
 
@@ -88,6 +88,11 @@ suite("tsan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None
       # oneDNN's libgomp gives false reports: it is built without knowledge of ThreadSanitizer.
       configure=("build-tsan", (*SANITIZED, "-Db_sanitize=thread", "-Donednn=disabled")),
       environment=(("TSAN_OPTIONS", "halt_on_error=1"),))
+
+suite("fuzz-corpus", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}"), targets=("fuzz",))
+suite("fuzz", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}", "--seconds", "60"), targets=("fuzz",),
+      configure=("build-fuzz", (*SANITIZED, "--native-file", "tests/fuzz/clang.ini", "-Dfuzz=true",
+                                "-Db_sanitize=address,undefined", "-Donednn=disabled")), canary=None, seconds=7200)
 
 
 def build_targets(folder, targets):

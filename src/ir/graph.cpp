@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/half.h"
 #include "ir/op_def.h"
 
 namespace tenon {
@@ -225,7 +226,7 @@ ValueId Patch::scalar(DType type, double value) {
   switch (type) {
     case DType::f32: put(static_cast<float>(value)); break;
     case DType::f64: put(value); break;
-    case DType::f16: put(static_cast<_Float16>(value)); break;
+    case DType::f16: put(float_to_half(static_cast<float>(value))); break;
     case DType::bf16: {
       float narrow = static_cast<float>(value);
       uint32_t bits;
