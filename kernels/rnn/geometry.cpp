@@ -1,10 +1,13 @@
 #include "rnn/geometry.h"
 
+#include <algorithm>
+
 namespace tenon {
 namespace {
 
-// Keeps every product of sizes below far from overflow.
-constexpr int64_t kMaxHidden = int64_t{1} << 32;
+// Keep every product of three sizes below far from overflow.
+constexpr int64_t kMaxHidden = int64_t{1} << 28;
+constexpr int64_t kMaxExtent = int64_t{1} << 31;
 
 Arg at(std::span<const Arg> args, size_t i) { return i < args.size() ? args[i] : Arg{}; }
 
@@ -55,6 +58,9 @@ Status rnn_geometry(const RnnParams& params, std::span<const Arg> inputs, std::s
   g.steps = args.x.dims[batch_first ? 1 : 0];
   g.batch = args.x.dims[batch_first ? 0 : 1];
   g.input = args.x.dims[2];
+  for (int64_t dim : {g.steps, g.batch, g.input})
+    if (dim < 0 || dim > kMaxExtent)
+      return fail(Code::invalid_plan, "dims of x must be 0 to {}, it is {}", kMaxExtent, describe(args.x));
   const int64_t d = g.directions, h = g.hidden, t = g.steps, n = g.batch;
   const DType type = args.x.dtype;
   auto state = [&](const Arg& arg, const char* what) {
@@ -70,6 +76,8 @@ Status rnn_geometry(const RnnParams& params, std::span<const Arg> inputs, std::s
   if (args.p.present()) TN_TRY(expect_tensor(args.p, type, {d, 3 * h}, "p"));
   if (outputs.size() > 1) TN_TRY(state(args.y_h, "y_h"));
   if (outputs.size() > 2) TN_TRY(state(args.y_c, "y_c"));
+  if (t * n > INT64_MAX / 16 / std::max(h, g.input))
+    return fail(Code::invalid_plan, "x is too large: {}", describe(args.x));
   g.x_step = batch_first ? g.input : n * g.input;
   g.x_item = batch_first ? t * g.input : g.input;
   g.y_step = batch_first ? d * h : d * n * h;
