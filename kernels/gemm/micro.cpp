@@ -37,6 +37,14 @@ struct Micro {
         for (int m = 0; m < kRows; ++m) sum[m][v] = add(sum[m][v], bias);
       }
     }
+    if (tile.row_bias) {
+#pragma GCC unroll 14
+      for (int m = 0; m < kRows; ++m) {
+        const Vec bias = broadcast(tile.row_bias + m);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sum[m][v] = add(sum[m][v], bias);
+      }
+    }
     if (tile.add) {
 #pragma GCC unroll 14
       for (int m = 0; m < kRows; ++m) {

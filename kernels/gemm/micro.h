@@ -23,7 +23,8 @@ struct MicroTile {
   float* c;
   int64_t c_jump, c_row, c_vector;  // steps in elements
   const float* bias;                // per column, or nullptr; `lanes` limits its last vector
-  const float* add;                 // added after the bias, or nullptr
+  const float* row_bias;            // one value a row, or nullptr
+  const float* add;                 // added after the biases, or nullptr
   int64_t add_jump, add_row, add_vector;
   float low, high;                  // bounds, applied when `bounded`
   bool bounded;

@@ -238,5 +238,110 @@ TEST(Conv, DepthwiseEqualsReference) {
   }
 }
 
+TEST(Conv, LinearEqualsReference) {
+  for (const std::string& isa : instruction_sets()) {
+    for (const Case& c : kPlain) check("conv.linear.f32", isa, ConvLayout::linear, c, Fused::relu6, true, 2, false, false);
+    const Case grouped{2, 6, 9, 3, {9, 8}, {3, 2}, {2, 1}, {1, 2}, {1, 1, 0, 1}};
+    for (Fused fused : kAllFused)
+      for (bool with_bias : {false, true})
+        check("conv.linear.f32", isa, ConvLayout::linear, grouped, fused, with_bias, 2, false, false);
+  }
+}
+
+TEST(Conv, LinearTakesWeightsThatAreNotPacked) {
+  for (const std::string& isa : instruction_sets()) {
+    const Problem p({2, 6, 10, 2, {9, 8}, {3, 3}, {}, {}, {1, 1, 1, 1}}, Fused::silu, true, 4);
+    ConvPackedParams params;
+    params.conv = p.params;
+    Tensor out(DType::f32, {2, 10, 9, 8});
+    EXPECT_OK(run("conv.linear.f32." + isa, params, p.inputs(p.x, p.w, p.extras), {&out}, 2));
+    EXPECT_LT(distance(out, p.expected), 1e-5);
+  }
+}
+
+TEST(Conv, TransposedProductEqualsReference) {
+  struct Shape {
+    int64_t n, c, o, group;
+    std::vector<int64_t> in, kernel, strides, dilations, pads, more;
+  };
+  const Shape shapes[] = {
+      {1, 16, 8, 1, {7, 9}, {2, 2}, {2, 2}, {1, 1}, {0, 0, 0, 0}, {0, 0}},
+      {2, 6, 4, 2, {5, 6}, {3, 4}, {2, 3}, {1, 2}, {1, 0, 2, 1}, {1, 0}},
+      {1, 3, 5, 1, {11}, {4}, {3}, {1}, {-1, -2}, {2}},
+      {1, 4, 4, 4, {3, 4, 5}, {2, 3, 2}, {1, 2, 2}, {1, 1, 1}, {0, 1, 0, 0, 1, 1}, {0, 0, 1}},
+  };
+  std::mt19937 random(9);
+  for (const Shape& shape : shapes) {
+    ConvParams p;
+    p.group = shape.group;
+    const size_t spatial = shape.in.size();
+    std::vector<int64_t> dims = {shape.n, shape.o};
+    for (size_t i = 0; i < spatial; ++i) {
+      p.strides[i] = shape.strides[i], p.dilations[i] = shape.dilations[i], p.output_padding[i] = shape.more[i];
+      p.pads_begin[i] = shape.pads[i], p.pads_end[i] = shape.pads[spatial + i];
+      dims.push_back(p.strides[i] * (shape.in[i] - 1) + shape.more[i] + p.dilations[i] * (shape.kernel[i] - 1) + 1 -
+                     p.pads_begin[i] - p.pads_end[i]);
+    }
+    p.epilogue = program_of(Fused::channel_residual);
+    std::vector<int64_t> channel(dims.size(), 1);
+    channel[1] = shape.o;
+    Tensor x(DType::f32, join(shape.n, shape.c, shape.in)), w(DType::f32, join(shape.c, shape.o / shape.group, shape.kernel)),
+        bias(DType::f32, {shape.o}), e1(DType::f32, channel), e2(DType::f32, dims), expected(DType::f32, dims);
+    for (Tensor* t : {&x, &w, &bias, &e1, &e2}) t->random(random);
+    EXPECT_OK(run("conv_transpose.reference", p, {&x, &w, &bias, &e1, &e2}, {&expected}));
+    for (const std::string& isa : instruction_sets()) {
+      Tensor one(DType::f32, dims), two = one;
+      ConvPackedParams params;
+      params.conv = p;
+      EXPECT_OK(run("conv_transpose.product.f32." + isa, params, {&x, &w, &bias, &e1, &e2}, {&one}));
+      EXPECT_LT(distance(one, expected), 1e-5);
+      ConvWeight weight{shape.group, shape.o / shape.group, shape.c / shape.group, 1};
+      for (int64_t k : shape.kernel) weight.taps *= k;
+      Tensor blob(DType::u8, {*conv_packed_bytes(ConvLayout::transposed, weight, isa == "avx512" ? 16 : 8)});
+      EXPECT_OK(run("conv.pack.f32." + isa, ConvPackParams{shape.group, ConvLayout::transposed, 2}, {&w}, {&blob}));
+      params.w_rank = w.arg().rank;
+      std::copy(w.arg().dims, w.arg().dims + w.arg().rank, params.w_dims);
+      EXPECT_OK(run("conv_transpose.product.f32." + isa, params, {&x, &blob, &bias, &e1, &e2}, {&two}, 3));
+      EXPECT_TRUE(same_bytes(one, two));
+    }
+  }
+}
+
+TEST(Conv, RefusesForgedParameters) {
+  const Problem p({1, 16, 16, 1, {6, 6}, {3, 3}, {}, {}, {1, 1, 1, 1}}, Fused::none, true, 4);
+  for (const std::string& isa : instruction_sets()) {
+    const int64_t lanes = isa == "avx512" ? 16 : 8;
+    const Format block = blocked(static_cast<uint8_t>(lanes));
+    Tensor blob(DType::u8, {*conv_packed_bytes(ConvLayout::blocked, {1, 16, 16, 9}, lanes)});
+    const Tensor x = p.x.in(block);
+    Tensor out(DType::f32, {1, 16, 6, 6}, block);
+    ConvPackedParams good;
+    good.conv = p.params;
+    good.w_rank = 4;
+    std::copy(p.w.arg().dims, p.w.arg().dims + 4, good.w_dims);
+    good.vectors = 2;
+    const std::string id = "conv.blocked.f32." + isa;
+    auto refused = [&](auto&& change) {
+      ConvPackedParams params = good;
+      change(params);
+      return !run(id, params, {&x, &blob, &p.bias}, {&out});
+    };
+    EXPECT_FALSE(refused([](auto&) {}));
+    EXPECT_TRUE(refused([](auto& q) { q.vectors = 0; }));
+    EXPECT_TRUE(refused([](auto& q) { q.vectors = 9; }));
+    EXPECT_TRUE(refused([](auto& q) { q.w_rank = 200; }));
+    EXPECT_TRUE(refused([](auto& q) { q.w_dims[0] = 17; }));
+    EXPECT_TRUE(refused([](auto& q) { q.w_dims[2] = int64_t{1} << 62; }));
+    EXPECT_TRUE(refused([](auto& q) { q.w_dims[2] = -3, q.w_dims[3] = -3; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.group = 0; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.group = 2; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.strides[1] = 0; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.pads_begin[0] = -1, q.conv.pads_end[0] = 3; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.dilations[0] = int64_t{1} << 61; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.epilogue.size = 40; }));
+    EXPECT_FALSE(run(id, good, {&p.x, &blob, &p.bias}, {&out}));
+  }
+}
+
 }  // namespace
 }  // namespace tenon::guarded
