@@ -23,7 +23,8 @@ std::string common_refusal(NodeView node, const TargetInfo& target) {
 
 Claim claim_softmax(NodeView node, const TargetInfo& target) {
   if (std::string refusal = common_refusal(node, target); !refusal.empty()) return Claim::refuse(std::move(refusal));
-  if (node.input(0).rank() == 0) return Claim::refuse("x must have a dim");
+  if (node.attrs().integer("axis") + 1 != static_cast<int64_t>(node.input(0).rank()))
+    return Claim::refuse("oneDNN has optimised code for the last axis only");
   OnednnSoftmaxParams params;
   params.axis = node.attrs().integer("axis");
   params.log = node.attrs().integer("log");

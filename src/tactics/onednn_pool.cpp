@@ -26,8 +26,9 @@ Claim claim_pool(NodeView node, const TargetInfo& target) {
   for (size_t i = 0; i + 2 < x.rank(); ++i) {
     const int64_t reach = params->dilations[i] * (params->kernel[i] - 1) + 1;
     if (params->pads_begin[i] >= reach || params->pads_end[i] >= reach || params->kernel[i] > 4096 ||
-        params->strides[i] > 4096 || params->dilations[i] > 4096)
-      return Claim::refuse("kernel dims, strides and dilations may be up to 4096, and pads must be smaller than the window");
+        params->strides[i] > 4096)
+      return Claim::refuse("kernel dims and strides may be up to 4096, and pads must be smaller than the window");
+    if (params->dilations[i] != 1) return Claim::refuse("oneDNN has no optimised code for dilations");
   }
   Claim out;
   for (Format format : formats(target)) {
