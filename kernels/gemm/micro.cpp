@@ -25,6 +25,17 @@ struct Micro {
     }
   }
 
+  static inline __attribute__((always_inline)) void resume(const MicroTile& tile, Vec (&sum)[kRows][kVectors]) {
+    const Mask mask = first_lanes(tile.lanes);
+#pragma GCC unroll 14
+    for (int m = 0; m < kRows; ++m) {
+      const float* row = m < kHalf ? tile.c + m * tile.c_row : tile.c + tile.c_jump + (m - kHalf) * tile.c_row;
+#pragma GCC unroll 4
+      for (int v = 0; v + 1 < kVectors; ++v) sum[m][v] = load(row + v * tile.c_vector);
+      sum[m][kVectors - 1] = load_masked(row + (kVectors - 1) * tile.c_vector, mask);
+    }
+  }
+
   static inline __attribute__((always_inline)) void finish(const MicroTile& tile, Vec (&sum)[kRows][kVectors]) {
     const Mask mask = first_lanes(tile.lanes);
     const bool whole = tile.lanes == kLanes;
@@ -84,10 +95,14 @@ struct Micro {
 
   static void run(const MicroTile& tile) {
     Vec sum[kRows][kVectors];
+    if (tile.accumulate) {
+      resume(tile, sum);
+    } else {
 #pragma GCC unroll 14
-    for (int m = 0; m < kRows; ++m)
+      for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[m][v] = zero();
+        for (int v = 0; v < kVectors; ++v) sum[m][v] = zero();
+    }
     const char* prefetch = tile.prefetch;
     const MicroBlock* block = tile.blocks;
     for (const MicroBlock* end = block + tile.count; block != end; ++block) {

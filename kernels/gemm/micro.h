@@ -26,6 +26,7 @@ struct MicroTile {
   const float* row_bias;            // one value a row, or nullptr
   const float* add;                 // added after the biases, or nullptr
   int64_t add_jump, add_row, add_vector;
+  bool accumulate;                  // the sum starts from what c holds
   float low, high;                  // bounds, applied when `bounded`
   bool bounded;
   bool fill;                        // the last vector's lanes from `lanes` on are stored as zeros, else not at all

@@ -1,6 +1,6 @@
 // matmul.packed.f32.<isa>: blocked product over packed panels (Goto and van de Geijn, "Anatomy of High-Performance
-// Matrix Multiplication", 2008), with the whole inner dim in registers: every element is summed in order of k, so
-// results depend neither on threads nor on blocking. matmul.pack_b.f32.<isa> packs a constant b.
+// Matrix Multiplication", 2008). Every element is summed in order of k, so results depend neither on threads nor on
+// blocking. matmul.pack_b.f32.<isa> packs a constant b.
 #include "matmul/packed.h"
 
 #include <algorithm>
@@ -14,7 +14,8 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kPackedABytes = 3 << 19;  // of a's rows that stay in the second-level cache
+constexpr int64_t kPackedABytes = 768 << 10;  // of a's rows that stay in the second-level cache
+constexpr int64_t kMaxDepth = 1024;           // of k summed at a time, where sums can wait in the output
 constexpr int64_t kTilesAtOnce = 8;         // row tiles between runs of an epilogue program
 
 struct State : KernelState {
@@ -22,7 +23,9 @@ struct State : KernelState {
   int64_t vectors = 0, width = 0, panels = 0;  // of b
   int64_t row_blocks = 1, block_rows = 0;  // a's rows packed at a time, at most
   int64_t max_rows = 0;                    // of a register tile
-  std::vector<MicroBlock> blocks[2][2];    // [1][…]: of one row fewer than block_rows, […][1]: of the last panel
+  int64_t depth = 0, depths = 1;           // of k summed at a time: all but the last part, number of parts
+  // [part of k: 1 the last][1: one row fewer than block_rows][1: the last panel]
+  std::vector<MicroBlock> blocks[2][2][2];
   AddClamp add_clamp;
   bool in_registers = false;               // the epilogue is add_clamp: bias and add say which extras, -1 none
   int bias = -1, add = -1;
@@ -96,7 +99,10 @@ std::vector<MicroBlock> k_blocks(int64_t k, int64_t lanes, int64_t rows, int64_t
 // How a's rows are cut: blocks that fit the cache, and enough of them for the threads.
 void cut_rows(State& s, int64_t lanes, int threads) {
   const MatmulGeometry& g = s.g;
-  const int64_t row_bytes = round_up(std::max<int64_t>(g.k, 1), lanes) * 4;
+  s.depths = s.in_place && g.k > kMaxDepth ? ceil_div(g.k, kMaxDepth) : 1;
+  s.depth = round_up(ceil_div(g.k, s.depths), lanes);
+  s.depths = s.depth ? ceil_div(g.k, s.depth) : 1;
+  const int64_t row_bytes = std::max(s.depth, lanes) * 4;
   int64_t most = std::clamp<int64_t>(kPackedABytes / row_bytes, std::min(s.max_rows, g.m), g.m);
   auto items = [&] { return g.batch_count * s.panels * ceil_div(g.m, most); };
   while (threads > 1 && items() < 3 * threads && most >= 2 * s.max_rows) most = round_up(most / 2, s.max_rows);
@@ -104,9 +110,11 @@ void cut_rows(State& s, int64_t lanes, int threads) {
   s.row_blocks = split.parts;
   s.block_rows = split.size(0);
   const int64_t last_width = round_up(g.n - (s.panels - 1) * s.width, lanes);
-  for (int fewer = 0; fewer < 2; ++fewer)
-    for (int last = 0; last < 2; ++last)
-      s.blocks[fewer][last] = k_blocks(g.k, lanes, std::max<int64_t>(s.block_rows - fewer, 1), last ? last_width : s.width);
+  for (int end = 0; end < 2; ++end)
+    for (int fewer = 0; fewer < 2; ++fewer)
+      for (int last = 0; last < 2; ++last)
+        s.blocks[end][fewer][last] = k_blocks(end ? g.k - (s.depths - 1) * s.depth : s.depth, lanes,
+                                              std::max<int64_t>(s.block_rows - fewer, 1), last ? last_width : s.width);
   s.a_bytes = round_up(s.block_rows * row_bytes, 64);
 }
 
@@ -142,7 +150,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.in_registers = match_add_clamp(params.matmul.epilogue, s.add_clamp) && place_extras(s);
     s.in_place = (s.g.out.col == 1 || s.g.n == 1) && call.outputs[0].dtype == DType::f32;
     cut_rows(s, kTable.lanes, call.threads);
-    if (!params.packed) s.b_bytes = round_up(s.g.k * s.width * 4, 64);
+    if (!params.packed) s.b_bytes = round_up(s.depth * s.width * 4, 64);
     if (!s.in_registers) s.region_bytes = kTilesAtOnce * s.max_rows * s.width * 12;
     s.thread_bytes = s.a_bytes + s.b_bytes + round_up(s.region_bytes, 64) + kTileScratchBytes;
     prepared.scratch_bytes = s.thread_bytes * call.threads;
@@ -166,44 +174,49 @@ class Worker {
 
   void run(int64_t begin, int64_t end) {
     const Split rows(g_.m, s_.block_rows);
-    int64_t packed = -1;
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t panel = item % s_.panels, block = item / s_.panels;
+    for (int64_t item = begin; item < end;) {
+      const int64_t block = item / s_.panels, part = block % s_.row_blocks;
+      const int64_t first_panel = item % s_.panels, last_panel = std::min(s_.panels, first_panel + end - item);
       batch_ = block / s_.row_blocks;
-      const int64_t part = block % s_.row_blocks, first = rows.begin(part), count = rows.size(part);
-      if (packed != block) {
-        const float* a = call_.inputs[0].as<const float>() + g_.offset(g_.a, batch_) + first * g_.a.row;
-        kTable.pack_a(a, g_.a.row, g_.a.col, count, g_.k, packed_a_, count * kTable.lanes);
-        packed = block;
+      for (depth_ = 0; depth_ < s_.depths; ++depth_) {
+        k_ = depth_ * s_.depth;
+        const int64_t first = rows.begin(part), count = rows.size(part), some = std::min(s_.depth, g_.k - k_);
+        const float* a = call_.inputs[0].as<const float>() + g_.offset(g_.a, batch_) + first * g_.a.row + k_ * g_.a.col;
+        kTable.pack_a(a, g_.a.row, g_.a.col, count, some, packed_a_, count * kTable.lanes);
+        for (int64_t panel = first_panel; panel < last_panel; ++panel) compute(panel, first, count);
       }
-      compute(panel, first, count);
+      item += last_panel - first_panel;
     }
   }
 
  private:
+  // One panel of b's columns by the rows whose a is packed, over one part of k.
   void compute(int64_t panel, int64_t first, int64_t count) {
     const int64_t column = panel * s_.width, columns = std::min(s_.width, g_.n - column);
+    vectors_ = ceil_div(columns, kTable.lanes);
+    const int64_t width = vectors_ * kTable.lanes, some = std::min(s_.depth, g_.k - k_);
     const float* b;
     if (params_.packed) {
-      b = call_.inputs[1].as<const float>() + panel * g_.k * s_.width;
+      b = call_.inputs[1].as<const float>() + panel * g_.k * s_.width + k_ * width;
     } else {
-      const float* from = call_.inputs[1].as<const float>() + g_.offset(g_.b, batch_) + column * g_.b.col;
-      kTable.pack_b(from, g_.b.row, g_.b.col, g_.k, columns, packed_b_, round_up(columns, kTable.lanes));
+      const float* from =
+          call_.inputs[1].as<const float>() + g_.offset(g_.b, batch_) + column * g_.b.col + k_ * g_.b.row;
+      kTable.pack_b(from, g_.b.row, g_.b.col, some, columns, packed_b_, width);
       b = packed_b_;
     }
-    vectors_ = ceil_div(columns, kTable.lanes);
+    last_ = depth_ + 1 == s_.depths;
     const Split tiles(count, s_.max_rows);
-    const auto& blocks = s_.blocks[count == s_.block_rows ? 0 : 1][panel + 1 == s_.panels ? 1 : 0];
+    const auto& blocks = s_.blocks[last_][count != s_.block_rows][panel + 1 == s_.panels];
     for (int64_t t = 0; t < tiles.parts; t += kTilesAtOnce) {
       const int64_t last = std::min(tiles.parts, t + kTilesAtOnce);
       const int64_t row = tiles.begin(t);
       for (int64_t i = t; i < last; ++i) {
         const char* next = params_.packed && i < s_.width / 4
-                               ? reinterpret_cast<const char*>(b + g_.k * s_.width) + i * (g_.k / 4) * 64
+                               ? reinterpret_cast<const char*>(b + g_.k * s_.width) + i * (some / 4) * 64
                                : nullptr;
         tile(b, blocks, tiles.begin(i), tiles.size(i), first, row, column, columns - (vectors_ - 1) * kTable.lanes, next);
       }
-      if (!s_.in_registers) finish(first + row, tiles.begin(last - 1) + tiles.size(last - 1) - row, column, columns);
+      if (last_ && !s_.in_registers) finish(first + row, tiles.begin(last - 1) + tiles.size(last - 1) - row, column, columns);
     }
   }
 
@@ -224,7 +237,8 @@ class Worker {
       t.c = reinterpret_cast<float*>(region_) + (at - region_row) * s_.width;
       t.c_row = s_.width;
     }
-    if (s_.in_registers) {
+    t.accumulate = depth_ > 0;
+    if (last_ && s_.in_registers) {
       if (s_.bias >= 0) t.bias = extra(s_.bias, first + at, column);
       if (s_.add >= 0) {
         t.add = extra(s_.add, first + at, column);
@@ -286,6 +300,8 @@ class Worker {
   const MatmulPackedParams& params_;
   const TileFunction tile_ = tile_function(kTable.lanes == 16 ? kAvx2 | kAvx512 : kAvx2);
   int64_t batch_ = 0, vectors_ = 0;
+  int64_t depth_ = 0, k_ = 0;  // part of k, where it begins
+  bool last_ = true;           // part of k
   float *packed_a_, *packed_b_;
   std::byte *region_, *tile_scratch_;
 };
