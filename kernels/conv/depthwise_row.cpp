@@ -5,11 +5,19 @@
 namespace tenon::TN_ISA {
 namespace {
 
-inline Vec finish(const DepthwiseRow& row, Vec sum, Mask mask) {
-  if (row.bias) sum = add(sum, row.lanes == kLanes ? load(row.bias) : load_masked(row.bias, mask));
-  if (row.bounded) sum = min(splat(row.high), max(splat(row.low), sum));
-  return row.lanes == kLanes ? sum : keep(sum, mask);
-}
+// Bias, bounds and the lanes that are channels, in registers; absent ones change nothing.
+struct Finish {
+  Vec bias, low, high;
+  Mask mask;
+
+  explicit inline Finish(const DepthwiseRow& row) {
+    mask = first_lanes(row.lanes);
+    bias = row.bias ? load_masked(row.bias, mask) : zero();
+    low = splat(row.bounded ? row.low : -__builtin_inff());
+    high = splat(row.bounded ? row.high : __builtin_inff());
+  }
+  inline Vec operator()(Vec sum) const { return keep(min(high, max(low, add(sum, bias))), mask); }
+};
 
 template <int kTaps, int kStride, int kOutputs>
 void run_fixed(const DepthwiseRow& row) {
@@ -35,9 +43,10 @@ void run_fixed(const DepthwiseRow& row) {
     x += row.row_step;
     w += kTaps * kLanes;
   }
-  const Mask mask = first_lanes(row.lanes);
+  const Finish finish(row);
+  float* y = row.y;
 #pragma GCC unroll 8
-  for (int t = 0; t < kOutputs; ++t) store(row.y + t * kLanes, finish(row, sum[t], mask));
+  for (int t = 0; t < kOutputs; ++t) store(y + t * kLanes, finish(sum[t]));
 }
 
 template <int kTaps, int kStride>
@@ -55,7 +64,7 @@ void fixed(const DepthwiseRow& row, int64_t outputs) {
 }
 
 void any(const DepthwiseRow& row, int64_t outputs) {
-  const Mask mask = first_lanes(row.lanes);
+  const Finish finish(row);
   for (int64_t t = 0; t < outputs; ++t) {
     const int64_t begin = row.begin + t * row.stride;
     Vec sum = zero();
@@ -65,7 +74,7 @@ void any(const DepthwiseRow& row, int64_t outputs) {
         if (column < 0 || column >= row.width) continue;
         sum = fma(load(row.w + (r * row.taps + k) * kLanes), load(row.x + r * row.row_step + column * kLanes), sum);
       }
-    store(row.y + t * kLanes, finish(row, sum, mask));
+    store(row.y + t * kLanes, finish(sum));
   }
 }
 
