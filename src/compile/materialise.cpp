@@ -60,12 +60,16 @@ class Materialiser {
       for (const Pack& pack : candidate->packs) {
         TN_ASSIGN(inputs[pack.input], packed(node.inputs[pack.input], pack));
       }
-    TN_ASSIGN(std::vector<ValueId> outputs, patch_->add_many(*node.op, inputs, node.attrs, node.outputs.size()));
+    std::vector<TensorType> types;
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+      types.push_back(out_.graph.value(node.outputs[i]).type);
+      if (candidate) types.back().format = candidate->outputs[i];
+    }
+    TN_ASSIGN(std::vector<ValueId> outputs, patch_->add_typed(*node.op, inputs, node.attrs, std::move(types)));
     NodeId made = patch_->added().back();
     out_.chosen_from[made] = id;
     for (size_t i = 0; i < outputs.size(); ++i) {
       mapped_[node.outputs[i].index] = outputs[i];
-      if (candidate) set_format(outputs[i], candidate->outputs[i]);
       out_.graph.set_value_name(outputs[i], out_.graph.value(node.outputs[i]).name);
     }
     if (node.op->is_view) return {};

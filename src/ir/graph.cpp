@@ -205,6 +205,15 @@ Result<std::vector<ValueId>> Patch::add_many(const OpDef& op, std::vector<ValueI
   return results;
 }
 
+Result<std::vector<ValueId>> Patch::add_typed(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs,
+                                              std::vector<TensorType> outputs) {
+  TN_ASSIGN(NodeId id, graph_.make_node(&op, name_, std::move(inputs), outputs.size(), std::move(attrs), origins_));
+  added_.push_back(id);
+  std::vector<ValueId> results = graph_.node(id).outputs;
+  for (size_t i = 0; i < results.size(); ++i) graph_.set_value_type(results[i], std::move(outputs[i]));
+  return results;
+}
+
 Result<ValueId> Patch::add(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, std::string name) {
   TN_ASSIGN(std::vector<ValueId> outputs, add_many(op, std::move(inputs), std::move(attrs), 1, std::move(name)));
   return outputs[0];

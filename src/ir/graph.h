@@ -145,6 +145,9 @@ class Patch {
   Result<std::vector<ValueId>> add_many(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, size_t outputs,
                                         std::string name = {});
   Result<ValueId> add(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs = {}, std::string name = {});
+  // A node whose output types are known: packed operands tell infer nothing.
+  Result<std::vector<ValueId>> add_typed(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs,
+                                         std::vector<TensorType> outputs);
   // A constant that no user can refit.
   ValueId constant(TensorType type, std::span<const std::byte> bytes, std::string name = {});
   ValueId constant_integers(const std::vector<int64_t>& values);        // i64[n]

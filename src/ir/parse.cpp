@@ -262,7 +262,7 @@ class Parser {
              std::vector<std::pair<std::string, TensorType>> outs, Attrs attrs) {
     TN_ASSIGN(NodeId id, graph_.add_node(&op, std::move(name), std::move(inputs), outs.size(), std::move(attrs), {}));
     Inferred inferred;
-    if (op.infer && graph_.level != Level::network) {
+    if (op.infer && graph_.level == Level::core) {
       auto result = op.infer(NodeView(graph_, graph_.node(id)));
       if (!result) return trail(std::move(result.error()), "at {}", print(graph_, id));
       inferred = std::move(*result);
@@ -271,7 +271,6 @@ class Parser {
       ValueId value = graph_.node(id).outputs[i];
       if (i < inferred.outputs.size()) {
         TensorType& known = inferred.outputs[i];
-        if (graph_.level == Level::chosen) known.format = outs[i].second.format;
         if (outs[i].second.dtype != DType::none && outs[i].second != known)
           return bad(fmt::format("%{} to be {}, as {} infers", outs[i].first, print(known), op.name));
         graph_.set_value_type(value, std::move(known));
