@@ -247,9 +247,24 @@ Dim min(const Dim& a, const Dim& b) {
   return nary(Dim::Op::min, a, b, [](int64_t x, int64_t y) { return std::min(x, y); });
 }
 
+namespace {
+
+// a is min(b, c) with a constant c above 1: the two can be broadcast only where they are equal, and then to b.
+bool is_clipped(const Dim& a, const Dim& b) {
+  if (a.constant_part() != 0 || a.terms().size() != 1 || a.terms()[0].factor != 1 || a.terms()[0].atoms.size() != 1)
+    return false;
+  const Dim::Atom& atom = *a.terms()[0].atoms[0];
+  return atom.op == Dim::Op::min && atom.args.size() == 2 && atom.args[0] == b && atom.args[1].is_constant() &&
+         atom.args[1].value() > 1;
+}
+
+}  // namespace
+
 std::optional<Dim> broadcast(const Dim& a, const Dim& b) {
   if (a == b || b.is(1)) return a;
   if (a.is(1)) return b;
+  if (is_clipped(a, b)) return b;
+  if (is_clipped(b, a)) return a;
   if (a.is_constant() && b.is_constant()) return std::nullopt;
   // A constant other than 1 can only be the result.
   if (a.is_constant()) return a;

@@ -57,10 +57,39 @@ Result<bool> merge_equal_operands(NodeView view, Patch& patch) {
   return true;
 }
 
+// pointwise(transpose(x), 2) is transpose(pointwise(x, 2)), and likewise for reshape: the computation moves up to
+// whatever made x, the movement down to whatever reads it.
+Result<bool> pointwise_of_movement(NodeView view, Patch& patch) {
+  const Node& node = view.node();
+  const Graph& graph = view.graph();
+  if (node.op != &kPointwise) return false;
+  size_t moved = node.inputs.size();
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (element_count(view.input(i).shape).is(1) && view.input(i).shape != view.output(0).shape) continue;
+    if (moved != node.inputs.size()) return false;
+    moved = i;
+  }
+  if (moved == node.inputs.size()) return false;
+  ValueId result = node.inputs[moved];
+  const Node* movement = graph.producer(result);
+  if (!movement || (movement->op != &kTranspose && movement->op != &kReshape) || graph.users(result).size() != 1 ||
+      graph.is_output(result))
+    return false;
+  std::vector<ValueId> inputs = node.inputs;
+  inputs[moved] = movement->inputs[0];
+  TN_ASSIGN(ValueId computed, patch.add(kPointwise, std::move(inputs), node.attrs));
+  if (patch.type(computed).shape != graph.value(movement->inputs[0]).type.shape) return false;
+  TN_ASSIGN(ValueId made, patch.add(*movement->op, {computed}, movement->attrs));
+  if (patch.type(made) != view.output(0)) return false;
+  patch.replace(node.outputs[0], made);
+  return true;
+}
+
 constexpr Rule kRules[] = {
     {"drop_identity_pointwise", drop_identity_pointwise},
     {"pointwise_of_expand", pointwise_of_expand},
     {"merge_equal_operands", merge_equal_operands},
+    {"pointwise_of_movement", pointwise_of_movement},
 };
 
 Status run(Graph& graph, const PassContext&) { return rewrite(graph, kRules); }

@@ -33,6 +33,8 @@ TEST(Dim, BroadcastKeepsWhatIsKnown) {
   Dim both = *broadcast(n, m);
   EXPECT_EQ(both, *broadcast(m, n));
   EXPECT_EQ(*broadcast(n, both), both);
+  // A slice of at most 512 positions, added to something of N: N wherever it can be added at all.
+  EXPECT_EQ(*broadcast(min(n, Dim(512)), n), n);
 }
 
 TEST(Dim, EvaluationFailsWhereNothingHolds) {
