@@ -22,7 +22,7 @@ using TileFunction = void (*)(const Program& program, const TileOperand* inputs,
 inline constexpr int64_t kTileScratchBytes = 64 << 10;
 
 // The best one that these features allow (CpuFeature bits); works for every program and type. f32 programs take a
-// vectorised path (transcendental functions within 2 units in the last place of float32 of the exact value, or as
+// vectorised path (transcendental functions within 2.5 units in the last place of float32 of the exact value, or as
 // said there), others a scalar one.
 TileFunction tile_function(uint32_t cpu_features);
 
