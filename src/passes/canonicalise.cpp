@@ -85,11 +85,44 @@ Result<bool> pointwise_of_movement(NodeView view, Patch& patch) {
   return true;
 }
 
+bool same_dims(const Shape& a, size_t a_begin, const Shape& b, size_t b_begin, size_t count) {
+  return std::equal(a.begin() + static_cast<int64_t>(a_begin), a.begin() + static_cast<int64_t>(a_begin + count),
+                    b.begin() + static_cast<int64_t>(b_begin));
+}
+
+// Leading dims merged, the others transposed, the leading dims split again: one transpose of the whole.
+Result<bool> transpose_of_merged_dims(NodeView view, Patch& patch) {
+  const Node& split = view.node();
+  const Graph& graph = view.graph();
+  if (split.op != &kReshape) return false;
+  const Node* transpose = graph.producer(split.inputs[0]);
+  if (!transpose || transpose->op != &kTranspose) return false;
+  const Node* merge = graph.producer(transpose->inputs[0]);
+  if (!merge || merge->op != &kReshape) return false;
+  const Shape& whole = graph.value(merge->inputs[0]).type.shape;
+  const Shape& merged = graph.value(transpose->inputs[0]).type.shape;
+  const Shape& moved = graph.value(split.inputs[0]).type.shape;
+  const Shape& out = view.output(0).shape;
+  std::vector<int64_t> perm = transpose->attrs.integers("perm");
+  if (perm.empty() || perm[0] != 0 || whole.size() <= merged.size() || out.size() != whole.size()) return false;
+  size_t lead = whole.size() - merged.size() + 1, rest = merged.size() - 1;
+  if (!same_dims(whole, lead, merged, 1, rest) || !same_dims(out, 0, whole, 0, lead) ||
+      !same_dims(out, lead, moved, 1, rest))
+    return false;
+  std::vector<int64_t> lifted;
+  for (size_t i = 0; i < lead; ++i) lifted.push_back(static_cast<int64_t>(i));
+  for (size_t i = 1; i < perm.size(); ++i) lifted.push_back(perm[i] + static_cast<int64_t>(lead) - 1);
+  TN_ASSIGN(ValueId made, patch.add(kTranspose, {merge->inputs[0]}, {{"perm", std::move(lifted)}}));
+  patch.replace(split.outputs[0], made);
+  return true;
+}
+
 constexpr Rule kRules[] = {
     {"drop_identity_pointwise", drop_identity_pointwise},
     {"pointwise_of_expand", pointwise_of_expand},
     {"merge_equal_operands", merge_equal_operands},
     {"pointwise_of_movement", pointwise_of_movement},
+    {"transpose_of_merged_dims", transpose_of_merged_dims},
 };
 
 Status run(Graph& graph, const PassContext&) { return rewrite(graph, kRules); }
