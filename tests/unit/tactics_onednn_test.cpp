@@ -161,7 +161,7 @@ TEST(OnednnTactics, Matmul) {
 
 TEST(OnednnTactics, Pool) {
   const Parsed p = parse("input %x: f32[N,24,H,H] \"x\"\n"
-                         "%y: f32[N,24,floordiv(H + 1, 2),floordiv(H + 1, 2)] = pool(%x) {kernel = i[3, 3], kind = \"max\", pads = [1, 1, 1, 1], strides = i[2, 2]} @\"p\"\n"
+                         "%y: f32[N,24,floordiv(H - 1, 2) + 1,floordiv(H - 1, 2) + 1] = pool(%x) {kernel = i[3, 3], kind = \"max\", pads = [1, 1, 1, 1], strides = i[2, 2]} @\"p\"\n"
                          "output %y \"y\"");
   const Claim c = claim("onednn_pool", p);
   EXPECT_EQ(c.candidates.size(), 3u) << c.refusal;
