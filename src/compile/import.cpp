@@ -120,6 +120,7 @@ class Importer {
     add_inputs(scope);
     add_nodes(model_.graph.nodes, scope);
     add_outputs(scope);
+    report_unsupported();
     TN_TRY(problems_.status());
     return std::move(graph_);
   }
@@ -365,7 +366,7 @@ class Importer {
     int64_t version = opset_version(node, index, scope);
     if (version < 0) return;
     auto row = require_onnx_row(node.domain, node.op_type, version);
-    if (!row) return problems_.add(row.error(), where(node, index, scope));
+    if (!row) return add_unsupported(row.error(), node, index, scope);
     for (const char* own : {"domain", "op_type", "version"})
       if (attrs.has(own))
         problems_.add(Code::unsupported, "{}: an attribute named {} is not supported",
@@ -385,6 +386,19 @@ class Importer {
       graph_.set_value_name(value, scope.prefix + std::string(node.outputs[i]));
       scope.names[node.outputs[i]].value = value;
     }
+  }
+
+  // Said once per operator, with the number of nodes.
+  void add_unsupported(const Error& error, const onnx::NodeView& node, size_t index, const Scope& scope) {
+    Unsupported& entry = unsupported_[error.message];
+    if (entry.nodes++ > 0) return;
+    entry.code = error.code;
+    entry.first = where(node, index, scope);
+  }
+  void report_unsupported() {
+    for (const auto& [message, entry] : unsupported_)
+      problems_.add(entry.code, "{}: {}{}", entry.first, message,
+                    entry.nodes > 1 ? fmt::format(" (nor are {} more such nodes)", entry.nodes - 1) : "");
   }
 
   // The version of the op set that the node's operator belongs to; -1 after reporting that there is none.
@@ -484,7 +498,7 @@ class Importer {
                            f.inputs.size(), f.outputs.size());
     // What is wrong with a function's body is said at the first call.
     if (faulty_.count(&f)) return;
-    size_t problems_before = problems_.count();
+    size_t problems_before = problems_.count() + unsupported_.size();
     Scope inner;
     inner.opsets = f.opsets;
     inner.function = &f;
@@ -523,7 +537,7 @@ class Importer {
       if (it->second.node >= 0 && value.valid())
         graph_.set_value_name(value, outer.prefix + std::string(node.outputs[i]));
     }
-    if (problems_.count() != problems_before) faulty_.insert(&f);
+    if (problems_.count() + unsupported_.size() != problems_before) faulty_.insert(&f);
   }
 
   const onnx::ModelView& model_;
@@ -533,6 +547,12 @@ class Importer {
   Symbols symbols_;
   std::map<FunctionKey, const onnx::FunctionView*> functions_;
   std::unordered_map<const onnx::TensorView*, std::shared_ptr<const Constant>> attribute_tensors_;
+  struct Unsupported {
+    Code code = Code::unsupported;
+    std::string first;
+    size_t nodes = 0;
+  };
+  std::map<std::string, Unsupported> unsupported_;  // by message
   std::unordered_set<const onnx::FunctionView*> faulty_;
   int64_t node_count_ = 0;
 };

@@ -120,12 +120,19 @@ TEST(Import, AllProblemsAtOnce) {
   EXPECT_HAS(text, "imports no op set of domain 'org.example'");
   // At most fifty lines.
   Message many = base_graph();
-  for (int i = 0; i < 80; ++i) many.message(1, node("Nonsense", {"x"}, {"o" + std::to_string(i)}));
+  for (int i = 0; i < 80; ++i) many.message(1, node("MatMul", {"lost", "w"}, {"o" + std::to_string(i)}));
   many.message(1, node("MatMul", {"x", "w"}, {"y"}));
   auto failed = import(model(many));
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().trail.size(), 51u);
   EXPECT_EQ(failed.error().trail.back(), "and 30 more");
+  // An operator that is not supported is said once.
+  Message nonsense = base_graph();
+  for (int i = 0; i < 80; ++i) nonsense.message(1, node("Nonsense", {"x"}, {"o" + std::to_string(i)}));
+  nonsense.message(1, node("MatMul", {"x", "w"}, {"y"}));
+  text = problem(model(nonsense));
+  EXPECT_HAS(text, "node 'Nonsense_0' (Nonsense, graph/node[0], byte ");
+  EXPECT_HAS(text, "79 more such nodes");
 }
 
 TEST(Import, Opsets) {
