@@ -36,40 +36,18 @@ Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_
 
 bool BlockedEpilogue::bounded() const { return add_clamp.low != -HUGE_VALF || add_clamp.high != HUGE_VALF; }
 
-namespace {
-
-Status place(const Arg& extra, const Arg& out, BlockedExtra& placed) {
-  placed = {};
-  if (extra.format == out.format && extra.rank == out.rank && std::equal(out.dims, out.dims + out.rank, extra.dims)) {
-    placed.full = true;
-    return {};
-  }
-  BroadcastStrides strides;
-  TN_TRY(broadcast_strides(extra, out.shape(), "extra operand", strides));
-  for (int i = 2; i < out.rank; ++i)
-    if (strides.at[i] != 0)
-      return fail(Code::invalid_plan,
-                  "extra operand {} must lie as the output {} does or have one value per channel", describe(extra),
-                  describe(out));
-  placed.batch_step = strides.at[0];
-  placed.channel_step = strides.at[1];
-  return {};
-}
-
-}  // namespace
-
 Status blocked_epilogue(const Program& program, std::span<const Arg> extras, const Arg& out, bool has_bias,
                         BlockedEpilogue& e) {
   TN_TRY(check_epilogue(program, DType::f32, extras, out));
   TN_TRY(expect_type(out, DType::f32, "output"));
-  for (size_t i = 0; i < extras.size(); ++i) TN_TRY(place(extras[i], out, e.extra[i]));
+  for (size_t i = 0; i < extras.size(); ++i) TN_TRY(place_operand(extras[i], out, "extra operand", e.extra[i]));
   e.in_registers = match_add_clamp(program, e.add_clamp);
   for (int i = 0; e.in_registers && i < e.add_clamp.adds; ++i) {
     const int which = e.add_clamp.extra[i];
-    const BlockedExtra& extra = e.extra[which];
+    const BlockedOperand& extra = e.extra[which];
     if (extra.full && e.add < 0)
       e.add = which;
-    else if (!extra.full && extra.channel_step == 1 && extra.batch_step == 0 && !has_bias && e.bias < 0 && e.add < 0)
+    else if (!extra.full && extra.channel_step == 1 && extra.item_step == 0 && !has_bias && e.bias < 0 && e.add < 0)
       e.bias = which;
     else
       e.in_registers = false;
@@ -89,10 +67,8 @@ void run_blocked_program(const BlockedEpilogue& epilogue, const Program& program
   bool flat = columns == lanes;
   for (int i = 1; i < program.inputs; ++i) {
     const Arg& arg = inputs[static_cast<size_t>(i) + 2];
-    const BlockedExtra& extra = epilogue.extra[i - 1];
-    const int64_t offset = extra.full ? at : item * extra.batch_step + channel * extra.channel_step;
-    const auto size = static_cast<int64_t>(size_of(arg.dtype));
-    operands[i] = {arg.as<const std::byte>() + offset * size, extra.full ? lanes : 0, extra.full ? 1 : extra.channel_step};
+    const BlockedOperand& extra = epilogue.extra[i - 1];
+    operands[i] = tile_operand(extra, arg, item, channel, at, lanes);
     flat &= extra.full || extra.channel_step == 0;
   }
   // Where every operand is dense or one value, the rows are one.

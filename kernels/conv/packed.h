@@ -1,6 +1,7 @@
 // What the kernels with packed weights share: the weight's dims and the epilogue.
 #pragma once
 
+#include "common/blocked_operand.h"
 #include "common/epilogue.h"
 #include "conv/geometry.h"
 #include "conv/layout.h"
@@ -10,18 +11,12 @@ namespace tenon {
 // The weight's dims before packing, as an argument without data. The blob must have exactly its size.
 Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_t lanes, const Arg& blob, Arg& w);
 
-// An extra operand of a blocked output: lies as the output does, or has one value per channel (or one at all).
-struct BlockedExtra {
-  bool full = false;
-  int64_t batch_step = 0, channel_step = 0;  // of those that are not full, in elements
-};
-
 // The epilogue of a convolution with a blocked f32 output.
 struct BlockedEpilogue {
   AddClamp add_clamp;
   bool in_registers = false;           // add_clamp with at most one vector of channels and one full operand
   int bias = -1, add = -1;             // which extras those are; -1: none
-  BlockedExtra extra[kMaxProgramInputs];
+  BlockedOperand extra[kMaxProgramInputs];
   bool bounded() const;
 };
 
