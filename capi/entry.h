@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "objects.h"
 
 namespace tenon::capi {
@@ -37,9 +38,6 @@ tl::unexpected<Error> fail_with(std::shared_ptr<ErrorObject> callback_error);
 tn_error_t make_error(Error error, std::shared_ptr<ErrorObject> callback_error) noexcept;
 tn_error_t out_of_memory_error() noexcept;
 tn_error_t internal_error() noexcept;  // for an exception that nobody expected
-
-// Invalid bytes become U+FFFD, so that a binding can decode what it is given.
-std::string valid_utf8(std::string_view text);
 
 template <class Handle>
 using ObjectPtr = std::shared_ptr<typename ObjectOf<Handle>::type>;

@@ -1,7 +1,6 @@
 #include "tenon/network.h"
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.h"
 #include "entry.h"
 #include "ir/op_def.h"
 
@@ -59,8 +58,6 @@ tn_network_t new_network(Graph graph, std::shared_ptr<const void> owner) {
   return new_handle<tn_network_t>(std::move(network));
 }
 
-using Json = nlohmann::ordered_json;
-
 Json type_json(std::string_view name, const TensorType& type) {
   Json out = {{"name", std::string(name)}};
   if (type.dtype == DType::none) return out;
@@ -107,7 +104,7 @@ std::string network_json(const Graph& graph) {
   out["outputs"] = std::move(outputs);
   out["weights"] = std::move(weights);
   out["nodes"] = std::move(nodes);
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return out.dump(2) + "\n";
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ typedef struct tn_allocator *tn_allocator_t;
  * tn_allocator_callbacks_init().
  */
 typedef struct tn_allocator_callbacks {
-  size_t struct_size;  /**< of the structure that the caller was compiled with */
+  size_t struct_size;  /**< of the caller's structure; if it is wrong, nothing else is read */
   void *user_data;     /**< first argument of every function */
   /**
    * Gives `size` > 0 bytes at a multiple of `alignment`, a power of two, in `*out_memory`. Contents are

@@ -20,7 +20,7 @@ typedef struct tn_builder_config *tn_builder_config_t;
  * tn_progress_callbacks_init().
  */
 typedef struct tn_progress_callbacks {
-  size_t struct_size;  /**< of the structure that the caller was compiled with */
+  size_t struct_size;  /**< of the caller's structure; if it is wrong, nothing else is read */
   void *user_data;     /**< first argument of every function */
   /**
    * `phase` names what is being done; `fraction` is how much of the whole build is done, in [0, 1], and never

@@ -28,7 +28,7 @@ typedef struct tn_execution_context *tn_execution_context_t;
  * tn_profiler_callbacks_init().
  */
 typedef struct tn_profiler_callbacks {
-  size_t struct_size;  /**< of the structure that the caller was compiled with */
+  size_t struct_size;  /**< of the caller's structure; if it is wrong, nothing else is read */
   void *user_data;     /**< first argument of every function */
   /**
    * Layer `index` of the context's profile took `microseconds`. `name` is the layer's; `kernel` is what

@@ -29,7 +29,7 @@ TN_ENUM(tn_severity) {
  * tn_logger_callbacks_init().
  */
 typedef struct tn_logger_callbacks {
-  size_t struct_size;  /**< of the structure that the caller was compiled with */
+  size_t struct_size;  /**< of the caller's structure; if it is wrong, nothing else is read */
   void *user_data;     /**< first argument of every function */
   /**
    * Takes one message: UTF-8, terminated, without a line break at its end, borrowed for the call. Called on

@@ -1,11 +1,9 @@
 #include "compile/report.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace tenon {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json timing(const Considered& considered) {
   if (!considered.failure.empty()) return {{"dropped", considered.failure}};
@@ -94,7 +92,7 @@ std::string write_report(const ReportInput& input) {
                  {"pins", input.plan.pins.size()}};
   for (const plan::Profile& profile : input.plan.profiles)
     out["plan"]["regions"].push_back({{"steps", profile.region.steps.size()}, {"arena_bytes", profile.region.arena_bytes}});
-  return out.dump(1, ' ', false, Json::error_handler_t::replace);
+  return out.dump(1);
 }
 
 }  // namespace tenon

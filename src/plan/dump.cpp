@@ -1,13 +1,10 @@
-#include <nlohmann/json.hpp>
-
 #include "base/cpu.h"
 #include "base/hash.h"
+#include "base/json.h"
 #include "plan/serialize.h"
 
 namespace tenon::plan {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string operand(const Plan& plan, uint32_t index);
 
@@ -116,11 +113,6 @@ Json refit_json(const Plan& plan) {
   return {{"sources", std::move(sources)}, {"programs", std::move(programs)}, {"pins", std::move(pins)}};
 }
 
-// Names come from a file and need not be UTF-8.
-std::string to_text(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, nlohmann::detail::error_handler_t::replace);
-}
-
 Json plan_json(const Plan& plan) {
   Json out = {{"network", plan.network},
               {"target", {{"device", plan.target.device},
@@ -145,14 +137,17 @@ Json plan_json(const Plan& plan) {
 // One line per scalar and per object of scalars: "profiles.0.steps.3  kernel=… inputs=[0,1]".
 void flatten(const Json& json, const std::string& path, std::string& out) {
   auto is_leaf = [](const Json& j) {
-    return !j.is_structured() || std::none_of(j.begin(), j.end(), [](const Json& item) { return item.is_structured(); });
+    auto structured = [](const Json& item) { return item.is_structured(); };
+    auto structured_member = [](const auto& member) { return member.second.is_structured(); };
+    if (j.is_array()) return std::none_of(j.elements().begin(), j.elements().end(), structured);
+    return !j.is_object() || std::none_of(j.items().begin(), j.items().end(), structured_member);
   };
-  auto leaf_text = [](const Json& j) { return j.is_string() ? j.get<std::string>() : to_text(j, -1); };
+  auto leaf_text = [](const Json& j) { return j.is_string() ? j.text() : j.dump(); };
   if (!json.is_object() || json.empty()) {
     if (is_leaf(json)) {
       out += path + "  " + leaf_text(json) + "\n";
     } else {
-      for (size_t i = 0; i < json.size(); ++i) flatten(json[i], fmt::format("{}.{}", path, i), out);
+      for (size_t i = 0; i < json.size(); ++i) flatten(json.elements()[i], fmt::format("{}.{}", path, i), out);
     }
     return;
   }
@@ -173,6 +168,6 @@ std::string dump(const Plan& plan) {
   return out;
 }
 
-std::string dump_json(const Plan& plan) { return to_text(plan_json(plan), 2); }
+std::string dump_json(const Plan& plan) { return plan_json(plan).dump(2); }
 
 }  // namespace tenon::plan

@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""The C API from outside: headers, exported symbols, misuse, the installed library.
+
+    tests/abi/run.py --build DIR [--canary] [headers|symbols|misuse|installed ...]
+
+`--canary` plants a fault for every check and demands that it is found.
+"""
+import argparse
+import itertools
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "capi"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import headers as public  # noqa: E402
+import misuse  # noqa: E402
+
+WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
+C_COMPILERS = {"gcc": "gcc", "clang": "clang-14"}
+CPP_COMPILERS = {"gcc": "g++", "clang": "clang++-14"}
+
+
+class Report:
+    def __init__(self):
+        self.passed, self.failures, self.skips = 0, [], []
+
+    def check(self, good, name, detail=""):
+        if good:
+            self.passed += 1
+        else:
+            self.failures.append(name)
+            print(f"FAILED {name}" + (f"\n{detail}" if detail else ""), flush=True)
+
+    def skip(self, name, reason):
+        self.skips.append(name)
+        print(f"SKIPPED {name}: {reason}")
+
+
+def run(command, **kwargs):
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, **kwargs)
+
+
+def found(compilers, report, what):
+    there = {name: program for name, program in compilers.items() if shutil.which(program)}
+    for name in compilers.keys() - there.keys():
+        report.skip(f"headers: {what} with {name}", f"{compilers[name]} is not installed")
+    return there
+
+
+# --- headers compile alone and twice, in every standard ------------------------------------------------------------
+def check_headers(report, include=ROOT / "include", quick=False):
+    c = [(p, f"-std={s}", "c") for p, s in itertools.product(found(C_COMPILERS, report, "C").values(),
+                                                            ["c99"] if quick else ["c99", "c11", "c17"])]
+    cpp = [(p, f"-std={s}", "c++") for p, s in itertools.product(
+        found(CPP_COMPILERS, report, "C++").values(), ["c++11"] if quick else ["c++11", "c++14", "c++17", "c++20"])]
+    jobs = []
+    for header in sorted((include / "tenon").iterdir()):
+        if header.suffix not in (".h", ".hpp"):
+            continue
+        for program, standard, language in c + cpp:
+            if header.suffix == ".hpp" and (language == "c" or standard in ("-std=c++11", "-std=c++14")):
+                continue
+            jobs.append((header.name, program, standard, language))
+
+    def compile_one(job):
+        name, program, standard, language = job
+        source = f'#include "tenon/{name}"\n#include "tenon/{name}"\nint tn_nothing(void);\nint tn_nothing(void) {{ return 0; }}\n'
+        return job, run([program, standard, *WARNINGS, "-I", include, "-x", language, "-fsyntax-only", "-"], input=source)
+
+    with ThreadPoolExecutor(2) as pool:
+        for (name, program, standard, _), done in pool.map(compile_one, jobs):
+            report.check(done.returncode == 0, f"headers: {name} with {program} {standard}", done.stderr[:1500])
+
+
+# --- declared = exported = version script = used by the C++ header -------------------------------------------------
+def exported(library):
+    done = run(["nm", "-D", "--defined-only", library])
+    names = {line.split()[-1].split("@")[0] for line in done.stdout.splitlines()}
+    return {n for n in names if not re.fullmatch(r"TENON_\d+", n)}
+
+
+def check_symbols(report, build, include=ROOT / "include" / "tenon", library=None):
+    try:
+        headers = public.Headers(include)
+    except public.GrammarError as error:
+        report.check(False, f"symbols: the headers' grammar: {error}")
+        return
+    report.check(True, "grammar")
+    declared = {f.name for f in headers.functions}
+    library = library or build / "libtenon.so"
+    symbols = exported(library)
+    report.check(declared <= symbols, f"symbols: declared but not exported: {sorted(declared - symbols)}")
+    report.check(symbols <= declared, f"symbols: exported but not declared: {sorted(symbols - declared)}")
+    listed = (ROOT / "capi" / "tenon.map").read_text()
+    report.check(listed == public.version_script(headers),
+                 "symbols: capi/tenon.map is not what capi/headers.py --map writes")
+    wrapper = (include / "tenon.hpp").read_text()
+    for name in sorted(declared):
+        report.check(re.search(rf"\b{name}\b", wrapper) is not None, f"symbols: tenon.hpp does not use {name}")
+    soname = re.search(r"SONAME.*\[(.*)\]", run(["readelf", "-d", library]).stdout)
+    report.check(soname is not None and soname.group(1) == "libtenon.so.0", f"symbols: soname is {soname and soname.group(1)}")
+
+
+# --- every function with every wrong argument -----------------------------------------------------------------------
+def check_misuse(report, build, extra_source=None):
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        misuse.write(folder / "misuse_calls.inc")
+        sources = [ROOT / "tests" / "abi" / "misuse.c"] + ([extra_source] if extra_source else [])
+        done = run(["gcc", "-std=gnu11", "-O0", "-I", ROOT / "include", "-I", ROOT / "tests", "-I", folder, *sources, "-o",
+                    folder / "misuse", "-L", build, "-ltenon", f"-Wl,-rpath,{build}"])
+        report.check(done.returncode == 0, "misuse: the generated calls compile", done.stderr[:3000])
+        if done.returncode:
+            return
+        done = run([folder / "misuse"], timeout=1800)
+        closing = re.search(r"^(\d+) passed, (\d+) failed", done.stdout, re.M)
+        if not closing:
+            report.check(False, "misuse: the program ended early", done.stdout[-2000:] + done.stderr[-2000:])
+            return
+        report.passed += int(closing.group(1))
+        for line in re.findall(r"^FAILED (.*)$", done.stdout, re.M):
+            report.check(False, line)
+
+
+# --- a user's program against the installed library ----------------------------------------------------------------
+CMAKE = """cmake_minimum_required(VERSION 3.16)
+project(consumer LANGUAGES C CXX)
+find_package(Tenon 0.1 REQUIRED)
+add_executable(classify_c {c})
+target_link_libraries(classify_c PRIVATE tenon::tenon)
+add_executable(classify_cpp {cpp})
+target_compile_features(classify_cpp PRIVATE cxx_std_17)
+target_link_libraries(classify_cpp PRIVATE tenon::tenon)
+add_executable(classify_static {c})
+target_link_libraries(classify_static PRIVATE tenon::tenon_static)
+"""
+
+
+def write_model(folder):
+    """The network of test_model.h as a file."""
+    text = (ROOT / "tests" / "support" / "test_model.h").read_text()
+    numbers = re.search(r"test_model\[\] = \{(.*?)\}", text, re.S).group(1)
+    path = folder / "model.onnx"
+    path.write_bytes(bytes(int(n) for n in numbers.split(",")))
+    return path
+
+
+def check_installed(report, build, sabotage=None):
+    c, cpp = ROOT / "examples" / "c" / "classify.c", ROOT / "examples" / "cpp" / "classify.cpp"
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        prefix = folder / "prefix"
+        meson = pathlib.Path(sys.executable).with_name("meson")
+        done = run([meson, "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", folder / "stage"])
+        report.check(done.returncode == 0, "installed: meson install", done.stdout[-1500:] + done.stderr[-1500:])
+        if done.returncode:
+            return
+        # The files must work wherever they are: the stage's prefix is moved.
+        stage = next(p for p in (folder / "stage").rglob("include") if (p / "tenon").is_dir()).parent
+        shutil.move(stage, prefix)
+        if sabotage:
+            sabotage(prefix)
+        pc = next(prefix.rglob("tenon.pc"))
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(pc.parent), "LD_LIBRARY_PATH": str(pc.parent.parent)}
+        model = write_model(folder)
+        outputs = {}
+
+        def try_program(name, command):
+            done = run(command, env=environment, timeout=300)
+            best = re.findall(r"^class \d+: \S+$", done.stdout, re.M)
+            report.check(done.returncode == 0 and len(best) == 3, f"installed: {name} runs", done.stdout + done.stderr)
+            outputs[name] = best
+
+        for name, compiler, source in (("classify.c", ["gcc", "-std=c99"], c), ("classify.cpp", ["g++", "-std=c++17"], cpp)):
+            flags = run(["pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", "tenon"], env=environment)
+            program = folder / name.replace(".", "_")
+            done = run([*compiler, *WARNINGS, source, "-o", program, *flags.stdout.split()])
+            report.check(done.returncode == 0, f"installed: {name} compiles with pkg-config", flags.stderr + done.stderr)
+            if done.returncode == 0:
+                try_program(name, [program, model])
+        version = run(["pkg-config", "--modversion", "tenon"], env=environment).stdout.strip()
+        report.check(f'"{version}"' in (prefix / "include" / "tenon" / "version.h").read_text(),
+                     f"installed: pkg-config says version {version}")
+        if shutil.which("cmake"):
+            (folder / "cmake").mkdir()
+            (folder / "cmake" / "CMakeLists.txt").write_text(CMAKE.format(c=c, cpp=cpp))
+            done = run(["cmake", "-S", folder / "cmake", "-B", folder / "cmake" / "build", f"-DCMAKE_PREFIX_PATH={prefix}",
+                        "-DCMAKE_BUILD_TYPE=Release"])
+            built = run(["cmake", "--build", folder / "cmake" / "build"]) if done.returncode == 0 else done
+            report.check(built.returncode == 0, "installed: a CMake project finds and links Tenon",
+                         done.stderr[-1500:] + built.stdout[-1500:] + built.stderr[-1500:])
+            if built.returncode == 0:
+                for name in ("classify_c", "classify_cpp", "classify_static"):
+                    try_program(f"CMake's {name}", [folder / "cmake" / "build" / name, model])
+        else:
+            report.skip("installed: CMake", "cmake is not installed")
+        same = {tuple(v) for k, v in outputs.items() if "cpp" not in k}
+        report.check(len(same) == 1, f"installed: the C programs agree: {outputs}")
+
+
+# --- planted faults --------------------------------------------------------------------------------------------------
+def canaries(build):
+    """Each check with a fault of its own; returns the checks that did not find theirs."""
+    blind = []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+
+        def planted(name, check):
+            report = Report()
+            print(f"-- a planted fault for {name}:")
+            check(report)
+            if not report.failures:
+                blind.append(name)
+
+        include = folder / "include"
+        shutil.copytree(ROOT / "include", include)
+        blob = include / "tenon" / "blob.h"
+        good = blob.read_text()
+        blob.write_text(good.replace('#include "tenon/error.h"', ""))
+        planted("headers", lambda report: check_headers(report, include, quick=True))
+        blob.write_text(good + "\nTN_BEGIN_DECLS\n/** Nobody wrote its body. */\nTN_API TN_SINCE(0, 1) void "
+                        "tn_blob_destroy_all(void) TN_NOEXCEPT;\nTN_END_DECLS\n")
+        planted("symbols", lambda report: check_symbols(report, build, include / "tenon"))
+        blob.write_text(good.replace("tn_blob_save(", "tn_blob_persist("))
+        planted("the grammar", lambda report: check_symbols(report, build, include / "tenon"))
+        # A function that takes bad handles for good ones, before the library's.
+        careless = folder / "careless.c"
+        careless.write_text('#include "tenon/tenon.h"\ntn_error_t tn_blob_get_data(tn_blob_t blob, const void **out_data, '
+                            "size_t *out_size) { *out_data = *(void **)blob; *out_size = 1; return NULL; }\n")
+        planted("misuse", lambda report: check_misuse(report, build, careless))
+        planted("the installed library",
+                lambda report: check_installed(report, build, lambda prefix: (prefix / "include/tenon/types.h").unlink()))
+    return blind
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("--canary", action="store_true")
+    parser.add_argument("checks", nargs="*", choices=[[], "headers", "symbols", "misuse", "installed"])
+    arguments = parser.parse_args()
+    build = arguments.build.resolve()
+    if arguments.canary:
+        blind = canaries(build)
+        if blind:
+            print(f"checks that miss their fault: {', '.join(blind)}\n0 passed, 0 failed, 0 skipped")
+            return 0
+        print("FAILED every planted fault was found\n0 passed, 1 failed, 0 skipped")
+        return 1
+    report = Report()
+    wanted = arguments.checks or ["headers", "symbols", "misuse", "installed"]
+    if "headers" in wanted:
+        check_headers(report)
+    if "symbols" in wanted:
+        check_symbols(report, build)
+    if "misuse" in wanted:
+        check_misuse(report, build)
+    if "installed" in wanted:
+        check_installed(report, build)
+    print(f"{report.passed} passed, {len(report.failures)} failed, {len(report.skips)} skipped")
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
