@@ -69,6 +69,11 @@ constexpr Option kOptions[] = {
        config.forced_tactic = value;
        return {};
      }},
+    {"check_passes",
+     [](BuildConfig& config, std::string_view value) -> Status {
+       config.check_passes = value == "1";
+       return {};
+     }},
     {"timer", set_timer},
     {"mask_cpu", set_mask},
 };

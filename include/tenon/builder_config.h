@@ -152,6 +152,7 @@ tn_builder_config_get_onednn_enabled(tn_builder_config_t config, TN_OUT int32_t 
  * | `force_tactic`    | the tactic that every node it can compute must take |
  * | `timer`           | `real`, or `fake`: costs from a model, the same in every run, for tests |
  * | `mask_cpu`        | instruction sets that the plan must not use, with commas: `avx512`, `amx`, … |
+ * | `check_passes`    | `1`: after every pass the graph's text must survive printing and parsing; for tests |
  *
  * @param config  The configuration.
  * @param key     One of the keys above.

@@ -6,6 +6,7 @@
 #include "base/cpu.h"
 #include "compile/lower.h"
 #include "compile/report.h"
+#include "ops/ops.h"
 #include "passes/passes.h"
 #include "passes/static_values.h"
 #include "plan/serialize.h"
@@ -78,8 +79,17 @@ class Build {
 
   Status check(std::string_view pass, const Graph& graph) const {
     if (auto status = verify(graph); !status) return trail(std::move(status.error()), "after pass {}", pass);
+    if (config_.check_passes) TN_TRY(round_trip(pass, graph));
     if (config_.after_pass) TN_TRY(config_.after_pass(pass, graph));
     return {};
+  }
+
+  Status round_trip(std::string_view pass, const Graph& graph) const {
+    std::string once = print(graph);
+    auto again = parse_graph(once, find_op);
+    if (!again) return trail(std::move(again.error()), "the text after pass {} does not parse", pass);
+    if (print(*again) == once) return {};
+    return fail(Code::internal, "the text after pass {} changes when it is parsed", pass);
   }
 
   Status run_passes() {

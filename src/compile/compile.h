@@ -37,6 +37,8 @@ struct BuildConfig {
   std::set<std::string, std::less<>> disabled_passes;
   std::set<std::string, std::less<>> disabled_tactics;  // names; the reference tactic cannot be disabled
   std::string forced_tactic;                      // every node it claims must take it; "" for none
+  // After every pass: print, parse and print again must give the same text. (The verifier runs in any case.)
+  bool check_passes = false;
   uint32_t masked_cpu_features = 0;               // CpuFeature bits that the plan must not use
   Limits limits;
   // Phase name, fraction done in [0, 1]; returns false to cancel. Called on the building thread.

@@ -92,7 +92,7 @@ def statistics_of(name):
     import tenon_ctypes as tenon
     # A fixed target: statistics must not depend on how many processors or which instruction sets a machine has.
     built = tenon.build(zoo.path(name), [zoo.profile(name)], threads=2, timer="fake", onednn=False,
-                        options={"mask_cpu": "avx512"})
+                        options={"mask_cpu": "avx512", "check_passes": "1"})
     profile = tenon.inspect(built.plan, as_json=True)["profiles"][0]
     kernels = [step["kernel"] for step in profile["steps"]]
     return {"steps": len(kernels), "arena_bytes": profile["arena_bytes"],
