@@ -99,9 +99,10 @@ Result<Bytes> Graph::pin(ValueId id, std::string_view reason) {
   bool exact = is_integer(constant.type.dtype) || constant.type.dtype == DType::boolean ||
                constant.type.dtype == DType::string;
   Dim count = element_count(constant.type.shape);
-  if (!exact && !count.is(1))
-    return fail(Code::unsupported, "the value of {} ({}) decides the graph's form; only integers and single elements may",
-                pinned.name, print(constant.type));
+  constexpr int64_t kMostFloats = 16;
+  if (!exact && !(count.is_constant() && count.value() <= kMostFloats))
+    return fail(Code::unsupported, "the value of {} ({}) decides the graph's form; only integers and up to {} floats may",
+                pinned.name, print(constant.type), kMostFloats);
   if (constant.bytes.view.empty() && !count.is(0))
     return fail(Code::unsupported, "the value of {} is not known", pinned.name);
   if (!constant.refit_name.empty()) {

@@ -110,8 +110,8 @@ class Graph {
     values_[id.index].content = std::move(content);
   }
 
-  // Reads the elements of a constant, for a pass whose result depends on them. Integers, bools and tensors of one
-  // element may be read; other float tensors are refused (a refit changes them). The read is recorded as a pin when
+  // Reads the elements of a constant, for a pass whose result depends on them. Integers, bools and tensors of at most 16
+  // elements (the scales of a resize) may be read; other float tensors are refused (a refit changes them). The read is recorded as a pin when
   // the constant can be refitted.
   Result<Bytes> pin(ValueId id, std::string_view reason);
 

@@ -1,9 +1,11 @@
 #include "ops/content.h"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
 #include "base/half.h"
+#include "ops/ops.h"
 
 namespace tenon {
 namespace {
@@ -243,6 +245,40 @@ Content evaluate_content(const Program& program, std::span<const TensorType> typ
     out[e] = *operands.back();
   }
   return out;
+}
+
+namespace {
+
+ValueId integer_constant(Patch& patch, const TensorType& type, const std::vector<Dim>& content) {
+  std::vector<std::byte> bytes(content.size() * size_of(type.dtype));
+  for (size_t i = 0; i < content.size(); ++i) {
+    // Little endian: the low bytes are the narrower integers.
+    int64_t value = content[i].value();
+    std::memcpy(bytes.data() + i * size_of(type.dtype), &value, size_of(type.dtype));
+  }
+  return patch.constant({type.dtype, type.shape, kLinear}, bytes);
+}
+
+}  // namespace
+
+Result<bool> replace_by_content(NodeView view, Patch& patch) {
+  const Node& node = view.node();
+  if (node.op == &kShapeValue || node.outputs.size() != 1) return false;
+  const Value& value = view.graph().value(node.outputs[0]);
+  if (!value.content || value.type.rank() > 1) return false;
+  const bool constant = std::all_of(value.content->begin(), value.content->end(),
+                                    [](const Dim& dim) { return dim.is_constant(); });
+  if (!constant && value.type.dtype != DType::i64) return false;
+  TN_ASSIGN(Content content, use_content(patch.graph(), node.outputs[0], "shapes follow from it"));
+  ValueId made;
+  if (constant) {
+    made = integer_constant(patch, value.type, *content);
+  } else {
+    TN_ASSIGN(made, patch.add(kShapeValue, {}, {{"values", Shape(*content)},
+                                                {"scalar", static_cast<int64_t>(value.type.rank() == 0)}}));
+  }
+  patch.replace(node.outputs[0], made);
+  return true;
 }
 
 }  // namespace tenon

@@ -39,6 +39,9 @@ Result<std::vector<double>> use_numbers(Graph& graph, ValueId constant, std::str
 // together to rank 0 or 1). nullopt when it cannot be said.
 Content evaluate_content(const Program& program, std::span<const TensorType> types, std::span<const Content> contents);
 
+// Rule: a value whose content is known is a constant, or a shape_value, whatever computed it.
+Result<bool> replace_by_content(NodeView view, Patch& patch);
+
 // Whether a dim is at least `low` for all values of the symbols; a symbol is taken to be at least 1.
 bool at_least(const Dim& dim, int64_t low);
 // Whether two dims are equal, or cannot be, for any such values; nullopt: it depends.

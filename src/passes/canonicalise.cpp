@@ -3,6 +3,7 @@
 // pointwise node is there once.
 #include <algorithm>
 
+#include "ops/content.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
 
@@ -118,6 +119,7 @@ Result<bool> transpose_of_merged_dims(NodeView view, Patch& patch) {
 }
 
 constexpr Rule kRules[] = {
+    {"replace_by_content", replace_by_content},
     {"drop_identity_pointwise", drop_identity_pointwise},
     {"pointwise_of_expand", pointwise_of_expand},
     {"merge_equal_operands", merge_equal_operands},
