@@ -123,25 +123,25 @@ extern const Kernel kLayerNormRowsAvx2, kLayerNormRowsAvx512, kGroupNormRowsAvx2
 const Kernel kLayerNormRowsAvx2 = {"layer_norm.rows.f32.avx2",
                                    sizeof(LayerNormParams),
                                    kAvx2,
-                                   0,
+                                   1,
                                    prepare_layer_norm,
                                    launch_layer_norm<&avx2::kNormVector, kAvx2>};
 const Kernel kLayerNormRowsAvx512 = {"layer_norm.rows.f32.avx512",
                                      sizeof(LayerNormParams),
                                      kAvx2 | kAvx512,
-                                     0,
+                                     1,
                                      prepare_layer_norm,
                                      launch_layer_norm<&avx512::kNormVector, kAvx2 | kAvx512>};
 const Kernel kGroupNormRowsAvx2 = {"group_norm.rows.f32.avx2",
                                    sizeof(GroupNormParams),
                                    kAvx2,
-                                   0,
+                                   1,
                                    prepare_group_norm,
                                    launch_group_norm<&avx2::kNormVector, kAvx2>};
 const Kernel kGroupNormRowsAvx512 = {"group_norm.rows.f32.avx512",
                                      sizeof(GroupNormParams),
                                      kAvx2 | kAvx512,
-                                     0,
+                                     1,
                                      prepare_group_norm,
                                      launch_group_norm<&avx512::kNormVector, kAvx2 | kAvx512>};
 

@@ -66,11 +66,11 @@ Status launch(const LaunchCall& call) {
 
 extern const Kernel kSoftmaxRowsAvx2, kSoftmaxRowsAvx512;
 const Kernel kSoftmaxRowsAvx2 = {
-    "softmax.rows.f32.avx2", sizeof(SoftmaxParams), kAvx2, 0, prepare, launch<&avx2::kSoftmaxVector, kAvx2>};
+    "softmax.rows.f32.avx2", sizeof(SoftmaxParams), kAvx2, 1, prepare, launch<&avx2::kSoftmaxVector, kAvx2>};
 const Kernel kSoftmaxRowsAvx512 = {"softmax.rows.f32.avx512",
                                    sizeof(SoftmaxParams),
                                    kAvx2 | kAvx512,
-                                   0,
+                                   1,
                                    prepare,
                                    launch<&avx512::kSoftmaxVector, kAvx2 | kAvx512>};
 

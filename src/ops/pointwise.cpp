@@ -5,6 +5,7 @@
 
 #include "ops/broadcast.h"
 #include "ops/content.h"
+#include "ops/fold_scale.h"
 #include "ops/ops.h"
 
 namespace tenon {
@@ -35,14 +36,6 @@ Result<Inferred> infer(NodeView view) {
 
 Result<KernelCall> reference(NodeView view) {
   return KernelCall::with("pointwise.reference", PointwiseParams{view.attrs().program("program")});
-}
-
-// A program that yields its input as it is.
-Result<bool> drop_identity(NodeView view, Patch& patch) {
-  Program program = view.attrs().program("program");
-  if (!program.empty() || view.input_count() != 1) return false;
-  patch.replace(view.node().outputs[0], view.node().inputs[0]);
-  return true;
 }
 
 // The value of a literal (a scalar that no refit changes) that a program's constant holds exactly.
@@ -88,7 +81,7 @@ Result<bool> inline_literals(NodeView view, Patch& patch) {
   return true;
 }
 
-constexpr Rule kRules[] = {{"drop_identity", drop_identity}, {"inline_literals", inline_literals}};
+constexpr Rule kRules[] = {{"inline_literals", inline_literals}, {"fold_scale", fold_scale}};
 
 }  // namespace
 
