@@ -127,12 +127,22 @@ class Bench {
 double total = 0;  // seconds of a network's layers
 
 void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t m, int64_t n, int64_t k, bool constant,
-                  bool transpose_b) {
+                  bool transpose_b, bool gelu = false) {
   if (!bench.wants(name)) return;
   const double flops = 2.0 * static_cast<double>(batch * m * n * k);
   for (int64_t vectors = 2; vectors <= 4; ++vectors) {
     MatmulPackedParams params;
     params.vectors = vectors;
+    std::vector<Arg> extras;
+    if (gelu) {
+      const DType f32[] = {DType::f32, DType::f32};
+      ProgramBuilder builder(f32);
+      const uint8_t x = builder.binary(ExprOp::add, 0, 1), half = builder.binary(ExprOp::mul, x, builder.constant(DType::f32, 0.5)),
+                    erf = builder.unary(ExprOp::erf, builder.binary(ExprOp::mul, x, builder.constant(DType::f32, 0.70710678)));
+      params.matmul.epilogue = *builder.finish(
+          builder.binary(ExprOp::mul, half, builder.binary(ExprOp::add, erf, builder.constant(DType::f32, 1))));
+      extras.push_back(bench.tensor(DType::f32, {n}));
+    }
     const Arg a = bench.tensor(DType::f32, {batch, m, k}), c = bench.tensor(DType::f32, {batch, m, n});
     Arg b;
     if (constant) {
@@ -144,7 +154,9 @@ void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t 
     } else {
       b = bench.tensor(DType::f32, {batch, k, n});
     }
-    bench.run("matmul.packed.f32." + bench.isa(), params, {a, b}, {c}, flops, name + " x" + std::to_string(vectors));
+    std::vector<Arg> inputs = {a, b};
+    inputs.insert(inputs.end(), extras.begin(), extras.end());
+    bench.run("matmul.packed.f32." + bench.isa(), params, inputs, {c}, flops, name + " x" + std::to_string(vectors));
     bench.forget();
   }
 }
@@ -152,6 +164,7 @@ void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t 
 void bert(Bench& bench) {
   matmul_layer(bench, "bert 128x768x768", 1, 128, 768, 768, true, false);
   matmul_layer(bench, "bert 128x3072x768", 1, 128, 3072, 768, true, false);
+  matmul_layer(bench, "bert 128x3072x768 gelu", 1, 128, 3072, 768, true, false, true);
   matmul_layer(bench, "bert 128x768x3072", 1, 128, 768, 3072, true, false);
   matmul_layer(bench, "bert qk", 12, 128, 128, 64, false, true);
   matmul_layer(bench, "bert pv", 12, 128, 64, 128, false, false);
