@@ -189,10 +189,10 @@ Status add_convolution(const Problem& p, bool sum, int64_t& scratch_bytes, std::
     }
   }
   TN_ASSIGN(Execution run, Execution::create(desc.get(), scratch_bytes));
-  TN_TRY(run.bind(DNNL_ARG_SRC, p.x, {Source::Kind::input, 0}, false));
-  TN_TRY(run.bind(DNNL_ARG_WEIGHTS, memory_desc(desc.get(), dnnl_query_weights_md), weight, false));
-  if (p.has_bias) TN_TRY(run.bind(DNNL_ARG_BIAS, p.bias, {Source::Kind::input, kBiasInput}, false));
-  TN_TRY(run.bind(DNNL_ARG_DST, p.out, {Source::Kind::output, 0}, true));
+  TN_TRY(run.bind(DNNL_ARG_SRC, p.x, {Source::Kind::input, 0}));
+  TN_TRY(run.bind(DNNL_ARG_WEIGHTS, memory_desc(desc.get(), dnnl_query_weights_md), weight));
+  if (p.has_bias) TN_TRY(run.bind(DNNL_ARG_BIAS, p.bias, {Source::Kind::input, kBiasInput}));
+  TN_TRY(run.bind(DNNL_ARG_DST, p.out, {Source::Kind::output, 0}));
   TN_TRY(run.bind_extras(p.chain, p.extras, kFirstExtra, sum));
   steps.push_back(std::move(run));
   return {};
@@ -292,9 +292,11 @@ Status prepare_pack(const PrepareCall& call, Prepared& prepared) {
 
 }  // namespace
 
-extern const Kernel kConv{"onednn.conv.f32", sizeof(OnednnConvParams), 0, 0, prepare, launch_sequence};
-extern const Kernel kConvSum{"onednn.conv_sum.f32", sizeof(OnednnConvParams), 0, 1u << kFirstExtra, prepare_sum,
-                             launch_sum};
-extern const Kernel kConvPack{"onednn.conv.pack", sizeof(OnednnConvPackParams), 0, 0, prepare_pack, launch_sequence};
+extern const Kernel kConv{"onednn.conv.f32", sizeof(OnednnConvParams), 0, 0,
+                          guarded_prepare<prepare>, guarded_launch<launch_sequence>};
+extern const Kernel kConvSum{"onednn.conv_sum.f32", sizeof(OnednnConvParams), 0, 1u << kFirstExtra,
+                          guarded_prepare<prepare_sum>, guarded_launch<launch_sum>};
+extern const Kernel kConvPack{"onednn.conv.pack", sizeof(OnednnConvPackParams), 0, 0,
+                          guarded_prepare<prepare_pack>, guarded_launch<launch_sequence>};
 
 }  // namespace tenon::onednn

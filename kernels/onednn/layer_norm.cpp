@@ -44,10 +44,10 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
                "describing a layer normalisation"));
   TN_ASSIGN(auto found, implementation(&op, attr.get()));
   TN_ASSIGN(Execution run, Execution::create(found.get(), prepared.scratch_bytes));
-  TN_TRY(run.bind(DNNL_ARG_SRC, desc, {Source::Kind::input, 0}, false));
-  TN_TRY(run.bind(DNNL_ARG_SCALE, affine, {Source::Kind::input, 1}, false));
-  TN_TRY(run.bind(DNNL_ARG_SHIFT, affine, {Source::Kind::input, 2}, false));
-  TN_TRY(run.bind(DNNL_ARG_DST, desc, {Source::Kind::output, 0}, true));
+  TN_TRY(run.bind(DNNL_ARG_SRC, desc, {Source::Kind::input, 0}));
+  TN_TRY(run.bind(DNNL_ARG_SCALE, affine, {Source::Kind::input, 1}));
+  TN_TRY(run.bind(DNNL_ARG_SHIFT, affine, {Source::Kind::input, 2}));
+  TN_TRY(run.bind(DNNL_ARG_DST, desc, {Source::Kind::output, 0}));
   auto state = std::make_unique<Sequence>();
   state->threads = call.threads;
   state->steps.push_back(std::move(run));
@@ -57,7 +57,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
 
 }  // namespace
 
-extern const Kernel kLayerNorm{"onednn.layer_norm.f32", sizeof(OnednnLayerNormParams), 0, 0, prepare,
-                               launch_sequence};
+extern const Kernel kLayerNorm{"onednn.layer_norm.f32", sizeof(OnednnLayerNormParams), 0, 0,
+                          guarded_prepare<prepare>, guarded_launch<launch_sequence>};
 
 }  // namespace tenon::onednn

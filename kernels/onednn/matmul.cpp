@@ -189,10 +189,10 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(check(dnnl_matmul_desc_init(&op, &a, &b, biased ? &extra_descs[bias] : nullptr, &out), "describing a product"));
   TN_ASSIGN(auto desc, implementation(&op, attr.get()));
   TN_ASSIGN(Execution run, Execution::create(desc.get(), prepared.scratch_bytes));
-  TN_TRY(run.bind(DNNL_ARG_SRC, a, {Source::Kind::input, 0}, false));
-  TN_TRY(run.bind(DNNL_ARG_WEIGHTS, b, {Source::Kind::input, 1}, false));
-  if (biased) TN_TRY(run.bind(DNNL_ARG_BIAS, extra_descs[bias], {Source::Kind::input, kFirstExtra + bias}, false));
-  TN_TRY(run.bind(DNNL_ARG_DST, out, {Source::Kind::output, 0}, true));
+  TN_TRY(run.bind(DNNL_ARG_SRC, a, {Source::Kind::input, 0}));
+  TN_TRY(run.bind(DNNL_ARG_WEIGHTS, b, {Source::Kind::input, 1}));
+  if (biased) TN_TRY(run.bind(DNNL_ARG_BIAS, extra_descs[bias], {Source::Kind::input, kFirstExtra + bias}));
+  TN_TRY(run.bind(DNNL_ARG_DST, out, {Source::Kind::output, 0}));
   TN_TRY(run.bind_extras(chain, extra_descs, kFirstExtra, false));
   auto state = std::make_unique<Sequence>();
   state->threads = call.threads;
@@ -233,8 +233,9 @@ Status prepare_pack(const PrepareCall& call, Prepared& prepared) {
 
 }  // namespace
 
-extern const Kernel kMatmul{"onednn.matmul.f32", sizeof(OnednnMatmulParams), 0, 0, prepare, launch_sequence};
-extern const Kernel kMatmulPack{"onednn.matmul.pack", sizeof(OnednnMatmulPackParams), 0, 0, prepare_pack,
-                                launch_sequence};
+extern const Kernel kMatmul{"onednn.matmul.f32", sizeof(OnednnMatmulParams), 0, 0,
+                          guarded_prepare<prepare>, guarded_launch<launch_sequence>};
+extern const Kernel kMatmulPack{"onednn.matmul.pack", sizeof(OnednnMatmulPackParams), 0, 0,
+                          guarded_prepare<prepare_pack>, guarded_launch<launch_sequence>};
 
 }  // namespace tenon::onednn

@@ -27,8 +27,8 @@ Status add_pooling(const Problem& p, const PrepareCall& call, Prepared& prepared
                "describing a pooling"));
   TN_ASSIGN(auto found, implementation(&op, attr.get()));
   TN_ASSIGN(Execution run, Execution::create(found.get(), prepared.scratch_bytes));
-  TN_TRY(run.bind(DNNL_ARG_SRC, p.from, {Source::Kind::input, 0}, false));
-  TN_TRY(run.bind(DNNL_ARG_DST, p.to, {Source::Kind::output, 0}, true));
+  TN_TRY(run.bind(DNNL_ARG_SRC, p.from, {Source::Kind::input, 0}));
+  TN_TRY(run.bind(DNNL_ARG_DST, p.to, {Source::Kind::output, 0}));
   auto state = std::make_unique<Sequence>();
   state->threads = call.threads;
   state->steps.push_back(std::move(run));
@@ -133,8 +133,9 @@ Status prepare_global(const PrepareCall& call, Prepared& prepared) {
 
 }  // namespace
 
-extern const Kernel kPool{"onednn.pool.f32", sizeof(PoolParams), 0, 0, prepare, launch_sequence};
-extern const Kernel kGlobalPool{"onednn.global_pool.f32", sizeof(OnednnGlobalPoolParams), 0, 0, prepare_global,
-                                launch_sequence};
+extern const Kernel kPool{"onednn.pool.f32", sizeof(PoolParams), 0, 0,
+                          guarded_prepare<prepare>, guarded_launch<launch_sequence>};
+extern const Kernel kGlobalPool{"onednn.global_pool.f32", sizeof(OnednnGlobalPoolParams), 0, 0,
+                          guarded_prepare<prepare_global>, guarded_launch<launch_sequence>};
 
 }  // namespace tenon::onednn

@@ -73,18 +73,6 @@ constexpr dnnl_format_tag_t kChannelsLastTags[3] = {dnnl_nwc, dnnl_nhwc, dnnl_nd
 constexpr dnnl_format_tag_t kBlocked8Tags[3] = {dnnl_nCw8c, dnnl_nChw8c, dnnl_nCdhw8c};
 constexpr dnnl_format_tag_t kBlocked16Tags[3] = {dnnl_nCw16c, dnnl_nChw16c, dnnl_nCdhw16c};
 
-// A plain run of bytes: for memory that oneDNN only reads, whose padding lanes it must not zero.
-Result<dnnl_memory_desc_t> bytes_desc(int64_t bytes) {
-  dnnl_memory_desc_t desc;
-  const dnnl_dims_t dims = {bytes};
-  TN_TRY(check(dnnl_memory_desc_init_by_tag(&desc, 1, dims, dnnl_u8, dnnl_a), "describing bytes"));
-  return desc;
-}
-
-bool has_padding(const dnnl_memory_desc_t& desc) {
-  return !std::equal(desc.dims, desc.dims + desc.ndims, desc.padded_dims);
-}
-
 void* address(const LaunchCall& call, Source source) {
   switch (source.kind) {
     case Source::Kind::input: return call.inputs[source.at].data;
@@ -225,20 +213,16 @@ Result<Execution> Execution::create(const_dnnl_primitive_desc_t desc, int64_t& s
   const dnnl_memory_desc_t& scratchpad = memory_desc(desc, dnnl_query_scratchpad_md);
   const size_t bytes = dnnl_memory_desc_get_size(&scratchpad);
   if (bytes > 0) {
-    TN_TRY(out.bind(DNNL_ARG_SCRATCHPAD, scratchpad, {Source::Kind::scratch, static_cast<size_t>(scratch_bytes)}, false));
+    TN_TRY(out.bind(DNNL_ARG_SCRATCHPAD, scratchpad, {Source::Kind::scratch, static_cast<size_t>(scratch_bytes)}));
     scratch_bytes += round_up(static_cast<int64_t>(bytes), 64);
   }
   return out;
 }
 
-Status Execution::bind(int argument, const dnnl_memory_desc_t& desc, Source source, bool written) {
+Status Execution::bind(int argument, const dnnl_memory_desc_t& desc, Source source) {
   TN_ASSIGN(dnnl_engine_t engine, cpu_engine());
-  dnnl_memory_desc_t used = desc;
-  if (!written && has_padding(desc)) {
-    TN_ASSIGN(used, bytes_desc(static_cast<int64_t>(dnnl_memory_desc_get_size(&desc))));
-  }
   dnnl_memory_t memory;
-  TN_TRY(check(dnnl_memory_create(&memory, &used, engine, DNNL_MEMORY_NONE), "creating a memory"));
+  TN_TRY(check(dnnl_memory_create(&memory, &desc, engine, DNNL_MEMORY_NONE), "creating a memory"));
   memories_.emplace_back(memory);
   arguments_.push_back({argument, memory});
   sources_.push_back(source);
@@ -251,7 +235,7 @@ Status Execution::bind_extras(const PostOpChain& chain, std::span<const dnnl_mem
     if (!is_binary(chain.ops[i].kind)) continue;
     const size_t extra = chain.ops[i].input - 1u;
     TN_TRY(bind(DNNL_ARG_ATTR_MULTIPLE_POST_OP(i) | DNNL_ARG_SRC_1, extras[extra],
-                {Source::Kind::input, first_input + extra}, false));
+                {Source::Kind::input, first_input + extra}));
   }
   return {};
 }
@@ -272,8 +256,8 @@ Status add_reorder(const dnnl_memory_desc_t& from, Source source, const dnnl_mem
   TN_TRY(check(dnnl_reorder_primitive_desc_create(&raw, &from, engine, &to, engine, attr.get()), "finding a reorder"));
   const Owned<dnnl_primitive_desc_t> desc(raw);
   TN_ASSIGN(Execution run, Execution::create(desc.get(), scratch_bytes));
-  TN_TRY(run.bind(DNNL_ARG_FROM, from, source, false));
-  TN_TRY(run.bind(DNNL_ARG_TO, to, target, true));
+  TN_TRY(run.bind(DNNL_ARG_FROM, from, source));
+  TN_TRY(run.bind(DNNL_ARG_TO, to, target));
   steps.push_back(std::move(run));
   return {};
 }

@@ -1,10 +1,12 @@
 // oneDNN's C interface as this module uses it: handles that free themselves, memory descriptors of step arguments, and
-// primitives bound to a step's arguments. Every oneDNN status becomes a Status; nothing here throws.
+// primitives bound to a step's arguments. Every oneDNN status becomes a Status. libdnnl itself may throw when memory
+// runs out: kernels are entered through `guarded`.
 #pragma once
 
 #include <oneapi/dnnl/dnnl.h>
 
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <vector>
@@ -77,8 +79,7 @@ class Execution {
  public:
   // Takes `scratch_bytes` more for the primitive's own scratchpad.
   static Result<Execution> create(const_dnnl_primitive_desc_t desc, int64_t& scratch_bytes);
-  // `written`: padding lanes of the argument are zeroed when it is set, as its format promises.
-  Status bind(int argument, const dnnl_memory_desc_t& desc, Source source, bool written);
+  Status bind(int argument, const dnnl_memory_desc_t& desc, Source source);
   // The arguments of `chain`, whose program inputs 1 … are the step's inputs first_input ….
   Status bind_extras(const PostOpChain& chain, std::span<const dnnl_memory_desc_t> extras, size_t first_input, bool sum);
   Status run(const LaunchCall& call, dnnl_stream_t stream) const;
@@ -99,6 +100,26 @@ struct Sequence : KernelState {
   std::vector<Execution> steps;
   int threads = 1;
 };
+// A kernel's prepare or launch, with what is thrown out of libdnnl turned into a failure.
+template <auto function, class... Args>
+Status guarded(Args... args) {
+  try {
+    return function(args...);
+  } catch (const std::bad_alloc&) {
+    return fail(Code::out_of_memory, "out of memory in oneDNN");
+  } catch (...) {
+    return fail(Code::internal, "oneDNN threw an exception");
+  }
+}
+template <auto function>
+Status guarded_prepare(const PrepareCall& call, Prepared& out) {
+  return guarded<function, const PrepareCall&, Prepared&>(call, out);
+}
+template <auto function>
+Status guarded_launch(const LaunchCall& call) {
+  return guarded<function, const LaunchCall&>(call);
+}
+
 // Runs call.state, a Sequence or null for nothing to do.
 Status launch_sequence(const LaunchCall& call);
 

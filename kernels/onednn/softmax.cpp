@@ -36,8 +36,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
                "describing a softmax"));
   TN_ASSIGN(auto found, implementation(&op, attr.get()));
   TN_ASSIGN(Execution run, Execution::create(found.get(), prepared.scratch_bytes));
-  TN_TRY(run.bind(DNNL_ARG_SRC, desc, {Source::Kind::input, 0}, false));
-  TN_TRY(run.bind(DNNL_ARG_DST, desc, {Source::Kind::output, 0}, true));
+  TN_TRY(run.bind(DNNL_ARG_SRC, desc, {Source::Kind::input, 0}));
+  TN_TRY(run.bind(DNNL_ARG_DST, desc, {Source::Kind::output, 0}));
   auto state = std::make_unique<Sequence>();
   state->threads = call.threads;
   state->steps.push_back(std::move(run));
@@ -47,6 +47,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
 
 }  // namespace
 
-extern const Kernel kSoftmax{"onednn.softmax.f32", sizeof(OnednnSoftmaxParams), 0, 1, prepare, launch_sequence};
+extern const Kernel kSoftmax{"onednn.softmax.f32", sizeof(OnednnSoftmaxParams), 0, 1,
+                          guarded_prepare<prepare>, guarded_launch<launch_sequence>};
 
 }  // namespace tenon::onednn
