@@ -161,10 +161,15 @@ static inline Vec exp_reduced(Vec a, Vec& power) {
   return add(fma(mul(r, r), q, r), splat(1.0f));
 }
 
-static inline Vec exp(Vec a) {
-  Vec power, mantissa = exp_reduced(max(splat(-104.0f), min(splat(89.0f), a)), power);
-  return scale(mantissa, power);
+// 0 below `low`: an underflow there would cost the processor hundreds of cycles.
+static inline Vec exp_above(float low, Vec a) {
+  const Test none = lt(a, splat(low));
+  Vec power, mantissa = exp_reduced(select(none, zero(), min(splat(89.0f), a)), power);
+  return select(none, zero(), scale(mantissa, power));
 }
+static inline Vec exp(Vec a) { return exp_above(-104.0f, a); }
+// As exp, but 0 where the result would be subnormal.
+static inline Vec exp_normal(Vec a) { return exp_above(-87.0f, a); }
 
 static inline Vec log(Vec a) {
   Test subnormal = lt(a, splat(1.17549435e-38f));

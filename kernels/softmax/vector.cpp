@@ -32,7 +32,7 @@ void row(const float* x, float* y, int64_t n, bool log) {
   const Vec shift = splat(high);
   Vec sum = zero();
   for (int64_t i = 0; i < n; i += kLanes) {
-    const Vec d = sub(load_line(x + i, n - i), shift), e = exp(d);
+    const Vec d = sub(load_line(x + i, n - i), shift), e = exp_normal(d);
     sum = add(sum, e);
     store_line(y + i, n - i, log ? d : e);
   }
@@ -51,7 +51,7 @@ void columns(const float* x, float* y, int64_t length, int64_t stride, int64_t n
     Vec high = splat(-__builtin_inff()), sum = zero();
     for (int64_t l = 0; l < length; ++l) high = max(high, get(x + l * stride + i));
     for (int64_t l = 0; l < length; ++l) {
-      const Vec d = sub(get(x + l * stride + i), high), e = exp(d);
+      const Vec d = sub(get(x + l * stride + i), high), e = exp_normal(d);
       sum = add(sum, e);
       store_line(y + l * stride + i, some, log ? d : e);
     }
