@@ -63,7 +63,7 @@ class Suite:
 SUITES = {}
 GROUPS = {
     "test": ["layers", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "fault", "fuzz-corpus", "canaries"],
-    "test-all": ["layers", "unit", "filetests", "cli", "models", "plan", "onnx", "abi", "fault-all", "fuzz-corpus", "fuzz", "canaries"],
+    "test-all": ["layers", "unit", "filetests", "cli", "models", "plan", "onnx", "abi", "fault", "fuzz-corpus", "fuzz", "canaries"],
 }
 
 
@@ -82,10 +82,8 @@ suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), cana
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
 SANITIZED = ("-Dbuildtype=debugoptimized", "-Db_lundef=false")
 suite("abi", "lines", (PYTHON, "tests/abi/run.py", "--build", "{build}"), canary=("--canary",))
-suite("fault", "lines", ("{build}/tests/fault_allocation", "--sample", "500"), targets=("tests/fault_allocation",),
+suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
-suite("fault-all", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",), canary=None,
-      seconds=3600)
 suite("asan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600,
       configure=("build-asan", (*SANITIZED, "-Db_sanitize=address,undefined")),
       environment=(("ASAN_OPTIONS", "detect_leaks=1"), ("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")))

@@ -121,7 +121,7 @@ void Json::write(std::string& out, int indent, int level) const {
     void operator()(int64_t value) const { fmt::format_to(std::back_inserter(out), "{}", value); }
     void operator()(uint64_t value) const { fmt::format_to(std::back_inserter(out), "{}", value); }
     void operator()(double value) const { write_number(out, value); }
-    void operator()(const std::string& value) const { write_string(out, value); }
+    void operator()(const Text& value) const { write_string(out, *value); }
     void operator()(const std::shared_ptr<Array>& array) const {
       out += '[';
       for (const Json& item : *array) {

@@ -26,11 +26,11 @@ class Json {
   template <std::signed_integral T>
   Json(T value) : value_(static_cast<int64_t>(value)) {}  // NOLINT
   template <std::unsigned_integral T>
-  requires(!std::same_as<T, bool>) Json(T value) : value_(static_cast<uint64_t>(value)) {}  // NOLINT
-  Json(double value) : value_(value) {}                                                     // NOLINT
-  Json(std::string value) : value_(std::move(value)) {}                                     // NOLINT
-  Json(std::string_view value) : value_(std::string(value)) {}                              // NOLINT
-  Json(const char* value) : value_(std::string(value)) {}                                   // NOLINT
+  requires(!std::same_as<T, bool>) Json(T value) : value_(static_cast<uint64_t>(value)) {}    // NOLINT
+  Json(double value) : value_(value) {}                                                       // NOLINT
+  Json(std::string value) : value_(std::make_shared<const std::string>(std::move(value))) {}  // NOLINT
+  Json(std::string_view value) : Json(std::string(value)) {}                                  // NOLINT
+  Json(const char* value) : Json(std::string(value)) {}                                       // NOLINT
   template <class T>
   Json(const std::vector<T>& values) : Json(array()) {  // NOLINT
     for (const T& value : values) push_back(value);
@@ -41,7 +41,7 @@ class Json {
   static Json array();
   static Json object();
 
-  bool is_string() const { return std::holds_alternative<std::string>(value_); }
+  bool is_string() const { return std::holds_alternative<Text>(value_); }
   bool is_array() const { return std::holds_alternative<std::shared_ptr<Array>>(value_); }
   bool is_object() const { return std::holds_alternative<std::shared_ptr<Object>>(value_); }
   bool is_structured() const { return is_array() || is_object(); }
@@ -49,7 +49,7 @@ class Json {
   size_t size() const;
   bool empty() const { return size() == 0; }
   // Only when is_string(), is_array(), is_object().
-  const std::string& text() const { return std::get<std::string>(value_); }
+  const std::string& text() const { return *std::get<Text>(value_); }
   const Array& elements() const { return *std::get<std::shared_ptr<Array>>(value_); }
   const Object& items() const { return *std::get<std::shared_ptr<Object>>(value_); }
 
@@ -65,11 +65,12 @@ class Json {
   std::string dump(int indent = -1) const;
 
  private:
+  using Text = std::shared_ptr<const std::string>;
   Array& own_array();
   Object& own_object();
   void write(std::string& out, int indent, int level) const;
 
-  std::variant<std::monostate, bool, int64_t, uint64_t, double, std::string, std::shared_ptr<Array>,
+  std::variant<std::monostate, bool, int64_t, uint64_t, double, Text, std::shared_ptr<Array>,
                std::shared_ptr<Object>>
       value_;
 };
