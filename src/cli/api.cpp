@@ -47,7 +47,8 @@ Expected<void> write_file(const std::string& path, std::string_view bytes) {
   std::FILE* file = std::fopen(path.c_str(), "wb");
   if (!file) return fail(kExitOutput, "cannot write {}: {}", path, std::strerror(errno));
   const bool written = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
-  if (std::fclose(file) != 0 || !written) return fail(kExitOutput, "cannot write {}: {}", path, std::strerror(errno));
+  if (std::fclose(file) != 0 || !written)
+    return fail(kExitOutput, "cannot write {}: {}", path, std::strerror(errno));
   return {};
 }
 

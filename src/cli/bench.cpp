@@ -33,7 +33,9 @@ double percentile(const std::vector<double>& sorted, double share) {
   return sorted[std::min(sorted.size(), std::max<size_t>(rank, 1)) - 1];
 }
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 // Runs for the warm-up, then measures until both the duration and the number of iterations are reached.
 Expected<std::vector<double>> measure(const Session& session, const BenchOptions& options) {
@@ -52,8 +54,8 @@ Expected<std::vector<double>> measure(const Session& session, const BenchOptions
   return seconds;
 }
 
-tn_error_t record_layer(void* user_data, size_t index, const char* name, const char* kernel, const char* origins,
-                        double microseconds) {
+tn_error_t record_layer(void* user_data, size_t index, const char* name, const char* kernel,
+                        const char* origins, double microseconds) {
   auto& layers = *static_cast<std::vector<LayerTime>*>(user_data);
   if (layers.size() <= index) layers.resize(index + 1);
   if (layers[index].name.empty()) layers[index] = {name, kernel, origins, 0};
@@ -101,20 +103,27 @@ Expected<void> run_bench(const BenchOptions& options) {
   std::sort(seconds.begin(), seconds.end());
   const size_t n = seconds.size();
   const double median = (seconds[(n - 1) / 2] + seconds[n / 2]) / 2;
-  const std::pair<const char*, double> latency[] = {
-      {"min", seconds.front()},          {"max", seconds.back()},           {"mean", total / static_cast<double>(n)},
-      {"median", median},                {"p90", percentile(seconds, 0.90)}, {"p95", percentile(seconds, 0.95)},
-      {"p99", percentile(seconds, 0.99)}};
+  const std::pair<const char*, double> latency[] = {{"min", seconds.front()},
+                                                    {"max", seconds.back()},
+                                                    {"mean", total / static_cast<double>(n)},
+                                                    {"median", median},
+                                                    {"p90", percentile(seconds, 0.90)},
+                                                    {"p95", percentile(seconds, 0.95)},
+                                                    {"p99", percentile(seconds, 0.99)}};
   const double throughput = static_cast<double>(n) / total;
 
   if (options.common.json) {
-    nlohmann::ordered_json json{{"model", options.model}, {"iterations", n}, {"seconds", total},
+    nlohmann::ordered_json json{{"model", options.model},
+                                {"iterations", n},
+                                {"seconds", total},
                                 {"throughput_per_second", throughput}};
     for (const auto& [name, value] : latency) json["latency_ms"][name] = value * 1e3;
     json["plan_bytes"] = session.plan_bytes;
     if (session.build_seconds > 0) json["build_seconds"] = session.build_seconds;
     for (const LayerTime& layer : layers)
-      json["layers"].push_back({{"name", layer.name}, {"kernel", layer.kernel}, {"nodes", layer.origins},
+      json["layers"].push_back({{"name", layer.name},
+                                {"kernel", layer.kernel},
+                                {"nodes", layer.origins},
                                 {"microseconds", layer.microseconds}});
     std::puts(json.dump().c_str());
     return {};
@@ -125,7 +134,8 @@ Expected<void> run_bench(const BenchOptions& options) {
                 shape_text(tensor.array.shape).c_str());
   if (session.build_seconds > 0) std::printf("Build: %s\n", time_text(session.build_seconds).c_str());
   std::printf("Plan: %s\n", bytes_text(session.plan_bytes).c_str());
-  std::printf("Throughput: %.4g per second (%zu runs in %s)\nLatency:", throughput, n, time_text(total).c_str());
+  std::printf("Throughput: %.4g per second (%zu runs in %s)\nLatency:", throughput, n,
+              time_text(total).c_str());
   const char* separator = " ";
   for (const auto& [name, value] : latency) {
     std::printf("%s%s = %s", separator, name, time_text(value).c_str());
@@ -143,9 +153,15 @@ Command add_bench(CLI::App& app) {
   CLI::App* parser = app.add_subcommand("bench", "measure latency and throughput of an ONNX model or a plan");
   parser->add_option("model", options->model, "MODEL.onnx or PLAN")->required();
   add_input_options(*parser, options->inputs);
-  parser->add_option("--warm-up", options->warm_up, "seconds")->check(CLI::NonNegativeNumber)->capture_default_str();
-  parser->add_option("--duration", options->duration, "seconds at least")->check(CLI::NonNegativeNumber)->capture_default_str();
-  parser->add_option("--iterations", options->iterations, "runs at least")->check(CLI::PositiveNumber)->capture_default_str();
+  parser->add_option("--warm-up", options->warm_up, "seconds")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  parser->add_option("--duration", options->duration, "seconds at least")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  parser->add_option("--iterations", options->iterations, "runs at least")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   parser->add_flag("--layers", options->layers, "time of each layer as well");
   add_common_options(*parser, options->common);
   return {parser, [options] { return run_bench(*options); }};

@@ -15,9 +15,10 @@ struct BuildOptions {
   std::string shapes, min_shapes, opt_shapes, max_shapes;
 };
 
-// The three shapes of every input. What is missing of an input's three comes from the others: opt from max, then min;
-// min and max from opt.
-Expected<Ranges> ranges_of(const std::vector<Io>& ios, const BuildOptions& options, std::vector<std::string>& assumed) {
+// The three shapes of every input. What is missing of an input's three comes from the others: opt from max,
+// then min; min and max from opt.
+Expected<Ranges> ranges_of(const std::vector<Io>& ios, const BuildOptions& options,
+                           std::vector<std::string>& assumed) {
   CLI_ASSIGN(all, parse_shapes("--shapes", options.shapes));
   CLI_ASSIGN(min, parse_shapes("--min-shapes", options.min_shapes));
   CLI_ASSIGN(opt, parse_shapes("--opt-shapes", options.opt_shapes));
@@ -52,7 +53,9 @@ Expected<void> run_build(const BuildOptions& options) {
     CLI_TRY(write_file(options.report, report));
   }
   if (options.common.json) {
-    nlohmann::ordered_json json{{"model", options.model}, {"plan", options.output}, {"plan_bytes", plan.size()},
+    nlohmann::ordered_json json{{"model", options.model},
+                                {"plan", options.output},
+                                {"plan_bytes", plan.size()},
                                 {"build_seconds", built.seconds}};
     for (const auto& [name, dims] : ranges.opt)
       json["profile"][name] = {{"min", ranges.min.at(name)}, {"opt", dims}, {"max", ranges.max.at(name)}};
@@ -71,7 +74,8 @@ Command add_build(CLI::App& app) {
   CLI::App* parser = app.add_subcommand("build", "build a plan for this machine from an ONNX model");
   parser->add_option("model", options->model, "MODEL.onnx")->required();
   parser->add_option("-o,--output", options->output, "file for the plan")->required();
-  parser->add_option("--shapes", options->shapes, "dims of inputs, for a plan of just these: NAME:1x3x224x224,…");
+  parser->add_option("--shapes", options->shapes,
+                     "dims of inputs, for a plan of just these: NAME:1x3x224x224,…");
   parser->add_option("--min-shapes", options->min_shapes, "smallest dims of inputs");
   parser->add_option("--opt-shapes", options->opt_shapes, "dims that the plan is tuned for");
   parser->add_option("--max-shapes", options->max_shapes, "largest dims of inputs");

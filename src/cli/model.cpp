@@ -12,7 +12,9 @@ namespace {
 
 void log_line(void*, tn_severity severity, const char* message, size_t message_size) {
   clear_progress_line();
-  const char* label = severity == TN_SEVERITY_ERROR ? "error: " : severity == TN_SEVERITY_WARNING ? "warning: " : "";
+  const char* label = severity == TN_SEVERITY_ERROR     ? "error: "
+                      : severity == TN_SEVERITY_WARNING ? "warning: "
+                                                        : "";
   std::fprintf(stderr, "%s%.*s\n", label, static_cast<int>(message_size), message);
 }
 
@@ -20,7 +22,8 @@ Expected<Logger> make_logger(const Common& common) {
   tn_logger_callbacks callbacks = TN_LOGGER_CALLBACKS_INIT;
   callbacks.log = log_line;
   Logger logger;
-  CLI_TRY(check(tn_logger_create(&callbacks, common.verbose ? TN_SEVERITY_VERBOSE : TN_SEVERITY_WARNING, logger.out())));
+  CLI_TRY(check(tn_logger_create(&callbacks, common.verbose ? TN_SEVERITY_VERBOSE : TN_SEVERITY_WARNING,
+                                 logger.out())));
   return logger;
 }
 
@@ -35,12 +38,13 @@ Expected<Device> open_device(const std::string& name) {
 Expected<Profile> make_profile(const Ranges& ranges) {
   Profile profile;
   CLI_TRY(check(tn_optimization_profile_create(profile.out())));
-  const std::pair<tn_shape_selector, const Shapes*> all[] = {
-      {TN_SHAPE_SELECTOR_MIN, &ranges.min}, {TN_SHAPE_SELECTOR_OPT, &ranges.opt}, {TN_SHAPE_SELECTOR_MAX, &ranges.max}};
+  const std::pair<tn_shape_selector, const Shapes*> all[] = {{TN_SHAPE_SELECTOR_MIN, &ranges.min},
+                                                             {TN_SHAPE_SELECTOR_OPT, &ranges.opt},
+                                                             {TN_SHAPE_SELECTOR_MAX, &ranges.max}};
   for (const auto& [selector, shapes] : all)
     for (const auto& [name, dims] : *shapes)
-      CLI_TRY(check(
-          tn_optimization_profile_set_shape(profile.get(), name.c_str(), selector, dims.data(), dims.size())));
+      CLI_TRY(check(tn_optimization_profile_set_shape(profile.get(), name.c_str(), selector, dims.data(),
+                                                      dims.size())));
   return profile;
 }
 
@@ -83,9 +87,11 @@ void add_common_options(CLI::App& app, Common& common) {
   app.add_option("--threads", common.threads, "threads to use; 0: all that this process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  app.add_option("--timing-cache", common.timing_cache, "file of measured times, read if it is there and written");
+  app.add_option("--timing-cache", common.timing_cache,
+                 "file of measured times, read if it is there and written");
   app.add_flag("--no-onednn", common.no_onednn, "own kernels only");
-  app.add_option("--option", common.options, "experimental option of the build, KEY=VALUE")->allow_extra_args(false);
+  app.add_option("--option", common.options, "experimental option of the build, KEY=VALUE")
+      ->allow_extra_args(false);
   app.add_flag("--verbose", common.verbose, "more messages");
   app.add_flag("--json", common.json, "result as one JSON object on standard output");
 }
@@ -97,24 +103,25 @@ Expected<void> check_input_names(const std::vector<Io>& ios, const Shapes& shape
   for (const auto& [name, dims] : shapes) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
     const std::string nearest = did_you_mean(name, names);
-    return fail(kExitInput, "{}: no input is named \"{}\"{} Inputs: {}", flag, name, nearest.empty() ? "." : nearest,
-                fmt::join(names, ", "));
+    return fail(kExitInput, "{}: no input is named \"{}\"{} Inputs: {}", flag, name,
+                nearest.empty() ? "." : nearest, fmt::join(names, ", "));
   }
   return {};
 }
 
-Expected<Shapes> complete_shapes(const std::vector<Io>& ios, const Shapes& given, std::vector<std::string>& assumed) {
+Expected<Shapes> complete_shapes(const std::vector<Io>& ios, const Shapes& given,
+                                 std::vector<std::string>& assumed) {
   std::map<std::string, int64_t> symbols;
   for (const Io& io : ios) {
     const auto found = given.find(io.name);
     if (!io.is_input || found == given.end()) continue;
     if (found->second.size() != io.dims.size())
-      return fail(kExitInput, "input {} has {} dims ({}), {} given ({})", io.name, io.dims.size(), shape_text(io.dims),
-                  found->second.size(), shape_text(found->second));
+      return fail(kExitInput, "input {} has {} dims ({}), {} given ({})", io.name, io.dims.size(),
+                  shape_text(io.dims), found->second.size(), shape_text(found->second));
     for (size_t i = 0; i < io.dims.size(); ++i) {
       if (io.dims[i] >= 0 && io.dims[i] != found->second[i])
-        return fail(kExitInput, "input {}: dim {} is {}, {} given ({})", io.name, i, io.dims[i], found->second[i],
-                    shape_text(found->second));
+        return fail(kExitInput, "input {}: dim {} is {}, {} given ({})", io.name, i, io.dims[i],
+                    found->second[i], shape_text(found->second));
       if (io.dims[i] < 0 && i < io.symbols.size() && !io.symbols[i].empty())
         symbols.emplace(io.symbols[i], found->second[i]);
     }
@@ -177,7 +184,9 @@ Expected<Model> open_model(const std::string& path, const Common& common) {
       CLI_ASSIGN(dims, dims_of([&](auto... out) { return tn_network_get_tensor_shape(network, i, out...); }));
       io.dims = std::move(dims);
       for (size_t d = 0; d < io.dims.size(); ++d) {
-        CLI_ASSIGN(symbol, text_of([&](auto... out) { return tn_network_get_tensor_dim_name(network, i, d, out...); }));
+        CLI_ASSIGN(symbol, text_of([&](auto... out) {
+                     return tn_network_get_tensor_dim_name(network, i, d, out...);
+                   }));
         io.symbols.push_back(std::move(symbol));
       }
     }
@@ -193,8 +202,8 @@ Expected<BuiltPlan> build(const Model& model, const Common& common, const Ranges
   CLI_TRY(check(tn_builder_config_set_progress(config.get(), progress.callbacks())));
   BuiltPlan built;
   const auto start = std::chrono::steady_clock::now();
-  const auto status = check(tn_builder_build(model.builder.get(), model.network.get(), config.get(), built.plan.out(),
-                                             built.report.out()));
+  const auto status = check(tn_builder_build(model.builder.get(), model.network.get(), config.get(),
+                                             built.plan.out(), built.report.out()));
   progress.end();
   if (!status) return tl::unexpected(status.error());
   built.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

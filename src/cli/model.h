@@ -25,7 +25,8 @@ struct Common {
 };
 void add_common_options(CLI::App& app, Common& common);
 
-// An input or output. Dims that the shapes of the inputs decide are -1; `symbols` names them where names are known.
+// An input or output. Dims that the shapes of the inputs decide are -1; `symbols` names them where names are
+// known.
 struct Io {
   std::string name;
   tn_data_type type = TN_DATA_TYPE_NONE;
@@ -41,9 +42,11 @@ struct Ranges {
 // Fails for a name that is no input, suggesting the nearest.
 Expected<void> check_input_names(const std::vector<Io>& ios, const Shapes& shapes, std::string_view flag);
 
-// Completes `given` to dims for every input: those given, then those that equally named dims of other inputs say, then
+// Completes `given` to dims for every input: those given, then those that equally named dims of other inputs
+// say, then
 // 1. Checks ranks and constant dims. `assumed` receives the inputs that got a 1, as NAME:DIMS.
-Expected<Shapes> complete_shapes(const std::vector<Io>& ios, const Shapes& given, std::vector<std::string>& assumed);
+Expected<Shapes> complete_shapes(const std::vector<Io>& ios, const Shapes& given,
+                                 std::vector<std::string>& assumed);
 
 // An ONNX model, opened with a builder whose messages go to standard error.
 struct Model {

@@ -17,7 +17,8 @@ using File = std::unique_ptr<std::FILE, FileCloser>;
 constexpr unsigned char kMagic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 constexpr size_t kMaxHeader = 1 << 20;
 
-// The text after "'key':" in the header's dictionary, up to the end of the header; "" where the key is missing.
+// The text after "'key':" in the header's dictionary, up to the end of the header; "" where the key is
+// missing.
 std::string value_of(const std::string& header, const std::string& key) {
   const size_t at = header.find("'" + key + "'");
   if (at == std::string::npos) return "";
@@ -61,8 +62,8 @@ int64_t Array::count() const {
 }
 
 size_t npy_item_size(const std::string& descr) {
-  static const char* const known[] = {"|b1", "|i1", "|u1", "<i1", "<u1", "<i2", "<u2", "<f2", "|V2",
-                                      "<V2", "<i4", "<u4", "<f4", "<i8", "<u8", "<f8"};
+  static const char* const known[] = {"|b1", "|i1", "|u1", "<i1", "<u1", "<i2", "<u2", "<f2",
+                                      "|V2", "<V2", "<i4", "<u4", "<f4", "<i8", "<u8", "<f8"};
   for (const char* name : known)
     if (descr == name) return static_cast<size_t>(name[2] - '0');
   return 0;
@@ -76,7 +77,8 @@ Expected<Array> read_npy(const std::string& path) {
   if (std::fread(start, 1, 8, file.get()) != 8 || std::memcmp(start, kMagic, 6) != 0)
     return fail(kExitInput, "{} is no .npy file: it does not begin with \\x93NUMPY", path);
   const int major = start[6];
-  if (major < 1 || major > 3) return fail(kExitInput, "{}: .npy format version {} is not known (1 to 3 are)", path, major);
+  if (major < 1 || major > 3)
+    return fail(kExitInput, "{}: .npy format version {} is not known (1 to 3 are)", path, major);
 
   unsigned char length_bytes[4] = {};
   const size_t length_size = major == 1 ? 2 : 4;
@@ -84,7 +86,8 @@ Expected<Array> read_npy(const std::string& path) {
     return fail(kExitInput, "{} ends within its header", path);
   size_t length = 0;
   for (size_t i = 0; i < length_size; ++i) length |= size_t{length_bytes[i]} << (8 * i);
-  if (length > kMaxHeader) return fail(kExitInput, "{}: a header of {} bytes is beyond the limit of {}", path, length, kMaxHeader);
+  if (length > kMaxHeader)
+    return fail(kExitInput, "{}: a header of {} bytes is beyond the limit of {}", path, length, kMaxHeader);
   std::string header(length, '\0');
   if (std::fread(header.data(), 1, length, file.get()) != length)
     return fail(kExitInput, "{} ends within its header", path);
@@ -97,7 +100,8 @@ Expected<Array> read_npy(const std::string& path) {
   array.descr = descr.substr(1, quote - 1);
   const size_t item = npy_item_size(array.descr);
   if (item == 0)
-    return fail(kExitInput, "{}: elements of type {} are not read here; little-endian integers, floats and bools are",
+    return fail(kExitInput,
+                "{}: elements of type {} are not read here; little-endian integers, floats and bools are",
                 path, array.descr);
   if (value_of(header, "fortran_order").compare(0, 5, "False") != 0)
     return fail(kExitInput, "{} is in Fortran order; save it with numpy.ascontiguousarray first", path);
@@ -106,12 +110,14 @@ Expected<Array> read_npy(const std::string& path) {
 
   int64_t bytes = static_cast<int64_t>(item);
   for (int64_t dim : array.shape)
-    if (__builtin_mul_overflow(bytes, dim, &bytes)) return fail(kExitInput, "{}: its shape overflows 64 bits", path);
+    if (__builtin_mul_overflow(bytes, dim, &bytes))
+      return fail(kExitInput, "{}: its shape overflows 64 bits", path);
   const long data_at = std::ftell(file.get());
   std::fseek(file.get(), 0, SEEK_END);
   const long end = std::ftell(file.get());
   if (data_at < 0 || end - data_at != bytes)
-    return fail(kExitInput, "{} holds {} bytes of data where its shape asks for {}", path, end - data_at, bytes);
+    return fail(kExitInput, "{} holds {} bytes of data where its shape asks for {}", path, end - data_at,
+                bytes);
   std::fseek(file.get(), data_at, SEEK_SET);
   array.bytes.resize(static_cast<size_t>(bytes));
   if (bytes > 0 && std::fread(array.bytes.data(), 1, array.bytes.size(), file.get()) != array.bytes.size())
@@ -122,10 +128,10 @@ Expected<Array> read_npy(const std::string& path) {
 Expected<void> write_npy(const std::string& path, const Array& array) {
   std::string shape = "(";
   for (size_t i = 0; i < array.shape.size(); ++i)
-    shape += std::to_string(array.shape[i]) + (array.shape.size() == 1 || i + 1 < array.shape.size() ? ", " : "");
+    shape +=
+        std::to_string(array.shape[i]) + (array.shape.size() == 1 || i + 1 < array.shape.size() ? ", " : "");
   if (array.shape.size() == 1) shape.pop_back();
-  std::string header =
-      "{'descr': '" + array.descr + "', 'fortran_order': False, 'shape': " + shape + "), }";
+  std::string header = "{'descr': '" + array.descr + "', 'fortran_order': False, 'shape': " + shape + "), }";
   while ((10 + header.size() + 1) % 64 != 0) header += ' ';
   header += '\n';
 
@@ -140,7 +146,8 @@ Expected<void> write_npy(const std::string& path, const Array& array) {
   ok = ok && std::fwrite(header.data(), 1, header.size(), file.get()) == header.size();
   ok = ok && (array.bytes.empty() ||
               std::fwrite(array.bytes.data(), 1, array.bytes.size(), file.get()) == array.bytes.size());
-  if (std::fclose(file.release()) != 0 || !ok) return fail(kExitOutput, "cannot write {}: {}", path, std::strerror(errno));
+  if (std::fclose(file.release()) != 0 || !ok)
+    return fail(kExitOutput, "cannot write {}: {}", path, std::strerror(errno));
   return {};
 }
 

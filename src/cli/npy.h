@@ -1,4 +1,5 @@
-// NumPy's .npy files (format versions 1 to 3, C order, little endian), after numpy.lib.format's documentation.
+// NumPy's .npy files (format versions 1 to 3, C order, little endian), after numpy.lib.format's
+// documentation.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ struct Array {
   int64_t count() const;
 };
 
-// Fails with the file's name and what was wrong with it; the element count is checked before anything is allocated.
+// Fails with the file's name and what was wrong with it; the element count is checked before anything is
+// allocated.
 Expected<Array> read_npy(const std::string& path);
 Expected<void> write_npy(const std::string& path, const Array& array);
 

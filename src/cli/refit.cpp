@@ -20,7 +20,8 @@ Expected<void> refuse_missing(const Refitter& refitter) {
   if (count == 0) return {};
   std::vector<std::string> names;
   for (size_t i = 0; i < std::min<size_t>(count, 10); ++i) {
-    CLI_ASSIGN(name, text_of([&](auto... out) { return tn_refitter_get_missing_name(refitter.get(), i, out...); }));
+    CLI_ASSIGN(name,
+               text_of([&](auto... out) { return tn_refitter_get_missing_name(refitter.get(), i, out...); }));
     names.push_back(std::move(name));
   }
   return fail(kExitInput, "the model lacks {} weights that the plan has combined with others: {}{}", count,
@@ -45,7 +46,8 @@ Expected<void> run_refit(const RefitOptions& options) {
   if (auto saved = check(tn_blob_save(refitted.get(), options.output.c_str())); !saved)
     return fail(kExitOutput, "{}", saved.error().message);
   if (options.common.json)
-    std::puts(nlohmann::ordered_json{{"plan", options.output}, {"weights", all}, {"set", set}}.dump().c_str());
+    std::puts(
+        nlohmann::ordered_json{{"plan", options.output}, {"weights", all}, {"set", set}}.dump().c_str());
   else
     std::printf("%s: %zu of %zu weights set\n", options.output.c_str(), set, all);
   return {};
@@ -57,7 +59,8 @@ Command add_refit(CLI::App& app) {
   auto options = std::make_shared<RefitOptions>();
   CLI::App* parser = app.add_subcommand("refit", "give a plan the weights of another ONNX model");
   parser->add_option("plan", options->plan, "PLAN")->required();
-  parser->add_option("--onnx", options->onnx, "model with the new weights, of the same structure")->required();
+  parser->add_option("--onnx", options->onnx, "model with the new weights, of the same structure")
+      ->required();
   parser->add_option("-o,--output", options->output, "file for the new plan")->required();
   parser->add_flag("--verbose", options->common.verbose, "more messages");
   parser->add_flag("--json", options->common.json, "result as one JSON object on standard output");

@@ -23,7 +23,8 @@ std::string preview(const BoundTensor& tensor) {
   std::string out;
   const int64_t count = std::min<int64_t>(tensor.array.count(), 5);
   for (int64_t i = 0; i < count; ++i) {
-    const unsigned char* at = tensor.array.bytes.data() + static_cast<size_t>(i) * tn_data_type_get_size(tensor.type);
+    const unsigned char* at =
+        tensor.array.bytes.data() + static_cast<size_t>(i) * tn_data_type_get_size(tensor.type);
     if (tensor.type == TN_DATA_TYPE_FLOAT32) {
       float value;
       std::memcpy(&value, at, 4);

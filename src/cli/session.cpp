@@ -13,10 +13,10 @@ struct NpyType {
   const char* descr;
 };
 constexpr NpyType kNpyTypes[] = {
-    {TN_DATA_TYPE_FLOAT32, "<f4"}, {TN_DATA_TYPE_FLOAT64, "<f8"}, {TN_DATA_TYPE_FLOAT16, "<f2"},
-    {TN_DATA_TYPE_INT8, "|i1"},    {TN_DATA_TYPE_INT16, "<i2"},   {TN_DATA_TYPE_INT32, "<i4"},
-    {TN_DATA_TYPE_INT64, "<i8"},   {TN_DATA_TYPE_UINT8, "|u1"},   {TN_DATA_TYPE_UINT16, "<u2"},
-    {TN_DATA_TYPE_UINT32, "<u4"},  {TN_DATA_TYPE_UINT64, "<u8"},  {TN_DATA_TYPE_BOOL, "|b1"},
+    {TN_DATA_TYPE_FLOAT32, "<f4"},  {TN_DATA_TYPE_FLOAT64, "<f8"}, {TN_DATA_TYPE_FLOAT16, "<f2"},
+    {TN_DATA_TYPE_INT8, "|i1"},     {TN_DATA_TYPE_INT16, "<i2"},   {TN_DATA_TYPE_INT32, "<i4"},
+    {TN_DATA_TYPE_INT64, "<i8"},    {TN_DATA_TYPE_UINT8, "|u1"},   {TN_DATA_TYPE_UINT16, "<u2"},
+    {TN_DATA_TYPE_UINT32, "<u4"},   {TN_DATA_TYPE_UINT64, "<u8"},  {TN_DATA_TYPE_BOOL, "|b1"},
     {TN_DATA_TYPE_BFLOAT16, "|V2"},
 };
 
@@ -100,7 +100,9 @@ Expected<Context> make_context(const Loaded& loaded, const Shapes& shapes) {
     CLI_TRY(check(tn_execution_context_create(loaded.engine.get(), profile, context.out())));
     Expected<void> set;
     for (const auto& [name, dims] : shapes)
-      if (set) set = check(tn_execution_context_set_input_shape(context.get(), name.c_str(), dims.data(), dims.size()));
+      if (set)
+        set = check(
+            tn_execution_context_set_input_shape(context.get(), name.c_str(), dims.data(), dims.size()));
     if (set) return context;
     if (profile == 0) first = set.error();
   }
@@ -149,16 +151,17 @@ Expected<void> bind_buffers(Session& session) {
   }
   for (auto* side : {&session.inputs, &session.outputs})
     for (BoundTensor& tensor : *side)
-      CLI_TRY(check(tn_execution_context_set_buffer(session.context.get(), tensor.name.c_str(),
-                                                    tensor.array.bytes.empty() ? nullptr : tensor.array.bytes.data(),
-                                                    tensor.array.bytes.size())));
+      CLI_TRY(check(tn_execution_context_set_buffer(
+          session.context.get(), tensor.name.c_str(),
+          tensor.array.bytes.empty() ? nullptr : tensor.array.bytes.data(), tensor.array.bytes.size())));
   return {};
 }
 
 }  // namespace
 
 void add_input_options(CLI::App& app, InputOptions& options) {
-  app.add_option("--input", options.files, "NAME=FILE.npy: an input's values; repeat for more")->allow_extra_args(false);
+  app.add_option("--input", options.files, "NAME=FILE.npy: an input's values; repeat for more")
+      ->allow_extra_args(false);
   app.add_option("--shapes", options.shapes, "dims of inputs: NAME:1x3x224x224,…");
   app.add_option("--seed", options.seed, "of random inputs")->capture_default_str();
 }
@@ -177,7 +180,8 @@ Expected<Session> open_session(const std::string& path, const Common& common, co
   Shapes given = from_files;
   given.insert(typed.begin(), typed.end());  // where both have a name, the file holds
 
-  const auto resolve = [&](const std::vector<Io>& ios, std::vector<std::string>& assumed) -> Expected<Shapes> {
+  const auto resolve = [&](const std::vector<Io>& ios,
+                           std::vector<std::string>& assumed) -> Expected<Shapes> {
     CLI_TRY(check_input_names(ios, from_files, "--input"));
     CLI_TRY(check_input_names(ios, typed, "--shapes"));
     return complete_shapes(ios, given, assumed);

@@ -30,9 +30,10 @@ struct Session {
   uint64_t plan_bytes = 0;
 };
 
-// Opens `path`, building a plan for exactly the shapes in force where it is an ONNX model. Dims come from the input
-// files, then from `shapes`, and what is left becomes 1 (in a plan: the nearest that its profile allows). Inputs without
-// a file get seeded random values: floats in [-1, 1), integers and bools 0 or 1, which every table of two rows takes.
+// Opens `path`, building a plan for exactly the shapes in force where it is an ONNX model. Dims come from the
+// input files, then from `shapes`, and what is left becomes 1 (in a plan: the nearest that its profile
+// allows). Inputs without a file get seeded random values: floats in [-1, 1), integers and bools 0 or 1,
+// which every table of two rows takes.
 Expected<Session> open_session(const std::string& path, const Common& common, const InputOptions& options);
 
 // NumPy's type string of a tensor's type; "" where .npy has none.

@@ -60,7 +60,8 @@ Expected<Shapes> parse_shapes(std::string_view flag, std::string_view text) {
       dims.clear();
       if (colon != std::string_view::npos && colon > 0 && parse_dims(entry.substr(colon + 1), dims)) break;
       if (end == text.size())
-        return fail(kExitUsage, "{}: \"{}\" is not NAME:DIMS, such as image:1x3x224x224 (entries separated by commas)",
+        return fail(kExitUsage,
+                    "{}: \"{}\" is not NAME:DIMS, such as image:1x3x224x224 (entries separated by commas)",
                     flag, entry);
       ++end;
     }
@@ -74,7 +75,8 @@ Expected<Shapes> parse_shapes(std::string_view flag, std::string_view text) {
 std::string shape_text(const std::vector<int64_t>& dims) {
   if (dims.empty()) return "scalar";
   std::string out;
-  for (int64_t dim : dims) out += (out.empty() ? "" : "x") + (dim < 0 ? std::string("?") : std::to_string(dim));
+  for (int64_t dim : dims)
+    out += (out.empty() ? "" : "x") + (dim < 0 ? std::string("?") : std::to_string(dim));
   return out;
 }
 

@@ -13,8 +13,8 @@ namespace tenon::cli {
 
 using Shapes = std::map<std::string, std::vector<int64_t>>;
 
-// "image:1x3x224x224,mask:1x128" into dims by name. The part behind a name's last colon counts as its dims, so names may
-// hold colons; "name:" is a scalar. `flag` is for the message.
+// "image:1x3x224x224,mask:1x128" into dims by name. The part behind a name's last colon counts as its dims,
+// so names may hold colons; "name:" is a scalar. `flag` is for the message.
 Expected<Shapes> parse_shapes(std::string_view flag, std::string_view text);
 
 // "1x3x224x224"; "scalar" for no dims, "?" for a dim of -1.
