@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -239,16 +240,28 @@ def main():
     return 1 if failures else 0
 
 
+def reason_of(verdict):
+    """A verdict without what differs between runs and files."""
+    unsupported = sorted(set(re.findall(r"operator (\S+) of domain (\S+) is not supported", verdict)))
+    if unsupported:
+        return "no " + ", ".join(name if domain == "ai.onnx" else f"{domain}.{name}" for name, domain in unsupported)
+    types = sorted(set(re.findall(r"elements of type (\S+) are not supported", verdict)))
+    if types:
+        return "no tensors of " + ", ".join(types)
+    verdict = re.sub(r" \(graph/[^)]*\)|; in pass \w+", "", verdict.removeprefix("TenonError: "))
+    return " ".join(verdict.split())
+
+
 def write_exceptions(verdicts, listed):
     failing = {n: v for n, v in verdicts.items() if v is not None}
     kept = {n: r for n, r in listed.items() if n not in verdicts}
     lines = ["# ONNX backend cases that do not pass, each with the reason. The list only shrinks: a case that passes",
              "# must be taken off (tests/onnx/run.py says so)."]
     for name, verdict in sorted({**kept, **failing}.items()):
-        lines.append(f"{name}  {listed.get(name, ' '.join(verdict.split()))}")
+        lines.append(f"{name}  {reason_of(verdict) if name in failing else verdict}")
     EXCEPTIONS.write_text("\n".join(lines) + "\n")
     print(f"{len(lines) - 2} of {len(verdicts)} cases listed")
-    for reason, count in collections.Counter(v.split(":")[0] for v in failing.values()).most_common(20):
+    for reason, count in collections.Counter(reason_of(v) for v in failing.values()).most_common(60):
         print(f"{count:5} {reason}")
 
 
