@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <random>
 
 #include "base/live_count.h"
@@ -301,6 +303,22 @@ TEST(Engine, RefusesOtherTargets) {
             std::string::npos);
   EXPECT_NE(error([](plan::Plan& p) { p.programs[1].region.steps[0].kernel = "no.such"; }).find("no.such"),
             std::string::npos);
+}
+
+// The mask is read once in a process, so this test starts itself again under one.
+TEST(Engine, RefusesAPlanForAnotherProcessorByName) {
+  constexpr const char* kName = "Engine.RefusesAPlanForAnotherProcessorByName";
+  if (!std::getenv("TENON_CPU")) {
+    std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+    EXPECT_EQ(std::system(fmt::format("TENON_CPU=avx2 '{}' --gtest_filter={} --gtest_brief=1 >/dev/null", self, kName).c_str()), 0);
+    return;
+  }
+  PlanBuilder b = small_plan();
+  b.plan.target.cpu_features = kAvx2 | kAvx512;
+  auto engine = load(b.bytes());
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, Code::incompatible_plan);
+  EXPECT_NE(engine.error().text().find("avx512 is missing"), std::string::npos) << engine.error().text();
 }
 
 // Sums its two inputs; must not write over them.
