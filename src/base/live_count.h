@@ -1,4 +1,5 @@
-// How many objects of the large types exist: leaks that a table of handles would hide from a leak checker show here.
+// How many objects of the large types exist: leaks that a table of handles would hide from a leak checker
+// show here.
 #pragma once
 
 #include <array>

@@ -1,4 +1,5 @@
-// Devices: where memory lies and where steps run. Each kind is a folder beside this file, listed in devices.def.
+// Devices: where memory lies and where steps run. Each kind is a folder beside this file, listed in
+// devices.def.
 #pragma once
 
 #include <memory>
@@ -23,14 +24,15 @@ class Work {
 class Event {
  public:
   virtual ~Event() = default;
-  // Blocks until the work that the event was last submitted with is done; at once if there was none. Gives its result,
-  // at every call until the event is submitted again.
+  // Blocks until the work that the event was last submitted with is done; at once if there was none. Gives
+  // its result, at every call until the event is submitted again.
   virtual Status wait() = 0;
   // Whether wait would return at once.
   virtual bool done() const = 0;
 };
 
-// Executes work a piece at a time, in the order it came. Thread rule: any thread; it synchronises its callers.
+// Executes work a piece at a time, in the order it came. Thread rule: any thread; it synchronises its
+// callers.
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -38,8 +40,8 @@ class Stream {
   virtual Result<std::unique_ptr<Event>> create_event() = 0;
   // Executes and returns when done.
   virtual Status run(Work& work) = 0;
-  // Queues `work` and returns; `event`, which must not be pending, is signalled when it is done. A stream without
-  // threads of its own executes before it returns. On failure nothing was queued.
+  // Queues `work` and returns; `event`, which must not be pending, is signalled when it is done. A stream
+  // without threads of its own executes before it returns. On failure nothing was queued.
   virtual Status submit(Work& work, Event& event) = 0;
 };
 

@@ -19,7 +19,8 @@ class KernelTable {
 
   const Kernel* find(std::string_view id) const;
   std::span<const Kernel* const> all() const { return all_; }
-  // The libraries of the modules whose kernels are here, as a plan's target names them: "onednn 2.6.3", or "".
+  // The libraries of the modules whose kernels are here, as a plan's target names them: "onednn 2.6.3", or
+  // "".
   const std::string& libraries() const { return libraries_; }
   void set_libraries(std::string libraries) { libraries_ = std::move(libraries); }
 

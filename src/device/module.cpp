@@ -44,19 +44,24 @@ Result<Opened> open(const std::string& file) {
 
 Result<Module> take(std::string_view name, const Opened& opened) {
   auto entry = reinterpret_cast<ModuleEntry>(dlsym(opened.handle, kModuleEntry));
-  if (!entry) return fail(Code::device, "{} is no module of this library: it has no {}", opened.path, kModuleEntry);
+  if (!entry)
+    return fail(Code::device, "{} is no module of this library: it has no {}", opened.path, kModuleEntry);
   static const HostTable host = [] {
     HostTable table;
     table.run_team = [](Team& team, int64_t count, TeamBody function, void* body) {
-      team.parallel_for(count, [&](int64_t begin, int64_t end, int member) { function(body, begin, end, member); });
+      team.parallel_for(count,
+                        [&](int64_t begin, int64_t end, int member) { function(body, begin, end, member); });
     };
     return table;
   }();
   const ModuleTable* table = entry(&host);
-  if (!table) return fail(Code::device, "module {} does not work with version {} of this library", opened.path, TENON_VERSION);
+  if (!table)
+    return fail(Code::device, "module {} does not work with version {} of this library", opened.path,
+                TENON_VERSION);
   if (table->struct_size != sizeof(ModuleTable) || table->layout != ModuleLayout{} ||
       std::strcmp(table->version, TENON_VERSION) != 0)
-    return fail(Code::device, "module {} is of another build than this library ({}): install both from one build",
+    return fail(Code::device,
+                "module {} is of another build than this library ({}): install both from one build",
                 opened.path, TENON_VERSION);
   return Module{std::string(name), opened.path, table->library, {table->kernels, table->kernel_count}};
 }

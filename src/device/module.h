@@ -1,6 +1,7 @@
-// Modules: shared objects of this library that bring kernels whose libraries need not be there. A module exports one
-// function, tenon_module_v1, that swaps a table of the host's facts for a table of its own. Tables start with their
-// size, and everything that both sides must agree on is compared before a kernel is taken.
+// Modules: shared objects of this library that bring kernels whose libraries need not be there. A module
+// exports one function, tenon_module_v1, that swaps a table of the host's facts for a table of its own.
+// Tables start with their size, and everything that both sides must agree on is compared before a kernel is
+// taken.
 //
 // A module is linked with its own copies of base and kernels/common; it shares with the library the types of
 // kernels/common/kernel.h and Team, so both must be of the same build of the same version.
@@ -28,8 +29,9 @@ struct ModuleLayout {
   friend bool operator==(const ModuleLayout&, const ModuleLayout&) = default;
 };
 
-// Runs team.parallel_for(count, …) with the library's own code. A module must not call Team::parallel_for itself: its
-// copy of std::atomic's table of waiting threads may not be the library's, and then it would wake nobody.
+// Runs team.parallel_for(count, …) with the library's own code. A module must not call Team::parallel_for
+// itself: its copy of std::atomic's table of waiting threads may not be the library's, and then it would wake
+// nobody.
 using TeamBody = void (*)(void* body, int64_t begin, int64_t end, int member);
 using TeamRunner = void (*)(Team& team, int64_t count, TeamBody function, void* body);
 
@@ -54,15 +56,16 @@ using ModuleEntry = const ModuleTable* (*)(const HostTable* host);
 inline constexpr const char* kModuleEntry = "tenon_module_v1";
 
 struct Module {
-  std::string name;       // "onednn"
-  std::string path;       // the file it came from
-  std::string library;    // "onednn 2.6.3"
+  std::string name;     // "onednn"
+  std::string path;     // the file it came from
+  std::string library;  // "onednn 2.6.3"
   std::span<const Kernel* const> kernels;
 };
 
-// The module libtenon_<name>.so, loaded at the first call and never unloaded; fails, saying where it looked and why
-// it was not taken, the same way every time. Looked for in the folder that TENON_MODULE_DIR names (that folder only),
-// else beside the file that holds this code, else by the loader's own path. Thread rule: any thread.
+// The module libtenon_<name>.so, loaded at the first call and never unloaded; fails, saying where it looked
+// and why it was not taken, the same way every time. Looked for in the folder that TENON_MODULE_DIR names
+// (that folder only), else beside the file that holds this code, else by the loader's own path. Thread rule:
+// any thread.
 Result<const Module*> load_module(std::string_view name);
 
 }  // namespace tenon

@@ -10,7 +10,9 @@ namespace {
 
 constexpr uint64_t kTableBytes = sizeof(Header) + kSectionCount * sizeof(SectionEntry);
 
-uint64_t align(uint64_t offset) { return (offset + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment; }
+uint64_t align(uint64_t offset) {
+  return (offset + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment;
+}
 
 uint64_t table_hash(std::span<const std::byte> bytes, uint64_t table_bytes) {
   std::vector<std::byte> table(bytes.begin(), bytes.begin() + table_bytes);
@@ -24,24 +26,26 @@ bool all_zero(std::span<const std::byte> bytes) {
 
 Result<Header> read_header(std::span<const std::byte> bytes, const Limits& limits) {
   if (bytes.size() < sizeof(Header))
-    return fail(Code::invalid_plan, "the plan is {} bytes long, too short for a header of {}: it is truncated or no plan",
+    return fail(Code::invalid_plan,
+                "the plan is {} bytes long, too short for a header of {}: it is truncated or no plan",
                 bytes.size(), sizeof(Header));
   Header header;
   std::memcpy(&header, bytes.data(), sizeof header);
   if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0)
     return fail(Code::invalid_plan, "these bytes are no plan: they do not begin with TENONPLN");
   if (header.version != kFormatVersion)
-    return fail(Code::incompatible_plan, "the plan has format version {}, this library reads version {}: build it again",
+    return fail(Code::incompatible_plan,
+                "the plan has format version {}, this library reads version {}: build it again",
                 header.version, kFormatVersion);
   if (bytes.size() > static_cast<uint64_t>(limits.plan_bytes))
     return fail(Code::limit_exceeded, "the plan is {} bytes long, the limit plan_bytes is {}", bytes.size(),
                 limits.plan_bytes);
   if (header.bytes != bytes.size())
-    return fail(Code::invalid_plan, "the plan says that it is {} bytes long, {} bytes were given", header.bytes,
-                bytes.size());
+    return fail(Code::invalid_plan, "the plan says that it is {} bytes long, {} bytes were given",
+                header.bytes, bytes.size());
   if (header.sections != kSectionCount || bytes.size() < kTableBytes)
-    return fail(Code::invalid_plan, "the plan has {} sections in {} bytes, expected {}", header.sections, bytes.size(),
-                kSectionCount);
+    return fail(Code::invalid_plan, "the plan has {} sections in {} bytes, expected {}", header.sections,
+                bytes.size(), kSectionCount);
   if (table_hash(bytes, kTableBytes) != header.hash)
     return fail(Code::invalid_plan, "the plan's header is damaged: its hash differs");
   return header;
@@ -79,8 +83,10 @@ Result<Sections> unpack(std::span<const std::byte> bytes, const Limits& limits) 
     const SectionEntry& e = entries[i];
     if (e.kind != i + 1 || e.zero != 0 || e.alignment != kSectionAlignment || e.offset != align(end) ||
         e.offset > bytes.size() || e.bytes > bytes.size() - e.offset)
-      return fail(Code::invalid_plan, "entry {} of the plan's section table (kind {}, offset {}, {} bytes, alignment {}) "
-                  "is not what this format allows", i, e.kind, e.offset, e.bytes, e.alignment);
+      return fail(Code::invalid_plan,
+                  "entry {} of the plan's section table (kind {}, offset {}, {} bytes, alignment {}) "
+                  "is not what this format allows",
+                  i, e.kind, e.offset, e.bytes, e.alignment);
     parts[i] = bytes.subspan(e.offset, e.bytes);
     if (!all_zero(bytes.subspan(end, e.offset - end)))
       return fail(Code::invalid_plan, "the plan is damaged before section {}", e.kind);

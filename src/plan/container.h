@@ -28,8 +28,8 @@ struct Header {
   char magic[8];
   uint32_t version;
   uint32_t sections;
-  uint64_t bytes;     // of the whole plan
-  uint64_t hash;      // XXH3-64 of header (with this field zero) and section table
+  uint64_t bytes;  // of the whole plan
+  uint64_t hash;   // XXH3-64 of header (with this field zero) and section table
 };
 static_assert(sizeof(Header) == 32);
 
@@ -49,8 +49,8 @@ Result<std::vector<std::byte>> pack(const Sections& sections);
 // Checks header, table and hashes; the spans point into `bytes`.
 Result<Sections> unpack(std::span<const std::byte> bytes, const Limits& limits);
 
-// Writes the hashes of sections, table and header anew, without any other check (for tools and tests that alter
-// bytes); leaves bytes alone whose table does not lie within them.
+// Writes the hashes of sections, table and header anew, without any other check (for tools and tests that
+// alter bytes); leaves bytes alone whose table does not lie within them.
 void rehash(std::span<std::byte> bytes);
 
 }  // namespace tenon::plan

@@ -8,14 +8,16 @@
 namespace tenon::plan {
 namespace {
 
-// FlatBuffers' verifier bounds offsets, but several offsets may name one vector: what is copied out of the section is
-// counted, and may not exceed what an honest section can hold.
+// FlatBuffers' verifier bounds offsets, but several offsets may name one vector: what is copied out of the
+// section is counted, and may not exceed what an honest section can hold.
 class Reader {
  public:
   explicit Reader(size_t budget) : budget_(budget) {}
   bool exhausted() const { return exhausted_; }
 
-  std::string text(const flatbuffers::String* s) { return s && take(s->size() + 1) ? s->str() : std::string(); }
+  std::string text(const flatbuffers::String* s) {
+    return s && take(s->size() + 1) ? s->str() : std::string();
+  }
 
   template <class T>
   std::vector<T> numbers(const flatbuffers::Vector<T>* v) {
@@ -90,7 +92,8 @@ Region read_region(Reader& r, const fb::Region* region) {
   return out;
 }
 
-std::vector<Binding> read_bindings(Reader& r, const flatbuffers::Vector<flatbuffers::Offset<fb::Binding>>* list) {
+std::vector<Binding> read_bindings(Reader& r,
+                                   const flatbuffers::Vector<flatbuffers::Offset<fb::Binding>>* list) {
   return r.items<Binding>(list, kTable, [&](const fb::Binding& b) {
     return Binding{r.text(b.name()), static_cast<DType>(b.dtype()), r.numbers(b.dims())};
   });
@@ -98,14 +101,19 @@ std::vector<Binding> read_bindings(Reader& r, const flatbuffers::Vector<flatbuff
 
 void read_refit(Reader& r, const fb::Metadata& m, Plan& plan) {
   plan.weights = r.items<Weight>(m.weights(), kTable, [&](const fb::Weight& w) {
-    return Weight{static_cast<DType>(w.dtype()), r.numbers(w.dims()),
-                  {static_cast<tenon::Layout>(w.layout()), w.block()}, w.offset(), w.bytes(), w.hash()};
+    return Weight{static_cast<DType>(w.dtype()),
+                  r.numbers(w.dims()),
+                  {static_cast<tenon::Layout>(w.layout()), w.block()},
+                  w.offset(),
+                  w.bytes(),
+                  w.hash()};
   });
   plan.sources = r.items<RefitSource>(m.sources(), kTable, [&](const fb::RefitSource& s) {
     return RefitSource{r.text(s.name()), static_cast<DType>(s.dtype()), r.numbers(s.dims())};
   });
   plan.programs = r.items<RefitProgram>(m.programs(), kTable, [&](const fb::RefitProgram& p) {
-    return RefitProgram{r.text(p.device()), r.numbers(p.sources()), r.numbers(p.weights()), read_region(r, p.region())};
+    return RefitProgram{r.text(p.device()), r.numbers(p.sources()), r.numbers(p.weights()),
+                        read_region(r, p.region())};
   });
   plan.pins = r.items<Pin>(m.pins(), kTable, [&](const fb::Pin& p) {
     return Pin{r.text(p.name()), r.text(p.reason()), static_cast<DType>(p.dtype()), r.numbers(p.dims()),
@@ -118,7 +126,8 @@ Plan read(Reader& r, const fb::Metadata& m) {
   plan.network = r.text(m.network());
   if (const fb::Target* t = m.target())
     plan.target = {r.text(t->device()), t->cpu_features(), r.text(t->libraries()), t->threads()};
-  plan.symbols = r.items<Symbol>(m.symbols(), kTable, [&](const fb::Symbol& s) { return Symbol{r.text(s.name())}; });
+  plan.symbols =
+      r.items<Symbol>(m.symbols(), kTable, [&](const fb::Symbol& s) { return Symbol{r.text(s.name())}; });
   plan.dims = r.items<DimExpr>(m.dims(), sizeof(fb::DimExpr), [](const fb::DimExpr& e) {
     return DimExpr{static_cast<DimOp>(e.op()), e.value(), e.a(), e.b()};
   });
@@ -127,7 +136,9 @@ Plan read(Reader& r, const fb::Metadata& m) {
   plan.profiles = r.items<Profile>(m.profiles(), kTable, [&](const fb::Profile& p) {
     return Profile{r.text(p.name()),
                    r.items<Range>(p.symbols(), sizeof(fb::Range),
-                                  [](const fb::Range& g) { return Range{g.min(), g.opt(), g.max()}; }),
+                                  [](const fb::Range& g) {
+                                    return Range{g.min(), g.opt(), g.max()};
+                                  }),
                    read_region(r, p.region())};
   });
   read_refit(r, m, plan);
@@ -170,12 +181,14 @@ Result<Plan> decode(std::span<const std::byte> section) {
   std::vector<std::byte> aligned(section.begin(), section.end());  // operator new aligns to 16
   const fb::Metadata* m = checked_root(aligned);
   size_t offset = m ? content_offset(aligned) : 0;
-  if (offset == 0) return fail(Code::invalid_plan, "the plan's metadata section ({} bytes) is malformed", section.size());
+  if (offset == 0)
+    return fail(Code::invalid_plan, "the plan's metadata section ({} bytes) is malformed", section.size());
   Reader reader(aligned.size());
   Plan plan = read(reader, *m);
   uint64_t content = m->content();
   if (content_hash(aligned, offset) != content)
-    return fail(Code::invalid_plan, "the contents of the plan's metadata section do not match the hash within it");
+    return fail(Code::invalid_plan,
+                "the contents of the plan's metadata section do not match the hash within it");
   if (reader.exhausted())
     return fail(Code::invalid_plan, "the plan's metadata section holds lists that share bytes");
   return plan;

@@ -9,8 +9,8 @@ namespace {
 std::string operand(const Plan& plan, uint32_t index);
 
 std::string text(const Plan& plan, const DimExpr& e) {
-  static constexpr std::string_view kNames[] = {"constant", "symbol", "add", "sub", "mul", "floordiv", "ceildiv", "mod",
-                                                "max", "min", "broadcast"};
+  static constexpr std::string_view kNames[] = {"constant", "symbol", "add", "sub", "mul",      "floordiv",
+                                                "ceildiv",  "mod",    "max", "min", "broadcast"};
   if (e.op == DimOp::constant) return std::to_string(e.value);
   if (e.op == DimOp::symbol) return plan.symbols[e.value].name;
   return fmt::format("{}({}, {})", kNames[static_cast<size_t>(e.op)], operand(plan, e.a), operand(plan, e.b));
@@ -63,7 +63,10 @@ Json region_json(const Plan& plan, const Region& region) {
     values.push_back(std::move(item));
   }
   for (const Step& s : region.steps) {
-    Json item = {{"name", s.name}, {"kernel", s.kernel}, {"inputs", numbers(s.inputs)}, {"outputs", numbers(s.outputs)}};
+    Json item = {{"name", s.name},
+                 {"kernel", s.kernel},
+                 {"inputs", numbers(s.inputs)},
+                 {"outputs", numbers(s.outputs)}};
     item["params"] = fmt::format("{} bytes {:016x}", s.params.size(), hash_bytes(s.params));
     for (const DimParam& p : s.dim_params)
       item["dim_params"].push_back(fmt::format("{}: {}", p.offset, operand(plan, p.dim)));
@@ -90,7 +93,8 @@ Json profiles_json(const Plan& plan) {
   for (const Profile& p : plan.profiles) {
     Json ranges = Json::object();
     for (size_t i = 0; i < p.symbols.size(); ++i)
-      ranges[plan.symbols[i].name] = {{"min", p.symbols[i].min}, {"opt", p.symbols[i].opt}, {"max", p.symbols[i].max}};
+      ranges[plan.symbols[i].name] = {
+          {"min", p.symbols[i].min}, {"opt", p.symbols[i].opt}, {"max", p.symbols[i].max}};
     Json profile = {{"name", p.name}, {"ranges", std::move(ranges)}};
     profile.update(region_json(plan, p.region));
     out.push_back(std::move(profile));
@@ -108,17 +112,20 @@ Json refit_json(const Plan& plan) {
     programs.push_back(std::move(program));
   }
   for (const Pin& p : plan.pins)
-    pins.push_back({{"name", p.name}, {"reason", p.reason}, {"type", type_text(p.dtype, kLinear, p.dims)},
+    pins.push_back({{"name", p.name},
+                    {"reason", p.reason},
+                    {"type", type_text(p.dtype, kLinear, p.dims)},
                     {"value", fmt::format("{:016x}", hash_bytes(p.value))}});
   return {{"sources", std::move(sources)}, {"programs", std::move(programs)}, {"pins", std::move(pins)}};
 }
 
 Json plan_json(const Plan& plan) {
   Json out = {{"network", plan.network},
-              {"target", {{"device", plan.target.device},
-                          {"cpu_features", cpu_feature_names(plan.target.cpu_features)},
-                          {"libraries", plan.target.libraries},
-                          {"threads", plan.target.threads}}},
+              {"target",
+               {{"device", plan.target.device},
+                {"cpu_features", cpu_feature_names(plan.target.cpu_features)},
+                {"libraries", plan.target.libraries},
+                {"threads", plan.target.threads}}},
               {"inputs", bindings_json(plan, plan.inputs)},
               {"outputs", bindings_json(plan, plan.outputs)}};
   out["dims"] = Json::object();
@@ -147,13 +154,15 @@ void flatten(const Json& json, const std::string& path, std::string& out) {
     if (is_leaf(json)) {
       out += path + "  " + leaf_text(json) + "\n";
     } else {
-      for (size_t i = 0; i < json.size(); ++i) flatten(json.elements()[i], fmt::format("{}.{}", path, i), out);
+      for (size_t i = 0; i < json.size(); ++i)
+        flatten(json.elements()[i], fmt::format("{}.{}", path, i), out);
     }
     return;
   }
   std::string line;
   for (const auto& [key, item] : json.items())
-    if (is_leaf(item) && !(item.is_object() && !item.empty())) line += fmt::format("  {}={}", key, leaf_text(item));
+    if (is_leaf(item) && !(item.is_object() && !item.empty()))
+      line += fmt::format("  {}={}", key, leaf_text(item));
   if (!line.empty()) out += path + line + "\n";
   for (const auto& [key, item] : json.items())
     if (!is_leaf(item) || (item.is_object() && !item.empty()))

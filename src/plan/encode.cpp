@@ -14,7 +14,8 @@ using Text = Offset<flatbuffers::String>;
 template <class T>
 using List = Offset<flatbuffers::Vector<T>>;
 
-// Every offset is made in a statement of its own: the order of evaluation of arguments would decide the bytes.
+// Every offset is made in a statement of its own: the order of evaluation of arguments would decide the
+// bytes.
 
 template <class T>
 List<T> numbers(Builder& b, const std::vector<T>& v) {
@@ -42,20 +43,21 @@ List<const Fb*> structs(Builder& b, const std::vector<T>& v, F&& make) {
 }
 
 template <class E>
-uint8_t number(E e) { return static_cast<uint8_t>(e); }
+uint8_t number(E e) {
+  return static_cast<uint8_t>(e);
+}
 
 Offset<fb::Value> make_value(Builder& b, const Value& v) {
   auto dims = numbers(b, v.dims);
-  return fb::CreateValue(b, number(v.kind), number(v.dtype), number(v.format.layout), v.format.block, dims, v.index,
-                         v.offset, v.max_bytes, v.view_of);
+  return fb::CreateValue(b, number(v.kind), number(v.dtype), number(v.format.layout), v.format.block, dims,
+                         v.index, v.offset, v.max_bytes, v.view_of);
 }
 
 Offset<fb::Step> make_step(Builder& b, const Step& s) {
   Text kernel = b.CreateString(s.kernel);
   auto params = bytes(b, s.params);
-  auto dim_params = structs<fb::DimParam>(b, s.dim_params, [](const DimParam& p) {
-    return fb::DimParam(p.offset, p.dim);
-  });
+  auto dim_params =
+      structs<fb::DimParam>(b, s.dim_params, [](const DimParam& p) { return fb::DimParam(p.offset, p.dim); });
   auto inputs = numbers(b, s.inputs);
   auto outputs = numbers(b, s.outputs);
   Text name = b.CreateString(s.name);
@@ -71,7 +73,8 @@ Offset<fb::Region> make_region(Builder& b, const Region& r) {
 
 Offset<fb::Profile> make_profile(Builder& b, const Profile& p) {
   Text name = b.CreateString(p.name);
-  auto symbols = structs<fb::Range>(b, p.symbols, [](const Range& r) { return fb::Range(r.min, r.opt, r.max); });
+  auto symbols =
+      structs<fb::Range>(b, p.symbols, [](const Range& r) { return fb::Range(r.min, r.opt, r.max); });
   auto region = make_region(b, p.region);
   return fb::CreateProfile(b, name, symbols, region);
 }
@@ -84,8 +87,8 @@ Offset<fb::Binding> make_binding(Builder& b, const Binding& v) {
 
 Offset<fb::Weight> make_weight(Builder& b, const Weight& w) {
   auto dims = numbers(b, w.dims);
-  return fb::CreateWeight(b, number(w.dtype), number(w.format.layout), w.format.block, dims, w.offset, w.bytes,
-                          w.hash);
+  return fb::CreateWeight(b, number(w.dtype), number(w.format.layout), w.format.block, dims, w.offset,
+                          w.bytes, w.hash);
 }
 
 Offset<fb::RefitSource> make_source(Builder& b, const RefitSource& s) {
@@ -128,12 +131,14 @@ uint64_t bound(const Plan& plan) {
   for (const Symbol& s : plan.symbols) n += s.name.size();
   for (const auto* list : {&plan.inputs, &plan.outputs})
     for (const Binding& v : *list) n += 64 + v.name.size() + 4 * v.dims.size();
-  for (const Profile& p : plan.profiles) n += 128 + p.name.size() + 24 * p.symbols.size(), add_region(p.region);
+  for (const Profile& p : plan.profiles)
+    n += 128 + p.name.size() + 24 * p.symbols.size(), add_region(p.region);
   for (const Weight& w : plan.weights) n += 128 + 8 * w.dims.size();
   for (const RefitSource& s : plan.sources) n += 64 + s.name.size() + 8 * s.dims.size();
   for (const RefitProgram& p : plan.programs)
     n += 128 + p.device.size() + 4 * (p.sources.size() + p.weights.size()), add_region(p.region);
-  for (const Pin& p : plan.pins) n += 128 + p.name.size() + p.reason.size() + 8 * p.dims.size() + p.value.size();
+  for (const Pin& p : plan.pins)
+    n += 128 + p.name.size() + p.reason.size() + 8 * p.dims.size() + p.value.size();
   for (const auto& [name, type] : plan.origins) n += 64 + name.size() + type.size();
   return n;
 }
@@ -143,7 +148,8 @@ uint64_t bound(const Plan& plan) {
 Result<std::vector<std::byte>> encode(const Plan& plan) {
   constexpr uint64_t kMost = uint64_t{1} << 30;
   if (uint64_t n = bound(plan); n > kMost)
-    return fail(Code::limit_exceeded, "the plan's metadata need up to {} bytes, the format holds {}", n, kMost);
+    return fail(Code::limit_exceeded, "the plan's metadata need up to {} bytes, the format holds {}", n,
+                kMost);
   Builder b(1 << 16);
   Text network = b.CreateString(plan.network);
   auto target = make_target(b, plan.target);
@@ -151,9 +157,8 @@ Result<std::vector<std::byte>> encode(const Plan& plan) {
     Text name = builder.CreateString(s.name);
     return fb::CreateSymbol(builder, name);
   });
-  auto dims = structs<fb::DimExpr>(b, plan.dims, [](const DimExpr& e) {
-    return fb::DimExpr(e.value, e.a, e.b, number(e.op));
-  });
+  auto dims = structs<fb::DimExpr>(
+      b, plan.dims, [](const DimExpr& e) { return fb::DimExpr(e.value, e.a, e.b, number(e.op)); });
   auto inputs = tables<fb::Binding>(b, plan.inputs, make_binding);
   auto outputs = tables<fb::Binding>(b, plan.outputs, make_binding);
   auto profiles = tables<fb::Profile>(b, plan.profiles, make_profile);
@@ -167,11 +172,12 @@ Result<std::vector<std::byte>> encode(const Plan& plan) {
     return fb::CreateOrigin(builder, name, type);
   });
   // A number other than the default, so that the field is there to be written.
-  b.Finish(fb::CreateMetadata(b, UINT64_MAX, network, target, symbols, dims, inputs, outputs, profiles, weights,
-                              sources, programs, pins, origins));
+  b.Finish(fb::CreateMetadata(b, UINT64_MAX, network, target, symbols, dims, inputs, outputs, profiles,
+                              weights, sources, programs, pins, origins));
   auto* data = reinterpret_cast<const std::byte*>(b.GetBufferPointer());
   std::vector<std::byte> out(data, data + b.GetSize());
-  if (!rehash_metadata(out)) return fail(Code::internal, "the plan's metadata do not verify after they were written");
+  if (!rehash_metadata(out))
+    return fail(Code::internal, "the plan's metadata do not verify after they were written");
   return out;
 }
 

@@ -1,4 +1,5 @@
-// Greedy by size with best fit: Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference" (2020).
+// Greedy by size with best fit: Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
+// Inference" (2020).
 #include "plan/memory.h"
 
 #include <algorithm>
@@ -33,9 +34,8 @@ uint64_t best_gap(std::span<const Lifetime> lifetimes, const std::vector<uint64_
 Layout plan_memory(std::span<const Lifetime> lifetimes) {
   std::vector<uint32_t> order(lifetimes.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return lifetimes[a].bytes > lifetimes[b].bytes;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint32_t a, uint32_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
   Layout layout;
   layout.offsets.resize(lifetimes.size());
   std::vector<uint32_t> placed;  // by offset

@@ -9,7 +9,7 @@ namespace tenon::plan {
 
 struct Lifetime {
   uint64_t bytes = 0;
-  uint32_t first = 0, last = 0;   // steps, inclusive
+  uint32_t first = 0, last = 0;  // steps, inclusive
 };
 
 struct Layout {

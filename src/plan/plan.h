@@ -1,4 +1,5 @@
-// A plan in memory: what the writer serialises, the loader verifies and the runtime executes. Plain data; knows no IR.
+// A plan in memory: what the writer serialises, the loader verifies and the runtime executes. Plain data;
+// knows no IR.
 #pragma once
 
 #include <cstdint>
@@ -13,21 +14,23 @@
 
 namespace tenon::plan {
 
-// The machine that a plan was built for. A plan whose target differs from the loading machine's is refused, naming
-// the first difference; another thread count only warns.
+// The machine that a plan was built for. A plan whose target differs from the loading machine's is refused,
+// naming the first difference; another thread count only warns.
 struct Target {
-  std::string device;          // "cpu"
-  uint32_t cpu_features = 0;   // CpuFeature bits that the plan's kernels need
-  std::string libraries;       // versions that packed layouts depend on, e.g. "onednn 2.6.3"; empty if none is used
+  std::string device;         // "cpu"
+  uint32_t cpu_features = 0;  // CpuFeature bits that the plan's kernels need
+  std::string
+      libraries;  // versions that packed layouts depend on, e.g. "onednn 2.6.3"; empty if none is used
   int32_t threads = 1;
 };
 
-// Expressions over symbols, in evaluation order: operands come before their use. Evaluated once per shape change.
+// Expressions over symbols, in evaluation order: operands come before their use. Evaluated once per shape
+// change.
 enum class DimOp : uint8_t { constant, symbol, add, sub, mul, floordiv, ceildiv, mod, max, min, broadcast };
 struct DimExpr {
   DimOp op = DimOp::constant;
-  int64_t value = 0;           // of a constant; a symbol's index
-  uint32_t a = 0, b = 0;       // earlier entries of the table
+  int64_t value = 0;      // of a constant; a symbol's index
+  uint32_t a = 0, b = 0;  // earlier entries of the table
 };
 
 struct Symbol {
@@ -35,23 +38,26 @@ struct Symbol {
 };
 
 enum class ValueKind : uint8_t {
-  arena = 0,     // lives in the context's arena at `offset`
-  weight = 1,    // `index` into Plan::weights
-  input = 2,     // `index` into Plan::inputs; the user's memory
-  output = 3,    // `index` into Plan::outputs; the user's memory
-  absent = 4,    // an optional kernel input that is not there
+  arena = 0,   // lives in the context's arena at `offset`
+  weight = 1,  // `index` into Plan::weights
+  input = 2,   // `index` into Plan::inputs; the user's memory
+  output = 3,  // `index` into Plan::outputs; the user's memory
+  absent = 4,  // an optional kernel input that is not there
   // Reserved, refused by this version's verifier: string, sequence, optional.
-  string = 5, sequence = 6, optional = 7,
+  string = 5,
+  sequence = 6,
+  optional = 7,
 };
 
-// A tensor of a region. A view is another value's memory under other dims (a reshape): `view_of` names an earlier value
-// that is no view; kind, dtype, index, offset and max_bytes equal that value's, both are linear unless their dims are
-// equal, and the bytes agree at every shape. Reading or writing a view is reading or writing the value.
+// A tensor of a region. A view is another value's memory under other dims (a reshape): `view_of` names an
+// earlier value that is no view; kind, dtype, index, offset and max_bytes equal that value's, both are linear
+// unless their dims are equal, and the bytes agree at every shape. Reading or writing a view is reading or
+// writing the value.
 //
-// Arena values whose lives (first written to last read, through any view) touch in one step only may share memory
-// when the later one is that step's output 0, and offset and max_bytes are equal: the step then runs in place, which
-// its kernel must allow. All others that live at the same time lie apart. At most one value that is no view stands
-// for each input, output and weight. Inputs, outputs and sources are linear.
+// Arena values whose lives (first written to last read, through any view) touch in one step only may share
+// memory when the later one is that step's output 0, and offset and max_bytes are equal: the step then runs
+// in place, which its kernel must allow. All others that live at the same time lie apart. At most one value
+// that is no view stands for each input, output and weight. Inputs, outputs and sources are linear.
 inline constexpr uint32_t kNoView = UINT32_MAX;
 struct Value {
   ValueKind kind = ValueKind::arena;
@@ -59,14 +65,14 @@ struct Value {
   Format format;
   std::vector<uint32_t> dims;  // entries of Plan::dims, logical order
   uint32_t index = 0;
-  uint64_t offset = 0;         // arena: multiple of 64
-  uint64_t max_bytes = 0;      // arena: bytes reserved; the value never needs more within the profile
+  uint64_t offset = 0;     // arena: multiple of 64
+  uint64_t max_bytes = 0;  // arena: bytes reserved; the value never needs more within the profile
   uint32_t view_of = kNoView;
 };
 
 // An int64 of a step's parameters that the context overwrites with a dim at each shape change.
 struct DimParam {
-  uint32_t offset = 0;         // bytes; multiple of 8, offset + 8 within the parameters
+  uint32_t offset = 0;  // bytes; multiple of 8, offset + 8 within the parameters
   uint32_t dim = 0;
 };
 
@@ -74,14 +80,14 @@ struct Step {
   std::string kernel;
   std::vector<std::byte> params;
   std::vector<DimParam> dim_params;
-  std::vector<uint32_t> inputs, outputs;   // values of the region
-  std::string name;                        // for profiles and messages
-  std::vector<uint32_t> origins;           // entries of Plan::origins that this step computes
+  std::vector<uint32_t> inputs, outputs;  // values of the region
+  std::string name;                       // for profiles and messages
+  std::vector<uint32_t> origins;          // entries of Plan::origins that this step computes
 };
 
-// Steps in order over one table of values. Every arena and output value is written by exactly one step, before it is
-// read; inputs and weights by none. Every one of the plan's outputs is written. Nested regions (If, Loop, Scan) are
-// reserved for later versions.
+// Steps in order over one table of values. Every arena and output value is written by exactly one step,
+// before it is read; inputs and weights by none. Every one of the plan's outputs is written. Nested regions
+// (If, Loop, Scan) are reserved for later versions.
 struct Region {
   std::vector<Value> values;
   std::vector<Step> steps;
@@ -89,15 +95,17 @@ struct Region {
 };
 
 // The ranges of the symbols for which a profile's region is valid, by symbol index.
-struct Range { int64_t min = 1, opt = 1, max = 1; };
+struct Range {
+  int64_t min = 1, opt = 1, max = 1;
+};
 struct Profile {
   std::string name;
   std::vector<Range> symbols;
   Region region;
 };
 
-// A tensor at the network's boundary. Dims are entries of Plan::dims, evaluated like any other; an input's dim that
-// is a plain symbol binds it.
+// A tensor at the network's boundary. Dims are entries of Plan::dims, evaluated like any other; an input's
+// dim that is a plain symbol binds it.
 struct Binding {
   std::string name;
   DType dtype = DType::none;
@@ -108,9 +116,9 @@ struct Weight {
   DType dtype = DType::none;
   std::vector<int64_t> dims;
   Format format;
-  uint64_t offset = 0;         // in the weights section: the end of the weight before, rounded up to 64
+  uint64_t offset = 0;  // in the weights section: the end of the weight before, rounded up to 64
   uint64_t bytes = 0;
-  uint64_t hash = 0;           // XXH3-64 of the bytes
+  uint64_t hash = 0;  // XXH3-64 of the bytes
 };
 
 // A tensor that the user may set when refitting.
@@ -120,20 +128,21 @@ struct RefitSource {
   std::vector<int64_t> dims;
 };
 
-// A source whose value decided something at build time: only an equal value is taken. Several pins may name one source.
+// A source whose value decided something at build time: only an equal value is taken. Several pins may name
+// one source.
 struct Pin {
-  std::string name;            // of one of Plan::sources (which may have no program)
+  std::string name;  // of one of Plan::sources (which may have no program)
   std::string reason;
   DType dtype = DType::none;
   std::vector<int64_t> dims;
   std::vector<std::byte> value;
 };
 
-// Computes weights from sources: the folded sub-graph, run on `device` at build time and again at refit. The region's
-// values: input i is Plan::sources[program.sources[i]], output i is Plan::weights[program.weights[i]], a `weight`
-// value is a literal that no refit changes. All dims are constant. A program of one source and one weight whose region
-// has neither values nor steps copies: source and weight have equal types and dims, and the weight is linear.
-// No weight is computed by two programs.
+// Computes weights from sources: the folded sub-graph, run on `device` at build time and again at refit. The
+// region's values: input i is Plan::sources[program.sources[i]], output i is
+// Plan::weights[program.weights[i]], a `weight` value is a literal that no refit changes. All dims are
+// constant. A program of one source and one weight whose region has neither values nor steps copies: source
+// and weight have equal types and dims, and the weight is linear. No weight is computed by two programs.
 struct RefitProgram {
   std::string device = "cpu";
   std::vector<uint32_t> sources;

@@ -12,10 +12,12 @@ namespace {
 
 Status check_name(std::string_view name, std::string_view what, size_t index, const Limits& limits,
                   bool may_be_empty = true) {
-  if (name.empty() && !may_be_empty) return fail(Code::invalid_plan, "{} {} of the plan has no name", what, index);
+  if (name.empty() && !may_be_empty)
+    return fail(Code::invalid_plan, "{} {} of the plan has no name", what, index);
   if (name.size() > static_cast<size_t>(limits.name_bytes))
-    return fail(Code::limit_exceeded, "the name of {} {} of the plan is {} bytes long, the limit name_bytes is {}",
-                what, index, name.size(), limits.name_bytes);
+    return fail(Code::limit_exceeded,
+                "the name of {} {} of the plan is {} bytes long, the limit name_bytes is {}", what, index,
+                name.size(), limits.name_bytes);
   if (name.find('\0') != name.npos)
     return fail(Code::invalid_plan, "the name of {} {} of the plan holds a zero byte", what, index);
   return {};
@@ -25,7 +27,8 @@ Status check_target(const Target& t, const Limits& limits) {
   TN_TRY(check_name(t.device, "device", 0, limits, false));
   TN_TRY(check_name(t.libraries, "libraries", 0, limits));
   if (t.threads < 1 || t.threads > kMaxThreads)
-    return fail(Code::invalid_plan, "the plan's thread count is {}, expected 1 to {}", t.threads, kMaxThreads);
+    return fail(Code::invalid_plan, "the plan's thread count is {}, expected 1 to {}", t.threads,
+                kMaxThreads);
   return {};
 }
 
@@ -41,8 +44,10 @@ Status check_dim_table(const Plan& plan) {
       default: fine = e.op <= DimOp::broadcast && e.value == 0 && e.a < i && e.b < i;
     }
     if (!fine)
-      return fail(Code::invalid_plan, "entry {} of the plan's dim table is malformed (operation {}, value {}, operands {} "
-                  "and {}): operands must come before their use", i, static_cast<int>(e.op), e.value, e.a, e.b);
+      return fail(Code::invalid_plan,
+                  "entry {} of the plan's dim table is malformed (operation {}, value {}, operands {} "
+                  "and {}): operands must come before their use",
+                  i, static_cast<int>(e.op), e.value, e.a, e.b);
   }
   return {};
 }
@@ -58,8 +63,8 @@ Status check_bindings(const Plan& plan, const Limits& limits) {
       if (!names.insert(b.name).second)
         return fail(Code::invalid_plan, "the plan has two inputs or outputs that are named '{}'", b.name);
       if (size_of(b.dtype) == 0)
-        return fail(Code::invalid_plan, "{} '{}' has element type {}, which no tensor can have here", what, b.name,
-                    static_cast<int>(b.dtype));
+        return fail(Code::invalid_plan, "{} '{}' has element type {}, which no tensor can have here", what,
+                    b.name, static_cast<int>(b.dtype));
       TN_TRY(check_dims(b.dims, plan, what, b.name));
       for (uint32_t d : b.dims)
         if (list == &plan.inputs && plan.dims[d].op == DimOp::symbol) bound[plan.dims[d].value] = true;
@@ -67,7 +72,8 @@ Status check_bindings(const Plan& plan, const Limits& limits) {
   }
   for (size_t i = 0; i < bound.size(); ++i)
     if (!bound[i])
-      return fail(Code::invalid_plan, "no input of the plan has a dim that is symbol '{}'", plan.symbols[i].name);
+      return fail(Code::invalid_plan, "no input of the plan has a dim that is symbol '{}'",
+                  plan.symbols[i].name);
   return {};
 }
 
@@ -85,10 +91,12 @@ Status check_symbols(const Plan& plan, const Limits& limits) {
 Result<int64_t> check_tensor(DType dtype, Format format, std::span<const int64_t> dims, std::string_view what,
                              size_t index, const Limits& limits) {
   if (size_of(dtype) == 0 || !is_known(format) || (format != kLinear && dims.size() < 2))
-    return fail(Code::invalid_plan, "{} {} has element type {}, layout {}, block {}: not a type of this version", what,
-                index, static_cast<int>(dtype), static_cast<int>(format.layout), format.block);
+    return fail(Code::invalid_plan,
+                "{} {} has element type {}, layout {}, block {}: not a type of this version", what, index,
+                static_cast<int>(dtype), static_cast<int>(format.layout), format.block);
   if (dims.size() > kMaxRank)
-    return fail(Code::invalid_plan, "{} {} has {} dims, at most {} are supported", what, index, dims.size(), kMaxRank);
+    return fail(Code::invalid_plan, "{} {} has {} dims, at most {} are supported", what, index, dims.size(),
+                kMaxRank);
   std::optional<int64_t> bytes = storage_bytes(dtype, format, dims);
   if (!bytes) return fail(Code::invalid_plan, "{} {} has a negative dim, or too many elements", what, index);
   if (*bytes > limits.tensor_bytes)
@@ -105,7 +113,8 @@ Status check_weights(const Plan& plan, const Limits& limits) {
     uint64_t offset = (end + 63) / 64 * 64;
     if (w.offset != offset || w.bytes != static_cast<uint64_t>(bytes) || offset > plan.weight_bytes.size() ||
         w.bytes > plan.weight_bytes.size() - offset)
-      return fail(Code::invalid_plan, "weight {} lies at {} with {} bytes, expected {} with {} within a section of {}", i,
+      return fail(Code::invalid_plan,
+                  "weight {} lies at {} with {} bytes, expected {} with {} within a section of {}", i,
                   w.offset, w.bytes, offset, bytes, plan.weight_bytes.size());
     auto gap = plan.weight_bytes.subspan(end, offset - end);
     if (std::any_of(gap.begin(), gap.end(), [](std::byte b) { return b != std::byte{0}; }))
@@ -129,11 +138,12 @@ Status check_profiles(const Plan& plan, const Limits& limits) {
     const Profile& p = plan.profiles[i];
     TN_TRY(check_name(p.name, "profile", i, limits));
     if (p.symbols.size() != plan.symbols.size())
-      return fail(Code::invalid_plan, "profile {} has {} ranges, the plan has {} symbols", i, p.symbols.size(),
-                  plan.symbols.size());
+      return fail(Code::invalid_plan, "profile {} has {} ranges, the plan has {} symbols", i,
+                  p.symbols.size(), plan.symbols.size());
     for (size_t s = 0; s < p.symbols.size(); ++s)
       if (const Range& r = p.symbols[s]; r.min < 0 || r.min > r.opt || r.opt > r.max)
-        return fail(Code::invalid_plan, "profile {}: the range of '{}' is {}, {}, {}; expected 0 <= min <= opt <= max", i,
+        return fail(Code::invalid_plan,
+                    "profile {}: the range of '{}' is {}, {}, {}; expected 0 <= min <= opt <= max", i,
                     plan.symbols[s].name, r.min, r.opt, r.max);
     if (Status status = check_region(plan, p.region, boundary, limits); !status)
       return trail(std::move(status.error()), "in profile {}", i);
@@ -155,11 +165,14 @@ Status check_sources(const Plan& plan, const Limits& limits) {
     TN_TRY(check_name(p.name, "pin", i, limits, false));
     TN_TRY(check_name(p.reason, "pin's reason", i, limits));
     TN_ASSIGN(int64_t bytes, check_tensor(p.dtype, kLinear, p.dims, "pin", i, limits));
-    auto source = std::find_if(plan.sources.begin(), plan.sources.end(), [&](const auto& s) { return s.name == p.name; });
+    auto source = std::find_if(plan.sources.begin(), plan.sources.end(),
+                               [&](const auto& s) { return s.name == p.name; });
     if (source == plan.sources.end() || source->dtype != p.dtype || source->dims != p.dims)
-      return fail(Code::invalid_plan, "pin {} names '{}', which is no refit source of its type and dims", i, p.name);
+      return fail(Code::invalid_plan, "pin {} names '{}', which is no refit source of its type and dims", i,
+                  p.name);
     if (static_cast<uint64_t>(bytes) != p.value.size())
-      return fail(Code::invalid_plan, "pin {} has a value of {} bytes, expected {}", i, p.value.size(), bytes);
+      return fail(Code::invalid_plan, "pin {} has a value of {} bytes, expected {}", i, p.value.size(),
+                  bytes);
   }
   return {};
 }
@@ -167,10 +180,12 @@ Status check_sources(const Plan& plan, const Limits& limits) {
 Status check_program(const Plan& plan, const RefitProgram& p, const std::vector<bool>& computed,
                      const Limits& limits) {
   if (p.device != "cpu")
-    return fail(Code::invalid_plan, "runs on device '{}', this version runs refit programs on 'cpu' only", p.device);
+    return fail(Code::invalid_plan, "runs on device '{}', this version runs refit programs on 'cpu' only",
+                p.device);
   Boundary boundary{{}, {}, true};
   for (uint32_t s : p.sources) {
-    if (s >= plan.sources.size()) return fail(Code::invalid_plan, "takes source {} of {}", s, plan.sources.size());
+    if (s >= plan.sources.size())
+      return fail(Code::invalid_plan, "takes source {} of {}", s, plan.sources.size());
     const RefitSource& source = plan.sources[s];
     boundary.inputs.push_back({source.dtype, kLinear, source.dims});
   }
@@ -178,12 +193,14 @@ Status check_program(const Plan& plan, const RefitProgram& p, const std::vector<
     const Weight& weight = plan.weights[w];  // the caller has checked the indices
     boundary.outputs.push_back({weight.dtype, weight.format, weight.dims});
   }
-  if (p.sources.empty() || p.weights.empty()) return fail(Code::invalid_plan, "has no source, or computes no weight");
+  if (p.sources.empty() || p.weights.empty())
+    return fail(Code::invalid_plan, "has no source, or computes no weight");
   if (p.region.steps.empty()) {
     bool copies = p.region.values.empty() && p.region.arena_bytes == 0 && p.sources.size() == 1 &&
                   p.weights.size() == 1 && boundary.inputs[0] == boundary.outputs[0];
     if (copies) return {};
-    return fail(Code::invalid_plan, "has no steps, and source and weight differ in number, type, dims or format");
+    return fail(Code::invalid_plan,
+                "has no steps, and source and weight differ in number, type, dims or format");
   }
   for (const Value& v : p.region.values)
     if (v.kind == ValueKind::weight && v.index < computed.size() && computed[v.index])

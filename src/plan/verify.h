@@ -9,7 +9,8 @@ namespace tenon::plan {
 // Checks everything that needs no kernel, weights' bytes and hashes included.
 Status verify(const Plan& plan, const Limits& limits);
 
-// Bytes of a tensor in memory, padding lanes included; nullopt when a dim is negative or the product overflows.
+// Bytes of a tensor in memory, padding lanes included; nullopt when a dim is negative or the product
+// overflows.
 std::optional<int64_t> storage_bytes(DType dtype, Format format, std::span<const int64_t> dims);
 
 // A step whose output 0 takes over the memory of one of its inputs.

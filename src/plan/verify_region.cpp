@@ -25,8 +25,8 @@ class RegionCheck {
     if (region_.values.size() >= kNoView || region_.steps.size() >= kNever)
       return fail(Code::invalid_plan, "the region has too many values or steps");
     if (region_.arena_bytes > static_cast<uint64_t>(limits_.arena_bytes))
-      return fail(Code::limit_exceeded, "the arena needs {} bytes, the limit arena_bytes is {}", region_.arena_bytes,
-                  limits_.arena_bytes);
+      return fail(Code::limit_exceeded, "the arena needs {} bytes, the limit arena_bytes is {}",
+                  region_.arena_bytes, limits_.arena_bytes);
     for (uint32_t i = 0; i < region_.values.size(); ++i)
       if (Status status = check_value(i); !status) return trail(std::move(status.error()), "in value {}", i);
     TN_TRY(check_boundary());
@@ -51,9 +51,11 @@ class RegionCheck {
       return fail(Code::invalid_plan, "an absent value must have no type, dims or memory");
     }
     if (v.kind > ValueKind::absent)
-      return fail(Code::unsupported, "the value's kind is {}: this version runs tensors only", static_cast<int>(v.kind));
+      return fail(Code::unsupported, "the value's kind is {}: this version runs tensors only",
+                  static_cast<int>(v.kind));
     if (size_of(v.dtype) == 0)
-      return fail(Code::invalid_plan, "element type {} is not one that a tensor can have here", static_cast<int>(v.dtype));
+      return fail(Code::invalid_plan, "element type {} is not one that a tensor can have here",
+                  static_cast<int>(v.dtype));
     if (!is_known(v.format) || (v.format != kLinear && v.dims.size() < 2))
       return fail(Code::invalid_plan, "layout {} with block {} is not one that {} dims can have",
                   static_cast<int>(v.format.layout), v.format.block, v.dims.size());
@@ -61,20 +63,23 @@ class RegionCheck {
     if (boundary_.constant)
       for (uint32_t d : v.dims)
         if (plan_.dims[d].op != DimOp::constant)
-          return fail(Code::invalid_plan, "dim table entry {} is not constant, as a refit program's must be", d);
+          return fail(Code::invalid_plan, "dim table entry {} is not constant, as a refit program's must be",
+                      d);
     return v.view_of == kNoView ? check_memory(v) : check_view(i);
   }
 
   Status check_view(uint32_t i) const {
     const Value& v = region_.values[i];
     if (v.view_of >= i || region_.values[v.view_of].view_of != kNoView)
-      return fail(Code::invalid_plan, "it views value {}, expected an earlier one that is no view", v.view_of);
+      return fail(Code::invalid_plan, "it views value {}, expected an earlier one that is no view",
+                  v.view_of);
     const Value& of = region_.values[v.view_of];
-    bool same_memory = v.kind == of.kind && v.dtype == of.dtype && v.index == of.index && v.offset == of.offset &&
-                       v.max_bytes == of.max_bytes;
+    bool same_memory = v.kind == of.kind && v.dtype == of.dtype && v.index == of.index &&
+                       v.offset == of.offset && v.max_bytes == of.max_bytes;
     bool same_order = v.format == of.format && (v.format == kLinear || v.dims == of.dims);
     if (same_memory && same_order) return {};
-    return fail(Code::invalid_plan, "it views value {} but differs from it in kind, type, memory or format", v.view_of);
+    return fail(Code::invalid_plan, "it views value {} but differs from it in kind, type, memory or format",
+                v.view_of);
   }
 
   Status check_memory(const Value& v) const {
@@ -82,7 +87,8 @@ class RegionCheck {
       if (v.index == 0 && v.offset % 64 == 0 && v.offset <= region_.arena_bytes &&
           v.max_bytes <= region_.arena_bytes - v.offset)
         return {};
-      return fail(Code::invalid_plan, "its memory at {} with {} bytes does not lie within the arena of {} bytes", v.offset,
+      return fail(Code::invalid_plan,
+                  "its memory at {} with {} bytes does not lie within the arena of {} bytes", v.offset,
                   v.max_bytes, region_.arena_bytes);
     }
     if (v.offset != 0 || v.max_bytes != 0)
@@ -90,12 +96,14 @@ class RegionCheck {
     if (v.kind == ValueKind::weight) return check_weight(v);
     const auto& ports = v.kind == ValueKind::input ? boundary_.inputs : boundary_.outputs;
     const char* what = v.kind == ValueKind::input ? "input" : "output";
-    if (v.index >= ports.size()) return fail(Code::invalid_plan, "it is {} {} of {}", what, v.index, ports.size());
+    if (v.index >= ports.size())
+      return fail(Code::invalid_plan, "it is {} {} of {}", what, v.index, ports.size());
     const Port& port = ports[v.index];
     if (v.dtype != port.dtype || v.format != port.format)
-      return fail(Code::invalid_plan, "it is {} {} but differs from it in element type or format", what, v.index);
-    if (boundary_.constant && storage_bytes(v.dtype, v.format, constants(v)) !=
-                                  storage_bytes(port.dtype, port.format, port.dims))
+      return fail(Code::invalid_plan, "it is {} {} but differs from it in element type or format", what,
+                  v.index);
+    if (boundary_.constant &&
+        storage_bytes(v.dtype, v.format, constants(v)) != storage_bytes(port.dtype, port.format, port.dims))
       return fail(Code::invalid_plan, "it is {} {} but differs from it in size", what, v.index);
     if (boundary_.constant && v.format != kLinear && constants(v) != port.dims)
       return fail(Code::invalid_plan, "it is {} {} but differs from it in dims", what, v.index);
@@ -107,7 +115,8 @@ class RegionCheck {
       return fail(Code::invalid_plan, "it is weight {} of {}", v.index, plan_.weights.size());
     const Weight& w = plan_.weights[v.index];
     for (uint32_t d : v.dims)
-      if (plan_.dims[d].op != DimOp::constant) return fail(Code::invalid_plan, "it is a weight with a dim that varies");
+      if (plan_.dims[d].op != DimOp::constant)
+        return fail(Code::invalid_plan, "it is a weight with a dim that varies");
     if (v.dtype == w.dtype && v.format == w.format && constants(v) == w.dims) return {};
     return fail(Code::invalid_plan, "it is weight {} but differs from it in type, dims or format", v.index);
   }
@@ -120,13 +129,15 @@ class RegionCheck {
 
   // Each input, output and weight has one value at most; each output has one.
   Status check_boundary() const {
-    std::vector<bool> seen[3] = {std::vector<bool>(plan_.weights.size()), std::vector<bool>(boundary_.inputs.size()),
+    std::vector<bool> seen[3] = {std::vector<bool>(plan_.weights.size()),
+                                 std::vector<bool>(boundary_.inputs.size()),
                                  std::vector<bool>(boundary_.outputs.size())};
     for (const Value& v : region_.values) {
       if (v.view_of != kNoView || v.kind == ValueKind::arena || v.kind == ValueKind::absent) continue;
       auto& list = seen[static_cast<int>(v.kind) - static_cast<int>(ValueKind::weight)];
-      if (list[v.index]) return fail(Code::invalid_plan, "two values of kind {} stand for number {}",
-                                     static_cast<int>(v.kind), v.index);
+      if (list[v.index])
+        return fail(Code::invalid_plan, "two values of kind {} stand for number {}", static_cast<int>(v.kind),
+                    v.index);
       list[v.index] = true;
     }
     auto missing = std::find(seen[2].begin(), seen[2].end(), false);
@@ -141,8 +152,8 @@ class RegionCheck {
         s.kernel.find('\0') != s.kernel.npos || s.name.find('\0') != s.name.npos)
       return fail(Code::invalid_plan, "its kernel or name is no name");
     if (s.params.size() > kMaxParamBytes)
-      return fail(Code::invalid_plan, "it has {} bytes of parameters, at most {} are allowed", s.params.size(),
-                  kMaxParamBytes);
+      return fail(Code::invalid_plan, "it has {} bytes of parameters, at most {} are allowed",
+                  s.params.size(), kMaxParamBytes);
     TN_TRY(check_dim_params(s));
     for (uint32_t origin : s.origins)
       if (origin >= plan_.origins.size())
@@ -158,8 +169,10 @@ class RegionCheck {
     for (const DimParam& p : s.dim_params) {
       uint64_t after = uint64_t{p.offset} + 8;
       if (p.offset % 8 != 0 || p.offset < end || after > s.params.size() || p.dim >= plan_.dims.size())
-        return fail(Code::invalid_plan, "its dim parameter at {} (entry {} of the dim table) does not lie within {} bytes, or "
-                    "is out of order", p.offset, p.dim, s.params.size());
+        return fail(Code::invalid_plan,
+                    "its dim parameter at {} (entry {} of the dim table) does not lie within {} bytes, or "
+                    "is out of order",
+                    p.offset, p.dim, s.params.size());
       if (boundary_.constant) return fail(Code::invalid_plan, "a refit program's step has a dim parameter");
       end = after;
     }
@@ -191,8 +204,8 @@ class RegionCheck {
     return {};
   }
 
-  // Sweeps over the steps with the live values sorted by offset. A value that dies in a step where output 0 takes its
-  // place exactly leaves before the step's outputs come.
+  // Sweeps over the steps with the live values sorted by offset. A value that dies in a step where output 0
+  // takes its place exactly leaves before the step's outputs come.
   Status check_arena() const {
     std::vector<std::vector<uint32_t>> dying(region_.steps.size());
     for (uint32_t i = 0; i < lives_.size(); ++i)
@@ -204,15 +217,18 @@ class RegionCheck {
         uint32_t root = root_of(region_, step.outputs[o]);
         if (!holds_arena(root)) continue;
         const Value& v = region_.values[root];
-        if (auto at = live.find(v.offset); o == 0 && at != live.end() && takes_over(step, s, root, at->second))
+        if (auto at = live.find(v.offset);
+            o == 0 && at != live.end() && takes_over(step, s, root, at->second))
           live.erase(at);
         if (uint32_t other = overlapping(live, v); other != kNever)
-          return fail(Code::invalid_plan, "in step {} '{}': value {} lies over value {}, which is still needed", s, step.name,
+          return fail(Code::invalid_plan,
+                      "in step {} '{}': value {} lies over value {}, which is still needed", s, step.name,
                       root, other);
         live.emplace(v.offset, root);
       }
       for (uint32_t i : dying[s])
-        if (auto at = live.find(region_.values[i].offset); at != live.end() && at->second == i) live.erase(at);
+        if (auto at = live.find(region_.values[i].offset); at != live.end() && at->second == i)
+          live.erase(at);
     }
     return {};
   }
@@ -246,12 +262,15 @@ class RegionCheck {
 
 }  // namespace
 
-Status check_dims(std::span<const uint32_t> dims, const Plan& plan, std::string_view what, std::string_view name) {
+Status check_dims(std::span<const uint32_t> dims, const Plan& plan, std::string_view what,
+                  std::string_view name) {
   if (dims.size() > kMaxRank)
-    return fail(Code::invalid_plan, "{} '{}' has {} dims, at most {} are supported", what, name, dims.size(), kMaxRank);
+    return fail(Code::invalid_plan, "{} '{}' has {} dims, at most {} are supported", what, name, dims.size(),
+                kMaxRank);
   for (uint32_t d : dims)
     if (d >= plan.dims.size())
-      return fail(Code::invalid_plan, "{} '{}' uses entry {} of a dim table of {}", what, name, d, plan.dims.size());
+      return fail(Code::invalid_plan, "{} '{}' uses entry {} of a dim table of {}", what, name, d,
+                  plan.dims.size());
   return {};
 }
 

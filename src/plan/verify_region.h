@@ -19,13 +19,14 @@ struct Port {
 
 struct Boundary {
   std::vector<Port> inputs, outputs;
-  bool constant = false;      // all dims of the region are constants, and ports have dims
+  bool constant = false;  // all dims of the region are constants, and ports have dims
 };
 
 // The plan's dim table, bindings and weights have been checked.
 Status check_region(const Plan& plan, const Region& region, const Boundary& boundary, const Limits& limits);
 
 // Entries of the dim table, at most kMaxRank.
-Status check_dims(std::span<const uint32_t> dims, const Plan& plan, std::string_view what, std::string_view name);
+Status check_dims(std::span<const uint32_t> dims, const Plan& plan, std::string_view what,
+                  std::string_view name);
 
 }  // namespace tenon::plan

@@ -14,14 +14,14 @@ using Clock = std::chrono::steady_clock;
 struct ShapeState {
   std::vector<std::optional<int64_t>> symbols;
   std::unique_ptr<PreparedRegion> region;
-  std::vector<int64_t> bytes;            // of each tensor, inputs then outputs
+  std::vector<int64_t> bytes;  // of each tensor, inputs then outputs
 };
 
 struct Tensor {
   std::optional<std::vector<int64_t>> dims;  // of an input, as set
   void* data = nullptr;
   size_t bytes = 0;
-  bool is_set = false;                       // the buffer
+  bool is_set = false;  // the buffer
 };
 
 std::string join(std::span<const int64_t> dims) {
@@ -45,7 +45,8 @@ class ContextImpl final : public Context, public Work {
 
   Status init() {
     TN_ASSIGN(event_, engine_->stream().create_event());
-    TN_ASSIGN(arena_, engine_->device().allocate(engine_->allocator(), profile_.region.arena_bytes, "a context's arena"));
+    TN_ASSIGN(arena_, engine_->device().allocate(engine_->allocator(), profile_.region.arena_bytes,
+                                                 "a context's arena"));
     addresses_.resize(tensors_.size());
     return {};
   }
@@ -88,8 +89,10 @@ class ContextImpl final : public Context, public Work {
   };
 
   static tl::unexpected<Error> busy() {
-    return fail(Code::busy, "the execution context is in use by another call, or its work is not done yet: wait for it, or "
-                "give each thread a context of its own");
+    return fail(
+        Code::busy,
+        "the execution context is in use by another call, or its work is not done yet: wait for it, or "
+        "give each thread a context of its own");
   }
 
   const plan::Binding& binding(size_t tensor) const {
@@ -108,35 +111,37 @@ class ContextImpl final : public Context, public Work {
   Status unseen_failure();
 
   [[no_unique_address]] Live<LiveType::context> live_;
-  std::shared_ptr<EngineImpl> engine_;   // outlives the memory below
+  std::shared_ptr<EngineImpl> engine_;  // outlives the memory below
   const int profile_index_;
   const plan::Plan& plan_;
   const plan::Profile& profile_;
   std::atomic<int> state_{idle};
-  std::atomic<bool> unseen_{false};      // work was queued and nobody has waited for it
+  std::atomic<bool> unseen_{false};  // work was queued and nobody has waited for it
   std::unique_ptr<Event> event_;
-  std::vector<Tensor> tensors_;          // inputs, then outputs
+  std::vector<Tensor> tensors_;  // inputs, then outputs
   Block arena_, scratch_;
-  std::list<ShapeState> shapes_;         // the current one first, then by last use
-  bool shapes_stale_ = true;             // input dims were set since shapes_.front() was chosen
-  bool bound_ = false;                   // launches hold the addresses below and the tensors' buffers
+  std::list<ShapeState> shapes_;  // the current one first, then by last use
+  bool shapes_stale_ = true;      // input dims were set since shapes_.front() was chosen
+  bool bound_ = false;            // launches hold the addresses below and the tensors' buffers
   std::shared_ptr<const Weights> weights_;
   uint64_t weights_version_ = 0;
-  std::vector<void*> addresses_;         // by tensor
+  std::vector<void*> addresses_;  // by tensor
   ProfileSink profiler_;
 };
 
 Status ContextImpl::check_input_dim(const plan::Binding& input, size_t dim, int64_t value) const {
   const plan::DimExpr& e = plan_.dims[input.dims[dim]];
-  if (value < 0) return fail(Code::invalid_argument, "dim {} of input '{}' is {}: dims are not negative", dim, input.name, value);
+  if (value < 0)
+    return fail(Code::invalid_argument, "dim {} of input '{}' is {}: dims are not negative", dim, input.name,
+                value);
   if (e.op == plan::DimOp::constant && e.value != value)
-    return fail(Code::invalid_argument, "dim {} of input '{}' is {}, the network fixes it to {}", dim, input.name, value,
-                e.value);
+    return fail(Code::invalid_argument, "dim {} of input '{}' is {}, the network fixes it to {}", dim,
+                input.name, value, e.value);
   if (e.op != plan::DimOp::symbol) return {};
   const plan::Range& range = profile_.symbols[e.value];
   if (value >= range.min && value <= range.max) return {};
-  return fail(Code::out_of_range, "dim {} ({}) of input '{}' is {}, profile {} of the plan allows {} to {}", dim,
-              plan_.symbols[e.value].name, input.name, value, profile_index_, range.min, range.max);
+  return fail(Code::out_of_range, "dim {} ({}) of input '{}' is {}, profile {} of the plan allows {} to {}",
+              dim, plan_.symbols[e.value].name, input.name, value, profile_index_, range.min, range.max);
 }
 
 Status ContextImpl::set_input_shape(std::string_view input, std::span<const int64_t> dims) {
@@ -147,8 +152,8 @@ Status ContextImpl::set_input_shape(std::string_view input, std::span<const int6
     return fail(Code::invalid_argument, "'{}' is an output: its shape follows from the inputs'", input);
   const plan::Binding& b = plan_.inputs[index];
   if (dims.size() != b.dims.size())
-    return fail(Code::invalid_argument, "input '{}' has {} dims, {} were given: [{}]", input, b.dims.size(), dims.size(),
-                join(dims));
+    return fail(Code::invalid_argument, "input '{}' has {} dims, {} were given: [{}]", input, b.dims.size(),
+                dims.size(), join(dims));
   for (size_t i = 0; i < dims.size(); ++i) TN_TRY(check_input_dim(b, i, dims[i]));
   Tensor& tensor = tensors_[index];
   if (tensor.dims && std::ranges::equal(*tensor.dims, dims)) return {};
@@ -161,9 +166,11 @@ Status ContextImpl::set_buffer(std::string_view name, void* data, size_t bytes) 
   Turn turn(*this);
   if (!turn) return busy();
   TN_ASSIGN(size_t index, engine_->find_tensor(name));
-  if (!data && bytes > 0) return fail(Code::invalid_argument, "the buffer of '{}' is NULL and {} bytes long", name, bytes);
+  if (!data && bytes > 0)
+    return fail(Code::invalid_argument, "the buffer of '{}' is NULL and {} bytes long", name, bytes);
   if (size_t element = size_of(binding(index).dtype); reinterpret_cast<uintptr_t>(data) % element != 0)
-    return fail(Code::invalid_argument, "the buffer of '{}' is not aligned to its elements of {} bytes", name, element);
+    return fail(Code::invalid_argument, "the buffer of '{}' is not aligned to its elements of {} bytes", name,
+                element);
   Tensor& tensor = tensors_[index];
   if (tensor.is_set && tensor.data == data && tensor.bytes == bytes) return {};
   tensor.data = data;
@@ -186,8 +193,10 @@ Result<std::vector<std::optional<int64_t>>> ContextImpl::bind_symbols() const {
       int64_t value = (*tensors_[i].dims)[d];
       if (symbol && *symbol != value) {
         auto [other, other_dim] = from[e.value];
-        return fail(Code::invalid_argument, "dim {} of input '{}' is {}, but dim {} of input '{}' is {}: both are {}", d,
-                    plan_.inputs[i].name, value, other_dim, plan_.inputs[other].name, *symbol, plan_.symbols[e.value].name);
+        return fail(Code::invalid_argument,
+                    "dim {} of input '{}' is {}, but dim {} of input '{}' is {}: both are {}", d,
+                    plan_.inputs[i].name, value, other_dim, plan_.inputs[other].name, *symbol,
+                    plan_.symbols[e.value].name);
       }
       symbol = value;
       from[e.value] = {i, d};
@@ -200,7 +209,8 @@ Result<std::vector<std::optional<int64_t>>> ContextImpl::bind_symbols() const {
 Status ContextImpl::check_inputs(const DimValues& values) const {
   for (size_t i = 0; i < plan_.inputs.size(); ++i) {
     const plan::Binding& input = plan_.inputs[i];
-    TN_ASSIGN(std::vector<int64_t> dims, dims_of(plan_, values, input.dims, fmt::format("input '{}'", input.name)));
+    TN_ASSIGN(std::vector<int64_t> dims,
+              dims_of(plan_, values, input.dims, fmt::format("input '{}'", input.name)));
     if (!tensors_[i].dims) continue;
     for (size_t d = 0; d < dims.size(); ++d)
       if (dims[d] != (*tensors_[i].dims)[d])
@@ -238,8 +248,8 @@ Status ContextImpl::make_shape(std::vector<std::optional<int64_t>> symbols) {
     TN_ASSIGN(std::vector<int64_t> shape, dims_of(plan_, dims, b.dims, fmt::format("'{}'", b.name)));
     std::optional<int64_t> bytes = plan::storage_bytes(b.dtype, kLinear, shape);
     if (!bytes || *bytes > engine_->options().limits.tensor_bytes)
-      return fail(Code::limit_exceeded, "'{}' has dims [{}]: more than the limit tensor_bytes ({})", b.name, join(shape),
-                  engine_->options().limits.tensor_bytes);
+      return fail(Code::limit_exceeded, "'{}' has dims [{}]: more than the limit tensor_bytes ({})", b.name,
+                  join(shape), engine_->options().limits.tensor_bytes);
     state.bytes.push_back(*bytes);
   }
   bool is_opt = true;
@@ -247,9 +257,11 @@ Status ContextImpl::make_shape(std::vector<std::optional<int64_t>> symbols) {
   if (is_opt) state.region = engine_->take_prepared(profile_index_);
   if (!state.region) {
     std::span<const int64_t> bytes = state.bytes;
-    PrepareOptions options = {engine_->options().threads, engine_->options().limits, bytes.first(plan_.inputs.size()),
-                              bytes.subspan(plan_.inputs.size()), shapes_.empty() ? nullptr : shapes_.front().region.get()};
-    TN_ASSIGN(state.region, prepare_region(plan_, profile_.region, engine_->kernels(profile_index_), dims, options));
+    PrepareOptions options = {engine_->options().threads, engine_->options().limits,
+                              bytes.first(plan_.inputs.size()), bytes.subspan(plan_.inputs.size()),
+                              shapes_.empty() ? nullptr : shapes_.front().region.get()};
+    TN_ASSIGN(state.region,
+              prepare_region(plan_, profile_.region, engine_->kernels(profile_index_), dims, options));
   }
   state.symbols = std::move(symbols);
   shapes_.push_front(std::move(state));
@@ -281,18 +293,19 @@ Status ContextImpl::check_buffers() const {
   for (size_t i = 0; i < tensors_.size(); ++i) {
     const Tensor& t = tensors_[i];
     if (!t.is_set)
-      return fail(Code::invalid_argument, "{} '{}' has no buffer", i < plan_.inputs.size() ? "input" : "output",
-                  binding(i).name);
+      return fail(Code::invalid_argument, "{} '{}' has no buffer",
+                  i < plan_.inputs.size() ? "input" : "output", binding(i).name);
     if (t.bytes < static_cast<uint64_t>(bytes[i]))
-      return fail(Code::invalid_argument, "the buffer of '{}' has {} bytes, its shape needs {}", binding(i).name, t.bytes,
-                  bytes[i]);
+      return fail(Code::invalid_argument, "the buffer of '{}' has {} bytes, its shape needs {}",
+                  binding(i).name, t.bytes, bytes[i]);
   }
   auto begin = [&](size_t i) { return reinterpret_cast<uintptr_t>(tensors_[i].data); };
   for (size_t o = plan_.inputs.size(); o < tensors_.size(); ++o)
     for (size_t i = 0; i < o; ++i)
       if (begin(o) < begin(i) + bytes[i] && begin(i) < begin(o) + bytes[o])
-        return fail(Code::invalid_argument, "the buffers of '{}' and '{}' overlap: outputs need memory of their own",
-                    binding(i).name, binding(o).name);
+        return fail(Code::invalid_argument,
+                    "the buffers of '{}' and '{}' overlap: outputs need memory of their own", binding(i).name,
+                    binding(o).name);
   return {};
 }
 
@@ -331,10 +344,12 @@ Status ContextImpl::execute(Team& team) {
       if (!status) [[unlikely]]
         return trail(std::move(status.error()), "{}", step_text(plan_, profile_.region.steps[i]));
       if (profiler_) [[unlikely]]
-        profiler_(profile_.region.steps[i], std::chrono::duration<double, std::micro>(Clock::now() - start).count());
+        profiler_(profile_.region.steps[i],
+                  std::chrono::duration<double, std::micro>(Clock::now() - start).count());
     }
     return {};
-  } catch (const std::bad_alloc&) {  // from a message or the profiler: this thread's callers expect no exception
+  } catch (
+      const std::bad_alloc&) {  // from a message or the profiler: this thread's callers expect no exception
     return tl::unexpected<Error>(Error{Code::out_of_memory, "out of memory", {}});
   }
 }

@@ -43,8 +43,8 @@ std::optional<int64_t> compute(DimOp op, int64_t a, int64_t b) {
 constexpr int kTextDepth = 6;
 
 std::string text(const plan::Plan& plan, uint32_t entry, int depth) {
-  static constexpr std::string_view kNames[] = {"", "", "add", "sub", "mul", "floordiv", "ceildiv", "mod", "max", "min",
-                                                "broadcast"};
+  static constexpr std::string_view kNames[] = {"",        "",    "add", "sub", "mul",      "floordiv",
+                                                "ceildiv", "mod", "max", "min", "broadcast"};
   const DimExpr& e = plan.dims[entry];
   if (e.op == DimOp::constant) return std::to_string(e.value);
   if (e.op == DimOp::symbol) return plan.symbols[e.value].name;
@@ -77,9 +77,10 @@ std::string sources_text(const plan::Plan& plan, const DimValues& values, uint32
         const DimExpr& e = plan.dims[input.dims[d]];
         if (e.op != DimOp::symbol || e.value != symbol) continue;
         told = true;
-        std::string value = values.has(input.dims[d]) ? std::to_string(values.value(input.dims[d])) : "not set";
-        out += fmt::format("{}{} is {} (input '{}' dim {})", out.empty() ? "" : ", ", plan.symbols[symbol].name, value,
-                           input.name, d);
+        std::string value =
+            values.has(input.dims[d]) ? std::to_string(values.value(input.dims[d])) : "not set";
+        out += fmt::format("{}{} is {} (input '{}' dim {})", out.empty() ? "" : ", ",
+                           plan.symbols[symbol].name, value, input.name, d);
       }
   }
   return out;
@@ -92,9 +93,12 @@ DimValues::DimValues(const plan::Plan& plan, std::span<const std::optional<int64
   for (size_t i = 0; i < plan.dims.size(); ++i) {
     const DimExpr& e = plan.dims[i];
     std::optional<int64_t> value;
-    if (e.op == DimOp::constant) value = e.value;
-    else if (e.op == DimOp::symbol) value = symbols[e.value];
-    else if (known_[e.a] && known_[e.b]) value = compute(e.op, values_[e.a], values_[e.b]);
+    if (e.op == DimOp::constant)
+      value = e.value;
+    else if (e.op == DimOp::symbol)
+      value = symbols[e.value];
+    else if (known_[e.a] && known_[e.b])
+      value = compute(e.op, values_[e.a], values_[e.b]);
     known_[i] = value.has_value();
     values_[i] = value.value_or(0);
   }
@@ -117,13 +121,15 @@ Error explain_dim(const plan::Plan& plan, const DimValues& values, uint32_t entr
   if (e->op == DimOp::broadcast)
     return {Code::invalid_argument,
             fmt::format("dims {} = {} and {} = {} do not broadcast: they must be equal, or one of them 1; {}",
-                        dim_text(plan, e->a), a, dim_text(plan, e->b), b, from), {}};
-  return {Code::invalid_argument, fmt::format("dim {} cannot be computed from {} and {}; {}", dim_text(plan, entry), a, b,
-                                              from), {}};
+                        dim_text(plan, e->a), a, dim_text(plan, e->b), b, from),
+            {}};
+  return {Code::invalid_argument,
+          fmt::format("dim {} cannot be computed from {} and {}; {}", dim_text(plan, entry), a, b, from),
+          {}};
 }
 
-Result<std::vector<int64_t>> dims_of(const plan::Plan& plan, const DimValues& values, std::span<const uint32_t> dims,
-                                     std::string_view what) {
+Result<std::vector<int64_t>> dims_of(const plan::Plan& plan, const DimValues& values,
+                                     std::span<const uint32_t> dims, std::string_view what) {
   std::vector<int64_t> out;
   out.reserve(dims.size());
   for (size_t i = 0; i < dims.size(); ++i) {

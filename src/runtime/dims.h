@@ -10,8 +10,8 @@
 
 namespace tenon {
 
-// An entry that cannot be computed (its symbol is not set, it divides by zero, overflows, or broadcasts dims that do
-// not fit) has no value; that matters only to who asks for it.
+// An entry that cannot be computed (its symbol is not set, it divides by zero, overflows, or broadcasts dims
+// that do not fit) has no value; that matters only to who asks for it.
 class DimValues {
  public:
   DimValues() = default;
@@ -33,7 +33,7 @@ std::string dim_text(const plan::Plan& plan, uint32_t entry);
 Error explain_dim(const plan::Plan& plan, const DimValues& values, uint32_t entry);
 
 // The values of `dims`; fails when one is missing or negative. `what` names the tensor.
-Result<std::vector<int64_t>> dims_of(const plan::Plan& plan, const DimValues& values, std::span<const uint32_t> dims,
-                                     std::string_view what);
+Result<std::vector<int64_t>> dims_of(const plan::Plan& plan, const DimValues& values,
+                                     std::span<const uint32_t> dims, std::string_view what);
 
 }  // namespace tenon

@@ -70,20 +70,26 @@ Status EngineImpl::check_target(const Log& log) {
   if (!device) return trail(std::move(device.error()), "the plan was built for device '{}'", target.device);
   device_ = *device;
   if (uint32_t lacking = target.cpu_features & ~cpu_features())
-    return fail(Code::incompatible_plan, "the plan needs a processor with {}, this one has {}: {} is missing; build the plan "
-                "again on this machine", cpu_feature_names(target.cpu_features), cpu_feature_names(cpu_features()),
+    return fail(Code::incompatible_plan,
+                "the plan needs a processor with {}, this one has {}: {} is missing; build the plan "
+                "again on this machine",
+                cpu_feature_names(target.cpu_features), cpu_feature_names(cpu_features()),
                 cpu_feature_names(lacking));
-  if (!options_.kernels) options_.kernels = target.libraries.empty() ? &host_kernel_table() : &full_kernel_table();
+  if (!options_.kernels)
+    options_.kernels = target.libraries.empty() ? &host_kernel_table() : &full_kernel_table();
   std::vector<std::string_view> present = items_of(options_.kernels->libraries());
   for (std::string_view library : items_of(target.libraries))
     if (std::find(present.begin(), present.end(), library) == present.end())
-      return fail(Code::incompatible_plan, "the plan needs library {}, this installation has {}: build the plan again here",
-                  library, present.empty() ? "none" : options_.kernels->libraries());
+      return fail(Code::incompatible_plan,
+                  "the plan needs library {}, this installation has {}: build the plan again here", library,
+                  present.empty() ? "none" : options_.kernels->libraries());
   if (options_.threads == 0) options_.threads = target.threads;
   if (options_.threads < 1 || options_.threads > kMaxThreads)
-    return fail(Code::invalid_argument, "an engine has 1 to {} threads, {} were asked for", kMaxThreads, options_.threads);
+    return fail(Code::invalid_argument, "an engine has 1 to {} threads, {} were asked for", kMaxThreads,
+                options_.threads);
   if (options_.threads != target.threads)
-    log(Severity::warning, "the plan was tuned for {} threads and runs with {}", target.threads, options_.threads);
+    log(Severity::warning, "the plan was tuned for {} threads and runs with {}", target.threads,
+        options_.threads);
   options_.shapes_kept = std::max(options_.shapes_kept, 1);
   return {};
 }
@@ -119,7 +125,8 @@ Status EngineImpl::prepare_profile(int profile) {
   TN_ASSIGN(std::vector<int64_t> inputs, bytes_of(plan_, plan_.inputs, dims));
   TN_ASSIGN(std::vector<int64_t> outputs, bytes_of(plan_, plan_.outputs, dims));
   PrepareOptions options = {options_.threads, options_.limits, inputs, outputs, nullptr};
-  TN_ASSIGN(std::unique_ptr<PreparedRegion> prepared, prepare_region(plan_, p.region, kernels_[profile], dims, options));
+  TN_ASSIGN(std::unique_ptr<PreparedRegion> prepared,
+            prepare_region(plan_, p.region, kernels_[profile], dims, options));
   prepared_.push_back(std::move(prepared));
   return {};
 }

@@ -21,17 +21,18 @@ struct IoTensor {
   std::string name;
   IoMode mode;
   DType dtype;
-  std::vector<int64_t> shape;      // -1 where it depends on a symbol
+  std::vector<int64_t> shape;  // -1 where it depends on a symbol
 };
 
 struct EngineOptions {
-  // Of the engine's one team, which its contexts share by turns; 0: the plan's. With 1 there is no team: every call
-  // runs on its caller's thread, and contexts run beside each other.
+  // Of the engine's one team, which its contexts share by turns; 0: the plan's. With 1 there is no team:
+  // every call runs on its caller's thread, and contexts run beside each other.
   int threads = 0;
   Limits limits;
-  std::shared_ptr<Allocator> allocator;   // of weights, arenas, scratch; null: the process's heap
-  const KernelTable* kernels = nullptr;   // null: full_kernel_table() if the plan names libraries, else the library's
-  int shapes_kept = 8;                    // per context: shapes whose prepared kernels stay
+  std::shared_ptr<Allocator> allocator;  // of weights, arenas, scratch; null: the process's heap
+  const KernelTable* kernels =
+      nullptr;          // null: full_kernel_table() if the plan names libraries, else the library's
+  int shapes_kept = 8;  // per context: shapes whose prepared kernels stay
 };
 
 class Context;
@@ -39,8 +40,8 @@ class Context;
 // Immutable but for refit, which swaps the weights as a whole. Thread rule: any thread.
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
-  // Refuses plans that do not verify, plans for another target (naming the difference) and kernels that this library
-  // does not have. Copies what it needs of `bytes`.
+  // Refuses plans that do not verify, plans for another target (naming the difference) and kernels that this
+  // library does not have. Copies what it needs of `bytes`.
   static Result<std::shared_ptr<Engine>> load(std::span<const std::byte> bytes, const EngineOptions& options,
                                               const Log& log);
   virtual ~Engine() = default;
@@ -58,9 +59,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // The plan with the weights that are in force.
   virtual Result<std::vector<std::byte>> serialize() const = 0;
 
-  // Refit, all or nothing: every value is checked, every weight recomputed into a second copy, then swapped. Running
-  // contexts finish on the old weights. A source that a needed program lacks, a pinned source with another value, an
-  // unknown name, a wrong type or size: an error that names all of them, and nothing has changed.
+  // Refit, all or nothing: every value is checked, every weight recomputed into a second copy, then swapped.
+  // Running contexts finish on the old weights. A source that a needed program lacks, a pinned source with
+  // another value, an unknown name, a wrong type or size: an error that names all of them, and nothing has
+  // changed.
   struct NewWeight {
     std::string name;
     DType dtype;
@@ -75,27 +77,27 @@ class Engine : public std::enable_shared_from_this<Engine> {
 // Called after each step with its time, on the thread that runs the steps.
 using ProfileSink = std::function<void(const plan::Step& step, double microseconds)>;
 
-// One in-flight execution. Thread rule: one call at a time, and none but wait while enqueued work is not done; a second
-// caller gets Code::busy, never a race. Destroying a context waits for its work.
+// One in-flight execution. Thread rule: one call at a time, and none but wait while enqueued work is not
+// done; a second caller gets Code::busy, never a race. Destroying a context waits for its work.
 class Context {
  public:
   virtual ~Context() = default;
 
   virtual Status set_input_shape(std::string_view input, std::span<const int64_t> dims) = 0;
-  // `bytes` is the buffer's size; it is checked when the context runs. For outputs it must hold the output's shape, and
-  // their memory may not overlap any other tensor's. Aligned to the element size at least.
+  // `bytes` is the buffer's size; it is checked when the context runs. For outputs it must hold the output's
+  // shape, and their memory may not overlap any other tensor's. Aligned to the element size at least.
   virtual Status set_buffer(std::string_view tensor, void* data, size_t bytes) = 0;
   // Dims of any I/O tensor at the shapes set so far; fails while an input it depends on has none.
   virtual Result<std::vector<int64_t>> shape(std::string_view tensor) = 0;
 
   // Evaluates dims and prepares every kernel for the shapes set, so that run neither plans nor allocates.
   virtual Status prepare() = 0;
-  virtual Status run() = 0;                    // enqueue, then wait
-  virtual Status enqueue() = 0;                // returns at once where the team has its own threads
-  // The result of the last enqueue. A failure that nobody has waited for is given by the next run or enqueue, which
-  // then does nothing else.
+  virtual Status run() = 0;      // enqueue, then wait
+  virtual Status enqueue() = 0;  // returns at once where the team has its own threads
+  // The result of the last enqueue. A failure that nobody has waited for is given by the next run or enqueue,
+  // which then does nothing else.
   virtual Status wait() = 0;
-  virtual Status set_profiler(ProfileSink sink) = 0;   // null: none
+  virtual Status set_profiler(ProfileSink sink) = 0;  // null: none
 };
 
 }  // namespace tenon

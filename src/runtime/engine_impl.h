@@ -16,8 +16,8 @@ namespace tenon {
 struct Weights {
   [[no_unique_address]] Live<LiveType::weights> live;
   Block memory;
-  std::vector<void*> addresses;        // by weight
-  std::vector<uint64_t> hashes;        // by weight
+  std::vector<void*> addresses;  // by weight
+  std::vector<uint64_t> hashes;  // by weight
 };
 
 class EngineImpl final : public Engine {
@@ -46,7 +46,8 @@ class EngineImpl final : public Engine {
   std::shared_ptr<const Weights> weights() const;
   // The position of a tensor among inputs, then outputs; fails naming the tensors that there are.
   Result<size_t> find_tensor(std::string_view name) const;
-  // What was prepared for the profile's opt shape when the engine was loaded, for the first context that asks.
+  // What was prepared for the profile's opt shape when the engine was loaded, for the first context that
+  // asks.
   std::unique_ptr<PreparedRegion> take_prepared(int profile);
 
  private:
@@ -55,7 +56,7 @@ class EngineImpl final : public Engine {
   Status prepare_profile(int profile);
   void describe_io();
 
-  using Given = std::vector<const NewWeight*>;   // by source; null: not given
+  using Given = std::vector<const NewWeight*>;  // by source; null: not given
   Result<Given> check_refit(std::span<const NewWeight> weights) const;
   Result<std::shared_ptr<Weights>> clone_weights() const;
   Status run_program(size_t program, const Given& given, Weights& weights);
@@ -68,11 +69,11 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Stream> stream_;
   std::vector<IoTensor> io_;
   std::unordered_map<std::string_view, size_t> tensor_index_;
-  std::vector<RegionKernels> kernels_;           // by profile
+  std::vector<RegionKernels> kernels_;  // by profile
   std::mutex prepared_mutex_;
   std::vector<std::unique_ptr<PreparedRegion>> prepared_;  // by profile
-  std::mutex refit_mutex_;                       // one refit at a time
-  mutable std::mutex weights_mutex_;             // guards weights_
+  std::mutex refit_mutex_;                                 // one refit at a time
+  mutable std::mutex weights_mutex_;                       // guards weights_
   std::shared_ptr<const Weights> weights_;
   std::atomic<uint64_t> weights_version_{0};
 };

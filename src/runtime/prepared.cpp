@@ -22,8 +22,8 @@ alignas(64) std::byte kNowhere[64];
 
 class RegionPreparation {
  public:
-  RegionPreparation(const plan::Plan& plan, const Region& region, const RegionKernels& kernels, const DimValues& dims,
-                    const PrepareOptions& options)
+  RegionPreparation(const plan::Plan& plan, const Region& region, const RegionKernels& kernels,
+                    const DimValues& dims, const PrepareOptions& options)
       : plan_(plan), region_(region), kernels_(kernels), dims_(dims), options_(options) {}
 
   Result<std::unique_ptr<PreparedRegion>> run() {
@@ -61,8 +61,8 @@ class RegionPreparation {
       }
       std::optional<int64_t> size = plan::storage_bytes(v.dtype, v.format, arg.shape());
       if (!size || *size > options_.limits.tensor_bytes)
-        return fail(Code::limit_exceeded, "value {} is {}: more than the limit tensor_bytes ({})", i, describe(arg),
-                    options_.limits.tensor_bytes);
+        return fail(Code::limit_exceeded, "value {} is {}: more than the limit tensor_bytes ({})", i,
+                    describe(arg), options_.limits.tensor_bytes);
       bytes[i] = *size;
       TN_TRY(check_size(i, bytes));
     }
@@ -73,8 +73,8 @@ class RegionPreparation {
     const Value& v = region_.values[i];
     if (v.view_of != plan::kNoView) {
       if (bytes[i] == bytes[v.view_of]) return {};
-      return fail(Code::invalid_plan, "value {} ({}, {} bytes) views value {}, which has {} bytes", i, describe(tensors_[i]),
-                  bytes[i], v.view_of, bytes[v.view_of]);
+      return fail(Code::invalid_plan, "value {} ({}, {} bytes) views value {}, which has {} bytes", i,
+                  describe(tensors_[i]), bytes[i], v.view_of, bytes[v.view_of]);
     }
     if (v.kind == ValueKind::weight) return {};  // verified with the plan
     if (v.kind == ValueKind::arena) {
@@ -85,7 +85,8 @@ class RegionPreparation {
     int64_t expected = v.kind == ValueKind::input ? options_.inputs[v.index] : options_.outputs[v.index];
     if (bytes[i] == expected) return {};
     return fail(Code::invalid_plan, "value {} ({}) has {} bytes, the {} {} that it stands for has {}", i,
-                describe(tensors_[i]), bytes[i], v.kind == ValueKind::input ? "input" : "output", v.index, expected);
+                describe(tensors_[i]), bytes[i], v.kind == ValueKind::input ? "input" : "output", v.index,
+                expected);
   }
 
   Status check_in_place() const {
@@ -111,13 +112,13 @@ class RegionPreparation {
     for (uint32_t v : step.inputs) out->args.push_back(tensors_[v]);
     for (uint32_t v : step.outputs) out->args.push_back(tensors_[v]);
     if (options_.other && same(*options_.other->steps[index], *out)) return options_.other->steps[index];
-    PrepareCall call = {params_of(step, *out), inputs_of(step, out->args.data()), outputs_of(step, out->args.data()),
-                        options_.threads};
+    PrepareCall call = {params_of(step, *out), inputs_of(step, out->args.data()),
+                        outputs_of(step, out->args.data()), options_.threads};
     TN_TRY(kernels_.kernels[index]->prepare(call, out->prepared));
     int64_t scratch = out->prepared.scratch_bytes;
     if (scratch < 0 || scratch > options_.limits.arena_bytes)
-      return fail(Code::limit_exceeded, "the step needs {} bytes of scratch, the limit arena_bytes is {}", scratch,
-                  options_.limits.arena_bytes);
+      return fail(Code::limit_exceeded, "the step needs {} bytes of scratch, the limit arena_bytes is {}",
+                  scratch, options_.limits.arena_bytes);
     return out;
   }
 
@@ -128,7 +129,9 @@ class RegionPreparation {
   static std::span<const std::byte> params_of(const Step& step, const PreparedStep& prepared) {
     return {reinterpret_cast<const std::byte*>(prepared.params.data()), step.params.size()};
   }
-  static std::span<const Arg> inputs_of(const Step& step, const Arg* args) { return {args, step.inputs.size()}; }
+  static std::span<const Arg> inputs_of(const Step& step, const Arg* args) {
+    return {args, step.inputs.size()};
+  }
   static std::span<const Arg> outputs_of(const Step& step, const Arg* args) {
     return {args + step.inputs.size(), step.outputs.size()};
   }
@@ -181,21 +184,23 @@ Result<RegionKernels> find_kernels(const Region& region, const KernelTable& tabl
   for (const Step& step : region.steps) {
     const Kernel* kernel = table.find(step.kernel);
     if (!kernel)
-      return fail(Code::incompatible_plan, "step '{}' runs kernel {}, which this library does not have", step.name,
-                  step.kernel);
+      return fail(Code::incompatible_plan, "step '{}' runs kernel {}, which this library does not have",
+                  step.name, step.kernel);
     if (uint32_t lacking = kernel->cpu_features & ~cpu_features)
-      return fail(Code::incompatible_plan, "step '{}' runs kernel {}, which needs {}: this processor does not have it",
-                  step.name, step.kernel, cpu_feature_names(lacking));
+      return fail(Code::incompatible_plan,
+                  "step '{}' runs kernel {}, which needs {}: this processor does not have it", step.name,
+                  step.kernel, cpu_feature_names(lacking));
     if (step.params.size() != kernel->params_size)
-      return fail(Code::invalid_plan, "step '{}' has {} bytes of parameters, its kernel {} takes {}", step.name,
-                  step.params.size(), step.kernel, kernel->params_size);
+      return fail(Code::invalid_plan, "step '{}' has {} bytes of parameters, its kernel {} takes {}",
+                  step.name, step.params.size(), step.kernel, kernel->params_size);
     out.kernels.push_back(kernel);
   }
   out.in_place = plan::in_place_steps(region);
   for (const plan::InPlace& p : out.in_place) {
     const Kernel& kernel = *out.kernels[p.step];
     if (p.input >= 32 || !(kernel.in_place >> p.input & 1))
-      return fail(Code::invalid_plan, "step '{}' would write over its input {}, which kernel {} does not allow",
+      return fail(Code::invalid_plan,
+                  "step '{}' would write over its input {}, which kernel {} does not allow",
                   region.steps[p.step].name, p.input, kernel.id);
   }
   return out;

@@ -17,18 +17,19 @@ namespace tenon {
 
 // The kernels of a region's steps, found and checked once.
 struct RegionKernels {
-  std::vector<const Kernel*> kernels;     // by step
+  std::vector<const Kernel*> kernels;  // by step
   std::vector<plan::InPlace> in_place;
 };
 
-// Refuses kernels that the table lacks or this processor cannot run, parameters of another size, and steps in place
-// whose kernel does not allow it.
-Result<RegionKernels> find_kernels(const plan::Region& region, const KernelTable& table, uint32_t cpu_features);
+// Refuses kernels that the table lacks or this processor cannot run, parameters of another size, and steps in
+// place whose kernel does not allow it.
+Result<RegionKernels> find_kernels(const plan::Region& region, const KernelTable& table,
+                                   uint32_t cpu_features);
 
 // One step at one shape. Shapes that do not differ for a step share it.
 struct PreparedStep {
-  std::vector<uint64_t> params;           // with dims filled in; 8-byte aligned
-  std::vector<Arg> args;                  // inputs, then outputs; without data
+  std::vector<uint64_t> params;  // with dims filled in; 8-byte aligned
+  std::vector<Arg> args;         // inputs, then outputs; without data
   Prepared prepared;
 };
 
@@ -37,20 +38,20 @@ struct ArgSource {
   uint32_t arg;
   plan::ValueKind kind;
   uint32_t index;
-  uint64_t offset;                        // arena
+  uint64_t offset;  // arena
 };
 
 // Addresses that change between runs.
 struct Addresses {
   std::byte* arena = nullptr;
   void* scratch = nullptr;
-  std::span<void* const> weights, inputs, outputs;  // by index
+  std::span<void*const> weights, inputs, outputs;  // by index
 };
 
 class PreparedRegion {
  public:
   std::vector<std::shared_ptr<PreparedStep>> steps;
-  uint64_t scratch_bytes = 0;             // the most that a step needs
+  uint64_t scratch_bytes = 0;  // the most that a step needs
 
   // Writes addresses into the arguments of every launch; must precede launches whenever one has changed.
   void bind(const Addresses& addresses);
@@ -59,7 +60,7 @@ class PreparedRegion {
     const Kernel* kernel;
     LaunchCall call;
   };
-  std::vector<Launch> launches;           // by step
+  std::vector<Launch> launches;  // by step
 
  private:
   friend class RegionPreparation;

@@ -11,8 +11,8 @@ namespace {
 // Kernels never write an input.
 void* writable(const std::byte* data) { return const_cast<std::byte*>(data); }
 
-// Sources where kernels may read them: in place if they are aligned to their elements (a mapped file's need not be),
-// else copied.
+// Sources where kernels may read them: in place if they are aligned to their elements (a mapped file's need
+// not be), else copied.
 class SourceMemory {
  public:
   Result<void*> place(const std::byte* data, int64_t bytes, size_t element, Allocator& allocator) {
@@ -31,12 +31,13 @@ class SourceMemory {
 
 Status run_refit_program(const plan::Plan& plan, const plan::RefitProgram& program,
                          std::span<const std::byte* const> sources, std::span<std::byte* const> outputs,
-                         std::span<const std::byte* const> weights, const KernelTable& kernels, Allocator& allocator,
-                         Team& team) {
+                         std::span<const std::byte* const> weights, const KernelTable& kernels,
+                         Allocator& allocator, Team& team) {
   const plan::Region& region = program.region;
   std::vector<int64_t> source_bytes, output_bytes;
   for (uint32_t s : program.sources)
-    source_bytes.push_back(plan::storage_bytes(plan.sources[s].dtype, kLinear, plan.sources[s].dims).value_or(-1));
+    source_bytes.push_back(
+        plan::storage_bytes(plan.sources[s].dtype, kLinear, plan.sources[s].dims).value_or(-1));
   for (uint32_t w : program.weights) output_bytes.push_back(static_cast<int64_t>(plan.weights[w].bytes));
   if (region.steps.empty()) {  // a copy
     if (output_bytes[0]) std::memcpy(outputs[0], sources[0], static_cast<size_t>(output_bytes[0]));

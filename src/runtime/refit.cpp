@@ -1,4 +1,5 @@
-// Refit: new values of the network's own weights, through the programs that computed the plan's weights from them.
+// Refit: new values of the network's own weights, through the programs that computed the plan's weights from
+// them.
 #include <algorithm>
 #include <cstring>
 
@@ -13,16 +14,16 @@ namespace {
 // One refit program, on the engine's stream.
 class ProgramWork final : public Work {
  public:
-  ProgramWork(const EngineImpl& engine, const plan::RefitProgram& program, std::span<const std::byte* const> sources,
-              const Weights& weights)
+  ProgramWork(const EngineImpl& engine, const plan::RefitProgram& program,
+              std::span<const std::byte* const> sources, const Weights& weights)
       : engine_(engine), program_(program), sources_(sources) {
     for (uint32_t w : program.weights) outputs_.push_back(static_cast<std::byte*>(weights.addresses[w]));
     for (void* address : weights.addresses) literals_.push_back(static_cast<std::byte*>(address));
   }
 
   Status execute(Team& team) override {
-    return run_refit_program(engine_.plan(), program_, sources_, outputs_, literals_, *engine_.options().kernels,
-                             engine_.allocator(), team);
+    return run_refit_program(engine_.plan(), program_, sources_, outputs_, literals_,
+                             *engine_.options().kernels, engine_.allocator(), team);
   }
 
  private:
@@ -52,7 +53,8 @@ void EngineImpl::add_needed(std::vector<bool>& sources) const {
     grown = false;
     for (const plan::RefitProgram& program : plan_.programs) {
       auto is_set = [&](uint32_t s) { return sources[s]; };
-      if (std::ranges::none_of(program.sources, is_set) || std::ranges::all_of(program.sources, is_set)) continue;
+      if (std::ranges::none_of(program.sources, is_set) || std::ranges::all_of(program.sources, is_set))
+        continue;
       for (uint32_t s : program.sources) sources[s] = true;
       grown = true;
     }
@@ -61,7 +63,8 @@ void EngineImpl::add_needed(std::vector<bool>& sources) const {
 
 std::vector<std::string> EngineImpl::missing(std::span<const std::string> set) const {
   std::vector<bool> given(plan_.sources.size());
-  for (size_t i = 0; i < given.size(); ++i) given[i] = std::ranges::find(set, plan_.sources[i].name) != set.end();
+  for (size_t i = 0; i < given.size(); ++i)
+    given[i] = std::ranges::find(set, plan_.sources[i].name) != set.end();
   std::vector<bool> needed = given;
   add_needed(needed);
   std::vector<std::string> out;
@@ -95,7 +98,8 @@ Result<EngineImpl::Given> EngineImpl::check_refit(std::span<const NewWeight> wei
   for (const plan::Pin& pin : plan_.pins) {
     const NewWeight* w = given[index.at(pin.name)];
     if (w && !std::ranges::equal(w->bytes, pin.value))
-      problems.push_back(fmt::format("'{}' must keep its value: {}; build a new plan to change it", pin.name, pin.reason));
+      problems.push_back(
+          fmt::format("'{}' must keep its value: {}; build a new plan to change it", pin.name, pin.reason));
   }
   std::vector<std::string> names;
   for (size_t i = 0; i < given.size(); ++i)
@@ -104,15 +108,16 @@ Result<EngineImpl::Given> EngineImpl::check_refit(std::span<const NewWeight> wei
     problems.push_back(fmt::format("'{}' must be set too: it is combined with a weight that is set", name));
   if (problems.empty()) return given;
   return tl::unexpected<Error>(Error{Code::invalid_argument,
-                                     fmt::format("the refit has {} problem{}; nothing was changed", problems.size(),
-                                                 problems.size() == 1 ? "" : "s"),
+                                     fmt::format("the refit has {} problem{}; nothing was changed",
+                                                 problems.size(), problems.size() == 1 ? "" : "s"),
                                      std::move(problems)});
 }
 
 Result<std::shared_ptr<Weights>> EngineImpl::clone_weights() const {
   std::shared_ptr<const Weights> old = weights();
   auto copy = std::make_shared<Weights>();
-  TN_ASSIGN(copy->memory, device_->allocate(allocator(), old->memory.bytes(), "the second copy of the weights"));
+  TN_ASSIGN(copy->memory,
+            device_->allocate(allocator(), old->memory.bytes(), "the second copy of the weights"));
   if (old->memory.bytes()) std::memcpy(copy->memory.data(), old->memory.data(), old->memory.bytes());
   for (const plan::Weight& w : plan_.weights) copy->addresses.push_back(copy->memory.data() + w.offset);
   copy->hashes = old->hashes;

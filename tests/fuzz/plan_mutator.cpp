@@ -48,8 +48,13 @@ void mutate_value(plan::Plan& plan, plan::Value& v, Random& random) {
   switch (random.below(9)) {
     case 0: v.kind = static_cast<plan::ValueKind>(random.below(9)); break;
     case 1: v.dtype = any_type(random); break;
-    case 2: v.format = random.below(2) ? kLinear : Format{static_cast<Layout>(random.below(4)), uint8_t(random.below(18))}; break;
-    case 3: edit_list(v.dims, random, [&](uint32_t& d) { d = uint32_t(random.below(plan.dims.size() + 1)); }); break;
+    case 2:
+      v.format =
+          random.below(2) ? kLinear : Format{static_cast<Layout>(random.below(4)), uint8_t(random.below(18))};
+      break;
+    case 3:
+      edit_list(v.dims, random, [&](uint32_t& d) { d = uint32_t(random.below(plan.dims.size() + 1)); });
+      break;
     case 4: change(v.index, random); break;
     case 5: v.offset = random.below(64) * 64; break;
     case 6: change(v.max_bytes, random); break;
@@ -80,8 +85,11 @@ void mutate_step(plan::Plan& plan, plan::Region& region, plan::Step& s, Random& 
     case 1: edit_list(s.inputs, random, any_value); break;
     case 2: edit_list(s.outputs, random, any_value); break;
     case 3:
-      if (random.below(2)) s.dim_params.push_back({uint32_t(random.below(s.params.size() / 8 + 1) * 8), 0});
-      else edit_list(s.dim_params, random, [&](plan::DimParam& p) { p.dim = uint32_t(random.below(plan.dims.size() + 1)); });
+      if (random.below(2))
+        s.dim_params.push_back({uint32_t(random.below(s.params.size() / 8 + 1) * 8), 0});
+      else
+        edit_list(s.dim_params, random,
+                  [&](plan::DimParam& p) { p.dim = uint32_t(random.below(plan.dims.size() + 1)); });
       break;
     default:
       for (uint64_t n = 1 + random.below(4); n > 0; --n) mutate_params(s.params, random);
@@ -103,8 +111,10 @@ void mutate_dims(plan::Plan& plan, Random& random) {
 void mutate_boundary(plan::Plan& plan, Random& random) {
   std::vector<plan::Binding>& list = random.below(2) ? plan.inputs : plan.outputs;
   edit_list(list, random, [&](plan::Binding& b) {
-    if (random.below(2)) b.dtype = any_type(random);
-    else edit_list(b.dims, random, [&](uint32_t& d) { d = uint32_t(random.below(plan.dims.size() + 1)); });
+    if (random.below(2))
+      b.dtype = any_type(random);
+    else
+      edit_list(b.dims, random, [&](uint32_t& d) { d = uint32_t(random.below(plan.dims.size() + 1)); });
   });
   if (plan::Profile* p = pick(plan.profiles, random))
     if (plan::Range* r = pick(p->symbols, random)) change(random.below(2) ? r->opt : r->max, random);
@@ -120,13 +130,15 @@ void mutate_weights(plan::Plan& plan, Random& random) {
     }
   }
   if (plan::RefitProgram* p = pick(plan.programs, random))
-    edit_list(random.below(2) ? p->sources : p->weights, random, [&](uint32_t& i) { i = uint32_t(random.below(4)); });
+    edit_list(random.below(2) ? p->sources : p->weights, random,
+              [&](uint32_t& i) { i = uint32_t(random.below(4)); });
 }
 
 }  // namespace
 
 int64_t Random::number() {
-  static constexpr int64_t kEdges[] = {INT64_MAX, INT64_MIN, INT32_MAX, INT32_MIN, int64_t{1} << 32, -1, 255, 65536};
+  static constexpr int64_t kEdges[] = {INT64_MAX,        INT64_MIN, INT32_MAX, INT32_MIN,
+                                       int64_t{1} << 32, -1,        255,       65536};
   uint64_t kind = below(8);
   if (kind == 0) return kEdges[below(std::size(kEdges))];
   if (kind == 1) return static_cast<int64_t>(next());
@@ -140,10 +152,15 @@ void mutate(plan::Plan& plan, Random& random) {
     case 1: mutate_boundary(plan, random); break;
     case 2: mutate_weights(plan, random); break;
     case 3: edit_list(region.values, random, [&](plan::Value& v) { mutate_value(plan, v, random); }); break;
-    case 4: edit_list(region.steps, random, [&](plan::Step& s) { mutate_step(plan, region, s, random); }); break;
-    case 5: if (plan::Value* v = pick(region.values, random)) mutate_value(plan, *v, random); break;
+    case 4:
+      edit_list(region.steps, random, [&](plan::Step& s) { mutate_step(plan, region, s, random); });
+      break;
+    case 5:
+      if (plan::Value* v = pick(region.values, random)) mutate_value(plan, *v, random);
+      break;
     case 6: change(region.arena_bytes, random); break;
-    default: if (plan::Step* s = pick(region.steps, random)) mutate_step(plan, region, *s, random);
+    default:
+      if (plan::Step* s = pick(region.steps, random)) mutate_step(plan, region, *s, random);
   }
 }
 

@@ -1,5 +1,5 @@
-// Runs a fuzz target on files, where there is no fuzzer: `fuzz_X FILE-OR-FOLDER …`. With `--mutate N` also on N inputs
-// that the target's own mutator makes of them, always the same. Prints how many inputs it ran.
+// Runs a fuzz target on files, where there is no fuzzer: `fuzz_X FILE-OR-FOLDER …`. With `--mutate N` also on
+// N inputs that the target's own mutator makes of them, always the same. Prints how many inputs it ran.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -12,7 +12,8 @@
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
-extern "C" __attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed);
+extern "C" __attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
+                                                                unsigned seed);
 
 // Stands in for libFuzzer's own: changes a few bytes.
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t) {

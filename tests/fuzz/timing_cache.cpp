@@ -35,8 +35,10 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
     std::memcpy(data, bytes.data(), bytes.size());
     return bytes.size();
   }
-  if (seed % 4 == 0) size = LLVMFuzzerMutate(data, size, max_size);
-  else size = kHeader + LLVMFuzzerMutate(data + kHeader, size - kHeader, max_size - kHeader);
+  if (seed % 4 == 0)
+    size = LLVMFuzzerMutate(data, size, max_size);
+  else
+    size = kHeader + LLVMFuzzerMutate(data + kHeader, size - kHeader, max_size - kHeader);
   if (size < kHeader) return size;
   uint64_t hash = hash_bytes(data + kHeader, size - kHeader);
   std::memcpy(data + kHash, &hash, sizeof hash);

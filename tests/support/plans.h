@@ -44,11 +44,13 @@ class PlanBuilder {
   }
   uint32_t input(std::string name, std::vector<uint32_t> dims, DType dtype = DType::f32) {
     plan.inputs.push_back({std::move(name), dtype, dims});
-    return value({plan::ValueKind::input, dtype, kLinear, dims, static_cast<uint32_t>(plan.inputs.size() - 1)});
+    return value(
+        {plan::ValueKind::input, dtype, kLinear, dims, static_cast<uint32_t>(plan.inputs.size() - 1)});
   }
   uint32_t output(std::string name, std::vector<uint32_t> dims, DType dtype = DType::f32) {
     plan.outputs.push_back({std::move(name), dtype, dims});
-    return value({plan::ValueKind::output, dtype, kLinear, dims, static_cast<uint32_t>(plan.outputs.size() - 1)});
+    return value(
+        {plan::ValueKind::output, dtype, kLinear, dims, static_cast<uint32_t>(plan.outputs.size() - 1)});
   }
   uint32_t arena(std::vector<uint32_t> dims, uint64_t offset, uint64_t max_bytes, DType dtype = DType::f32) {
     region().arena_bytes = std::max(region().arena_bytes, (offset + max_bytes + 63) / 64 * 64);
@@ -65,8 +67,8 @@ class PlanBuilder {
   uint32_t weight(const std::vector<float>& values, std::vector<int64_t> dims) {
     size_t bytes = values.size() * sizeof(float);
     bytes_.resize((bytes_.size() + 63) / 64 * 64);
-    plan.weights.push_back({DType::f32, std::move(dims), kLinear, bytes_.size(), bytes,
-                            hash_bytes(values.data(), bytes)});
+    plan.weights.push_back(
+        {DType::f32, std::move(dims), kLinear, bytes_.size(), bytes, hash_bytes(values.data(), bytes)});
     bytes_.resize(bytes_.size() + bytes);
     if (bytes) std::memcpy(bytes_.data() + plan.weights.back().offset, values.data(), bytes);
     return static_cast<uint32_t>(plan.weights.size() - 1);
@@ -112,7 +114,8 @@ class PlanBuilder {
 //   difference [N,3] = v - u
 //   negated [3*N]    = -reshape(v)
 // Refit: `scale` [3] is taken as it is; `double_shift` [3] is 2 * `shift`; `fixed` [] is pinned to 1.
-inline PlanBuilder small_plan(const std::vector<float>& scale = {1, 2, 3}, const std::vector<float>& shift = {1, -1, 0.5f}) {
+inline PlanBuilder small_plan(const std::vector<float>& scale = {1, 2, 3},
+                              const std::vector<float>& shift = {1, -1, 0.5f}) {
   PlanBuilder b;
   uint32_t n = b.symbol("N", {1, 2, 4}), three = b.constant(3), flat = b.op(plan::DimOp::mul, n, three);
   uint32_t x = b.input("x", {n, three});
@@ -140,7 +143,8 @@ inline PlanBuilder small_plan(const std::vector<float>& scale = {1, 2, 3}, const
   b.plan.programs.push_back(std::move(program));
   float one = 1;
   auto one_bytes = std::as_bytes(std::span(&one, 1));
-  b.plan.pins.push_back({"fixed", "it was folded into a step", DType::f32, {}, {one_bytes.begin(), one_bytes.end()}});
+  b.plan.pins.push_back(
+      {"fixed", "it was folded into a step", DType::f32, {}, {one_bytes.begin(), one_bytes.end()}});
   return b;
 }
 

@@ -13,15 +13,18 @@ inline void fill(std::vector<std::byte>& memory, DType dtype) {
   size_t width = size_of(dtype);
   for (size_t i = 0; i + width <= memory.size(); i += width) {
     float f = static_cast<float>((i * 7919) % 41) / 8 - 2;
-    int64_t integer = static_cast<int64_t>(i / width * 5 % 7) - (dtype == DType::i64 || dtype == DType::i32 ? 1 : 0);
+    int64_t integer =
+        static_cast<int64_t>(i / width * 5 % 7) - (dtype == DType::i64 || dtype == DType::i32 ? 1 : 0);
     if (dtype == DType::boolean) integer &= 1;
-    if (dtype == DType::f32) std::memcpy(memory.data() + i, &f, width);
-    else std::memcpy(memory.data() + i, &integer, width);
+    if (dtype == DType::f32)
+      std::memcpy(memory.data() + i, &f, width);
+    else
+      std::memcpy(memory.data() + i, &integer, width);
   }
 }
 
-// Runs every profile of an engine at its opt shapes on memory of exactly the sizes that it asks for, filled from a
-// fixed sequence; gives all outputs' bytes, or nothing when the engine refuses.
+// Runs every profile of an engine at its opt shapes on memory of exactly the sizes that it asks for, filled
+// from a fixed sequence; gives all outputs' bytes, or nothing when the engine refuses.
 inline std::vector<std::byte> run_anything(Engine& engine, int64_t most_bytes = 1 << 20) {
   std::vector<std::byte> out;
   for (int profile = 0; profile < engine.profile_count(); ++profile) {

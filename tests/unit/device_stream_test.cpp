@@ -95,7 +95,9 @@ TEST(Blocks, AreAlignedAndEmptyOnesHaveNoMemory) {
 struct CrookedAllocator final : Allocator {
   std::byte memory[256];
   int freed = 0;
-  void* allocate(size_t, size_t) override { return memory + (reinterpret_cast<uintptr_t>(memory) % 2 ? 2 : 1); }
+  void* allocate(size_t, size_t) override {
+    return memory + (reinterpret_cast<uintptr_t>(memory) % 2 ? 2 : 1);
+  }
   void free(void*, size_t, size_t) override { ++freed; }
 };
 
@@ -119,7 +121,8 @@ TEST(KernelTable, FirstOfAnIdHolds) {
 }
 
 TEST(KernelTable, HostKernelsHaveDistinctIds) {
-  for (const Kernel* kernel : host_kernels()) EXPECT_EQ(host_kernel_table().find(kernel->id), kernel) << kernel->id;
+  for (const Kernel* kernel : host_kernels())
+    EXPECT_EQ(host_kernel_table().find(kernel->id), kernel) << kernel->id;
 }
 
 TEST(Modules, AbsentOnesSayWhereTheyWereLookedFor) {

@@ -46,8 +46,10 @@ TEST(MemoryPlanner, NeverOverlapsWhatLivesTogether) {
       for (size_t j = 0; j < i; ++j) {
         const Lifetime& b = lifetimes[j];
         bool together = a.first <= b.last && b.first <= a.last;
-        bool apart = layout.offsets[i] + a.bytes <= layout.offsets[j] || layout.offsets[j] + b.bytes <= layout.offsets[i];
-        ASSERT_TRUE(!together || apart || !a.bytes || !b.bytes) << "seed " << seed << ": " << i << " and " << j;
+        bool apart = layout.offsets[i] + a.bytes <= layout.offsets[j] ||
+                     layout.offsets[j] + b.bytes <= layout.offsets[i];
+        ASSERT_TRUE(!together || apart || !a.bytes || !b.bytes)
+            << "seed " << seed << ": " << i << " and " << j;
       }
     }
     EXPECT_GE(layout.total, peak(lifetimes));

@@ -27,14 +27,15 @@ TEST(PlanBytes, RoundTripKeepsEverything) {
   EXPECT_EQ(*write(*plan), *bytes);
   EXPECT_TRUE(std::ranges::equal(plan->weight_bytes, b.plan.weight_bytes));
   EXPECT_EQ(plan->profiles[0].region.steps[1].params, b.region().steps[1].params);
-  EXPECT_EQ(reinterpret_cast<const std::byte*>(plan->weight_bytes.data()) - bytes->data(), ptrdiff_t(bytes->size()) - 76);
+  EXPECT_EQ(reinterpret_cast<const std::byte*>(plan->weight_bytes.data()) - bytes->data(),
+            ptrdiff_t(bytes->size()) - 76);
 }
 
 TEST(PlanBytes, DumpNamesWhatAPlanHolds) {
   PlanBuilder b = small_plan();
   std::string text = dump(b.finish());
-  for (const char* part : {"d2=mul(N, 3)", "view_of=5", "kernel=pointwise.reference", "arena 64 bytes 48", "scale",
-                           "it was folded into a step", "op_type=Relu", "min=1  opt=2  max=4"})
+  for (const char* part : {"d2=mul(N, 3)", "view_of=5", "kernel=pointwise.reference", "arena 64 bytes 48",
+                           "scale", "it was folded into a step", "op_type=Relu", "min=1  opt=2  max=4"})
     EXPECT_NE(text.find(part), text.npos) << part << " in\n" << text;
 }
 
@@ -76,7 +77,8 @@ struct Forgery {
 };
 
 const Forgery kForgeries[] = {
-    {"before any step has written", [](PlanBuilder& b) { std::swap(b.region().steps[0], b.region().steps[1]); }},
+    {"before any step has written",
+     [](PlanBuilder& b) { std::swap(b.region().steps[0], b.region().steps[1]); }},
     {"a second time", [](PlanBuilder& b) { b.add(b.region().steps[0]); }},
     {"an input or a weight", [](PlanBuilder& b) { b.region().steps[0].outputs = {0}; }},
     {"reads value 99", [](PlanBuilder& b) { b.region().steps[0].inputs[0] = 99; }},
@@ -86,8 +88,11 @@ const Forgery kForgeries[] = {
     {"does not lie within the arena", [](PlanBuilder& b) { b.region().values[5].offset = 128; }},
     {"does not lie within the arena", [](PlanBuilder& b) { b.region().values[5].offset = 8; }},
     {"does not lie within the arena",
-     [](PlanBuilder& b) { b.region().values[5].offset = uint64_t{0} - 64, b.region().values[5].max_bytes = 64; }},
-    {"lies over value", [](PlanBuilder& b) { b.region().values[5].offset = b.region().values[6].offset = 0; }},
+     [](PlanBuilder& b) {
+       b.region().values[5].offset = uint64_t{0} - 64, b.region().values[5].max_bytes = 64;
+     }},
+    {"lies over value",
+     [](PlanBuilder& b) { b.region().values[5].offset = b.region().values[6].offset = 0; }},
     {"differs from it in kind", [](PlanBuilder& b) { b.region().values[6].offset = 0; }},
     {"limit arena_bytes", [](PlanBuilder& b) { b.region().arena_bytes = uint64_t{1} << 50; }},
     {"views value", [](PlanBuilder& b) { b.region().values[6].view_of = 6; }},
@@ -115,17 +120,39 @@ const Forgery kForgeries[] = {
     {"weight 0 is damaged", [](PlanBuilder& b) { b.plan.weights[0].hash ^= 1; }},
     {"weight 0 lies at", [](PlanBuilder& b) { b.plan.weights[0].dims = {4}; }},
     {"weight 1 lies at", [](PlanBuilder& b) { b.plan.weights[1].offset = 0; }},
-    {"weight 1 lies at", [](PlanBuilder& b) { b.plan.weights[1].dims = {int64_t{1} << 30}, b.plan.weights[1].bytes = 4ull << 30; }},
+    {"weight 1 lies at",
+     [](PlanBuilder& b) {
+       b.plan.weights[1].dims = {int64_t{1} << 30}, b.plan.weights[1].bytes = 4ull << 30;
+     }},
     {"negative dim", [](PlanBuilder& b) { b.plan.weights[1].dims = {-3}; }},
-    {"too many elements", [](PlanBuilder& b) { b.plan.weights[1].dims = {int64_t{1} << 40, int64_t{1} << 40}; }},
-    {"its weights end at", [](PlanBuilder& b) { b.plan.weights.pop_back(), b.plan.programs.clear(), b.region().values[2].index = 0; }},
+    {"too many elements",
+     [](PlanBuilder& b) {
+       b.plan.weights[1].dims = {int64_t{1} << 40, int64_t{1} << 40};
+     }},
+    {"its weights end at",
+     [](PlanBuilder& b) {
+       b.plan.weights.pop_back(), b.plan.programs.clear(), b.region().values[2].index = 0;
+     }},
     {"two values of kind 1", [](PlanBuilder& b) { b.region().values[2].index = 0; }},
-    {"no value stands for output 1", [](PlanBuilder& b) { b.region().values.pop_back(), b.region().steps.pop_back(); }},
+    {"no value stands for output 1",
+     [](PlanBuilder& b) { b.region().values.pop_back(), b.region().steps.pop_back(); }},
     {"comes from node", [](PlanBuilder& b) { b.region().steps[0].origins = {2}; }},
-    {"dim parameter", [](PlanBuilder& b) { b.region().steps[0].dim_params = {{4, 0}}; }},
-    {"dim parameter", [](PlanBuilder& b) { b.region().steps[0].dim_params = {{uint32_t{0} - 8, 0}}; }},
-    {"dim parameter", [](PlanBuilder& b) { b.region().steps[0].dim_params = {{0, 99}}; }},
-    {"dim parameter", [](PlanBuilder& b) { b.region().steps[0].dim_params = {{8, 0}, {8, 0}}; }},
+    {"dim parameter",
+     [](PlanBuilder& b) {
+       b.region().steps[0].dim_params = {{4, 0}};
+     }},
+    {"dim parameter",
+     [](PlanBuilder& b) {
+       b.region().steps[0].dim_params = {{uint32_t{0} - 8, 0}};
+     }},
+    {"dim parameter",
+     [](PlanBuilder& b) {
+       b.region().steps[0].dim_params = {{0, 99}};
+     }},
+    {"dim parameter",
+     [](PlanBuilder& b) {
+       b.region().steps[0].dim_params = {{8, 0}, {8, 0}};
+     }},
     {"thread count", [](PlanBuilder& b) { b.plan.target.threads = 0; }},
     {"is computed twice", [](PlanBuilder& b) { b.plan.programs[1].weights = {0}; }},
     {"does not exist", [](PlanBuilder& b) { b.plan.programs[1].weights = {7}; }},

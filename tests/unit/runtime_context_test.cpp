@@ -106,12 +106,14 @@ TEST(Context, MessagesNameWhatIsWrong) {
   auto engine = load(small_plan().bytes());
   auto context = std::move(*(*engine)->create_context(0));
   auto shape = [&](std::vector<int64_t> dims) { return text(context->set_input_shape("x", dims)); };
-  EXPECT_NE(shape({5, 3}).find("dim 0 (N) of input 'x' is 5, profile 0 of the plan allows 1 to 4"), std::string::npos);
+  EXPECT_NE(shape({5, 3}).find("dim 0 (N) of input 'x' is 5, profile 0 of the plan allows 1 to 4"),
+            std::string::npos);
   EXPECT_NE(shape({2, 4}).find("the network fixes it to 3"), std::string::npos);
   EXPECT_NE(shape({2}).find("has 2 dims, 1 were given"), std::string::npos);
   EXPECT_NE(shape({-2, 3}).find("not negative"), std::string::npos);
   EXPECT_NE(text(context->set_input_shape("negated", {})).find("is an output"), std::string::npos);
-  EXPECT_NE(text(context->set_input_shape("y", {})).find("it has 'x', 'difference', 'negated'"), std::string::npos);
+  EXPECT_NE(text(context->set_input_shape("y", {})).find("it has 'x', 'difference', 'negated'"),
+            std::string::npos);
   EXPECT_NE(text(context->run()).find("set the shapes of all inputs first"), std::string::npos);
 
   ASSERT_TRUE(context->set_input_shape("x", std::vector<int64_t>{2, 3}));
@@ -123,7 +125,8 @@ TEST(Context, MessagesNameWhatIsWrong) {
   EXPECT_NE(text(context->run()).find("has 20 bytes, its shape needs 24"), std::string::npos);
   ASSERT_TRUE(context->set_buffer("difference", memory + 5, 24));
   EXPECT_NE(text(context->run()).find("'x' and 'difference' overlap"), std::string::npos);
-  EXPECT_NE(text(context->set_buffer("x", reinterpret_cast<char*>(memory) + 1, 24)).find("not aligned"), std::string::npos);
+  EXPECT_NE(text(context->set_buffer("x", reinterpret_cast<char*>(memory) + 1, 24)).find("not aligned"),
+            std::string::npos);
   EXPECT_NE(text(context->set_buffer("x", nullptr, 24)).find("NULL"), std::string::npos);
   ASSERT_TRUE(context->set_buffer("difference", memory + 16, 24));
   EXPECT_EQ(text(context->run()), "");
@@ -133,7 +136,8 @@ TEST(Context, MessagesNameWhatIsWrong) {
 // Two inputs [N] and [M] whose sum broadcasts.
 TEST(Context, BroadcastIsCheckedAtRunTime) {
   PlanBuilder b;
-  uint32_t n = b.symbol("N", {0, 2, 8}), m = b.symbol("M", {0, 2, 8}), both = b.op(plan::DimOp::broadcast, n, m);
+  uint32_t n = b.symbol("N", {0, 2, 8}), m = b.symbol("M", {0, 2, 8}),
+           both = b.op(plan::DimOp::broadcast, n, m);
   uint32_t a = b.input("a", {n}), c = b.input("c", {m}), out = b.output("out", {both});
   b.add(PlanBuilder::pointwise("add(x0, x1)", {a, c}, out));
   auto engine = load(b.bytes());
@@ -248,7 +252,11 @@ TEST(Context, AnAllocatorThatFailsIsAnError) {
 // A chain of steps on one element: what a step costs when there is nothing to compute.
 TEST(Context, AStepCostsLessThanAMicrosecond) {
   constexpr int kSteps = 200;
-  static const Kernel kNothing = {"test.nothing", 0, 0, 1, [](const PrepareCall&, Prepared&) -> Status { return {}; },
+  static const Kernel kNothing = {"test.nothing",
+                                  0,
+                                  0,
+                                  1,
+                                  [](const PrepareCall&, Prepared&) -> Status { return {}; },
                                   [](const LaunchCall& call) -> Status {
                                     *call.outputs[0].as<float>() = *call.inputs[0].as<float>() + 1;
                                     return {};
@@ -280,7 +288,8 @@ TEST(Context, AStepCostsLessThanAMicrosecond) {
   for (int round = 0; round < 20; ++round) {
     auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(context->run());
-    best = std::min(best, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+    best = std::min(
+        best, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
   }
   RecordProperty("nanoseconds_per_step", static_cast<int>(best / 10 / kSteps * 1000));
   EXPECT_LT(best / 10 / kSteps, 1.0);
@@ -296,10 +305,13 @@ TEST(Engine, RefusesOtherTargets) {
   EXPECT_NE(error([](plan::Plan& p) { p.target.device = "warp"; }).find("'warp'"), std::string::npos);
   EXPECT_NE(error([](plan::Plan& p) { p.target.libraries = "onednn 9.9"; }).find("needs library onednn 9.9"),
             std::string::npos);
-  EXPECT_NE(error([](plan::Plan& p) { p.target.cpu_features = 1u << 31; }).find("build the plan again"), std::string::npos);
+  EXPECT_NE(error([](plan::Plan& p) { p.target.cpu_features = 1u << 31; }).find("build the plan again"),
+            std::string::npos);
   EXPECT_NE(error([](plan::Plan& p) { p.profiles[0].region.steps[0].kernel = "no.such"; }).find("no.such"),
             std::string::npos);
-  EXPECT_NE(error([](plan::Plan& p) { p.profiles[0].region.steps[0].params.pop_back(); }).find("bytes of parameters"),
+  EXPECT_NE(error([](plan::Plan& p) {
+              p.profiles[0].region.steps[0].params.pop_back();
+            }).find("bytes of parameters"),
             std::string::npos);
   EXPECT_NE(error([](plan::Plan& p) { p.programs[1].region.steps[0].kernel = "no.such"; }).find("no.such"),
             std::string::npos);
@@ -310,7 +322,10 @@ TEST(Engine, RefusesAPlanForAnotherProcessorByName) {
   constexpr const char* kName = "Engine.RefusesAPlanForAnotherProcessorByName";
   if (!std::getenv("TENON_CPU")) {
     std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
-    EXPECT_EQ(std::system(fmt::format("TENON_CPU=avx2 '{}' --gtest_filter={} --gtest_brief=1 >/dev/null", self, kName).c_str()), 0);
+    EXPECT_EQ(std::system(
+                  fmt::format("TENON_CPU=avx2 '{}' --gtest_filter={} --gtest_brief=1 >/dev/null", self, kName)
+                      .c_str()),
+              0);
     return;
   }
   PlanBuilder b = small_plan();
@@ -323,7 +338,10 @@ TEST(Engine, RefusesAPlanForAnotherProcessorByName) {
 
 // Sums its two inputs; must not write over them.
 TEST(Engine, RefusesToRunInPlaceWhatMayNot) {
-  static const Kernel kStrict = {"pointwise.reference", sizeof(Program), 0, 0,
+  static const Kernel kStrict = {"pointwise.reference",
+                                 sizeof(Program),
+                                 0,
+                                 0,
                                  [](const PrepareCall&, Prepared&) -> Status { return {}; },
                                  [](const LaunchCall&) -> Status { return {}; }};
   const Kernel* const kernels[] = {&kStrict};
@@ -332,13 +350,18 @@ TEST(Engine, RefusesToRunInPlaceWhatMayNot) {
   options.kernels = &table;
   auto engine = load(small_plan().bytes(), options);
   ASSERT_FALSE(engine);
-  EXPECT_NE(engine.error().text().find("would write over its input 0"), std::string::npos) << engine.error().text();
+  EXPECT_NE(engine.error().text().find("would write over its input 0"), std::string::npos)
+      << engine.error().text();
 }
 
 TEST(Engine, AFailingKernelNamesItsStepAndNodes) {
-  static const Kernel kFailing = {"pointwise.reference", sizeof(Program), 0, 0xffff,
-                                  [](const PrepareCall&, Prepared&) -> Status { return {}; },
-                                  [](const LaunchCall&) -> Status { return fail(Code::out_of_range, "index 9 of 3"); }};
+  static const Kernel kFailing = {
+      "pointwise.reference",
+      sizeof(Program),
+      0,
+      0xffff,
+      [](const PrepareCall&, Prepared&) -> Status { return {}; },
+      [](const LaunchCall&) -> Status { return fail(Code::out_of_range, "index 9 of 3"); }};
   const Kernel* const kernels[] = {&kFailing};
   KernelTable table(kernels);
   EngineOptions options;

@@ -45,10 +45,14 @@ Outcome sweep(const std::vector<std::byte>& plan, Hashes hashes) {
       if (hashes == Hashes::of_sections) plan::rehash(forged);
       if (hashes == Hashes::all) test::rehash_everything(forged);
       std::vector<std::byte> got = load_and_run(forged);
-      if (got.empty()) ++outcome.refused;
-      else if (got == want) ++outcome.unchanged;
-      else ++outcome.changed;
-      if (got != want && !got.empty() && hashes != Hashes::all) ADD_FAILURE() << "byte " << at << " of " << plan.size();
+      if (got.empty())
+        ++outcome.refused;
+      else if (got == want)
+        ++outcome.unchanged;
+      else
+        ++outcome.changed;
+      if (got != want && !got.empty() && hashes != Hashes::all)
+        ADD_FAILURE() << "byte " << at << " of " << plan.size();
     }
   return outcome;
 }

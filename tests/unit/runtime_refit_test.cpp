@@ -40,7 +40,8 @@ class Refit : public testing::Test {
   }
   std::shared_ptr<Engine> engine;
   std::unique_ptr<Context> context;
-  const std::vector<float> x = {0.1f, -0.2f, 0.3f, 1, -2, 3}, scale = {0.5f, 1.5f, -0.5f}, shift = {3, 0.25f, -1};
+  const std::vector<float> x = {0.1f, -0.2f, 0.3f, 1, -2, 3}, scale = {0.5f, 1.5f, -0.5f},
+                           shift = {3, 0.25f, -1};
   const std::vector<float> one = {1};
 };
 
@@ -72,10 +73,12 @@ TEST_F(Refit, UnalignedValues) {
 TEST_F(Refit, AllProblemsAtOnceAndNothingChanges) {
   std::vector<std::byte> before = *engine->serialize();
   const std::vector<float> two = {2};
-  std::string problems = error({weight("scale", scale, {1, 3}), weight("shift", shift, {3}), weight("shift", shift, {3}),
-                                weight("fixed", two, {}), weight("nobody", two, {})});
-  for (const char* part : {"4 problems", "'scale' is given as f32[1,3], expected f32[3]", "'shift' is given twice",
-                           "'fixed' must keep its value: it was folded into a step", "'nobody' is no weight"})
+  std::string problems =
+      error({weight("scale", scale, {1, 3}), weight("shift", shift, {3}), weight("shift", shift, {3}),
+             weight("fixed", two, {}), weight("nobody", two, {})});
+  for (const char* part :
+       {"4 problems", "'scale' is given as f32[1,3], expected f32[3]", "'shift' is given twice",
+        "'fixed' must keep its value: it was folded into a step", "'nobody' is no weight"})
     EXPECT_NE(problems.find(part), problems.npos) << problems;
   EXPECT_EQ(*engine->serialize(), before);
   Engine::NewWeight cut = weight("shift", shift, {3});

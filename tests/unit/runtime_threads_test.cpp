@@ -22,7 +22,8 @@ int thread_count() {
   return count;
 }
 
-std::shared_ptr<Engine> load(const std::vector<std::byte>& bytes, int threads, const KernelTable* kernels = nullptr) {
+std::shared_ptr<Engine> load(const std::vector<std::byte>& bytes, int threads,
+                             const KernelTable* kernels = nullptr) {
   EngineOptions options;
   options.threads = threads;
   options.kernels = kernels;
@@ -32,13 +33,18 @@ std::shared_ptr<Engine> load(const std::vector<std::byte>& bytes, int threads, c
 }
 
 // x [n] → y [n] = x + 1, in parallel over the elements.
-const Kernel kParallel = {"test.parallel", 0, 0, 0, [](const PrepareCall&, Prepared&) -> Status { return {}; },
+const Kernel kParallel = {"test.parallel",
+                          0,
+                          0,
+                          0,
+                          [](const PrepareCall&, Prepared&) -> Status { return {}; },
                           [](const LaunchCall& call) -> Status {
                             auto* x = call.inputs[0].as<float>();
                             auto* y = call.outputs[0].as<float>();
-                            call.team->parallel_for(call.inputs[0].count(), [&](int64_t begin, int64_t end, int) {
-                              for (int64_t i = begin; i < end; ++i) y[i] = x[i] + 1;
-                            });
+                            call.team->parallel_for(call.inputs[0].count(),
+                                                    [&](int64_t begin, int64_t end, int) {
+                                                      for (int64_t i = begin; i < end; ++i) y[i] = x[i] + 1;
+                                                    });
                             return {};
                           }};
 
@@ -65,14 +71,23 @@ struct Gate {
   }
 };
 Gate* gate = nullptr;
-const Kernel kGated = {"test.gated", 0, 0, 0, [](const PrepareCall&, Prepared&) -> Status { return {}; },
+const Kernel kGated = {"test.gated",
+                       0,
+                       0,
+                       0,
+                       [](const PrepareCall&, Prepared&) -> Status { return {}; },
                        [](const LaunchCall& call) -> Status {
                          gate->pass();
                          *call.outputs[0].as<float>() = 7;
                          return {};
                        }};
-const Kernel kFailing = {"test.failing", 0, 0, 0, [](const PrepareCall&, Prepared&) -> Status { return {}; },
-                         [](const LaunchCall&) -> Status { return fail(Code::out_of_range, "a planned failure"); }};
+const Kernel kFailing = {
+    "test.failing",
+    0,
+    0,
+    0,
+    [](const PrepareCall&, Prepared&) -> Status { return {}; },
+    [](const LaunchCall&) -> Status { return fail(Code::out_of_range, "a planned failure"); }};
 
 const KernelTable& test_kernels() {
   static const Kernel* const kernels[] = {&kParallel, &kGated, &kFailing};
@@ -84,7 +99,8 @@ std::vector<std::byte> one_step(const char* kernel, int64_t count, int steps = 1
   PlanBuilder b;
   uint32_t n = b.constant(count), last = b.input("x", {n});
   for (int i = 0; i < steps; ++i) {
-    uint32_t next = i + 1 == steps ? b.output("y", {n}) : b.arena({n}, i % 2 * 4096, static_cast<uint64_t>(count) * 4);
+    uint32_t next =
+        i + 1 == steps ? b.output("y", {n}) : b.arena({n}, i % 2 * 4096, static_cast<uint64_t>(count) * 4);
     plan::Step step;
     step.kernel = kernel;
     step.inputs = {last};
@@ -99,7 +115,8 @@ std::vector<std::byte> one_step(const char* kernel, int64_t count, int steps = 1
 struct Runner {
   std::vector<float> x, y;
   std::unique_ptr<Context> context;
-  Runner(Engine& engine, int64_t count, float value) : x(static_cast<size_t>(count), value), y(x.size(), NAN) {
+  Runner(Engine& engine, int64_t count, float value)
+      : x(static_cast<size_t>(count), value), y(x.size(), NAN) {
     context = std::move(*engine.create_context(0));
     EXPECT_TRUE(context->set_buffer("x", x.data(), x.size() * 4));
     EXPECT_TRUE(context->set_buffer("y", y.data(), y.size() * 4));

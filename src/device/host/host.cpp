@@ -65,8 +65,8 @@ class InlineStream final : public Stream {
   std::unique_ptr<Team> team_;
 };
 
-// One team; callers take turns. The team's members besides its caller are threads of the team; that caller is the
-// thread of run(), or the dispatcher, which starts with the first submit.
+// One team; callers take turns. The team's members besides its caller are threads of the team; that caller is
+// the thread of run(), or the dispatcher, which starts with the first submit.
 class TeamStream final : public Stream {
  public:
   explicit TeamStream(std::unique_ptr<Team> team) : team_(std::move(team)) {}
@@ -107,7 +107,8 @@ class TeamStream final : public Stream {
   Status start_dispatcher() {
     try {
       dispatcher_ = std::thread([this] { dispatch(); });
-    } catch (const std::system_error& error) {  // how the standard library says that there are no more threads
+    } catch (
+        const std::system_error& error) {  // how the standard library says that there are no more threads
       return fail(Code::out_of_memory, "cannot start a thread for asynchronous work: {}", error.what());
     }
     return {};

@@ -1,4 +1,5 @@
-// A device that has memory and executes nothing: for what planning, loading and enqueueing cost by themselves.
+// A device that has memory and executes nothing: for what planning, loading and enqueueing cost by
+// themselves.
 #include "device/device.h"
 
 namespace tenon {
