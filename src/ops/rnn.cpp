@@ -142,7 +142,7 @@ Status expand(OnnxNode& node, const char* kind) {
   attrs.set("hidden_size", hidden);
   for (const auto& [name, value] : node.attrs()) {
     auto spec =
-        std::find_if(std::begin(kAttrs), std::end(kAttrs), [&](const AttrSpec& s) { return s.name == name; });
+        std::find_if(std::begin(kAttrs), std::end(kAttrs), [&name = name](const AttrSpec& s) { return s.name == name; });
     if (spec == std::end(kAttrs) || name == "kind") continue;
     if (!is_of(value, spec->kind))
       return fail(Code::invalid_model, "attribute {} is of the wrong kind", name);
