@@ -21,10 +21,18 @@ Result<ValueId> pointwise(OnnxNode& node, std::vector<ValueId> inputs, ProgramBu
   return node.add(kPointwise, std::move(inputs), {{"program", program}});
 }
 
+// Any number type may give the depth.
+Result<std::vector<Dim>> depth_of(OnnxNode& node) {
+  if (!is_float(node.type(1).dtype)) return node.dims(1, "depth");
+  TN_ASSIGN(double depth, node.scalar(1, "depth"));
+  if (!(depth >= 0 && depth <= 0x1p40)) return fail(Code::invalid_model, "OneHot: depth is {}", depth);
+  return std::vector<Dim>{Dim(static_cast<int64_t>(depth))};
+}
+
 Status onnx_one_hot(OnnxNode& node) {
   const Shape indices = node.type(0).shape;
   TN_ASSIGN(int64_t axis, node.axis(node.attrs().integer("axis", -1), indices.size() + 1));
-  TN_ASSIGN(std::vector<Dim> depth, node.dims(1, "depth"));
+  TN_ASSIGN(std::vector<Dim> depth, depth_of(node));
   if (depth.size() != 1) return fail(Code::invalid_model, "OneHot: depth must be one number");
   if (node.rank(2) != 1) return fail(Code::invalid_model, "OneHot: values must be [off, on]");
   Shape with_axis = indices;
