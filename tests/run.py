@@ -87,6 +87,9 @@ suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fau
 suite("asan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600,
       configure=("build-asan", (*SANITIZED, "-Db_sanitize=address,undefined")),
       environment=(("ASAN_OPTIONS", "detect_leaks=1"), ("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")))
+suite("fault-asan", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",), canary=None,
+      seconds=3600, configure=("build-asan", (*SANITIZED, "-Db_sanitize=address,undefined")),
+      environment=(("ASAN_OPTIONS", "detect_leaks=0:allocator_may_return_null=1"), ("UBSAN_OPTIONS", "halt_on_error=1")))
 suite("tsan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600,
       # oneDNN's libgomp gives false reports: it is built without knowledge of ThreadSanitizer.
       configure=("build-tsan", (*SANITIZED, "-Db_sanitize=thread", "-Donednn=disabled")),

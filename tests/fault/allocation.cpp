@@ -207,6 +207,7 @@ void sweep(const char* name, bool good, int64_t sample, Scenario scenario, Count
   std::printf("%s: %lld allocations, every %lld%s\n", name, static_cast<long long>(total),
               static_cast<long long>(step), step == 1 ? "" : "th or so");
   std::fflush(stdout);
+  if (total < 100) counts.fail(name, 0, "this program's operator new is not the library's");
   uint64_t random = 0x9e3779b97f4a7c15u;
   for (int64_t place = 1; place <= total;) {
     for_good = good;
