@@ -43,6 +43,42 @@ Result<KernelCall> reference(NodeView view) {
   return KernelCall::with("group_norm.reference", params);
 }
 
+// One value per group, repeated so that there is one per channel.
+Result<ValueId> per_channel(Patch& patch, ValueId vector, int64_t groups, const Dim& channels) {
+  TN_ASSIGN(ValueId column, reshape(patch, vector, {Dim(groups), Dim(1)}));
+  TN_ASSIGN(ValueId wide, expand(patch, column, {Dim(groups), floordiv(channels, Dim(groups))}));
+  return reshape(patch, wide, {channels});
+}
+
+// reshape(group_norm(reshape(x))), each channel of the reshaped x a group of x's channels, is a group_norm of x.
+Result<bool> drop_group_reshapes(NodeView view, Patch& patch) {
+  const Graph& graph = view.graph();
+  const Node& node = view.node();
+  const Node* before = graph.producer(node.inputs[0]);
+  const ValueId result = node.outputs[0];
+  if (!before || before->op != &kReshape || graph.users(result).size() != 1 || graph.is_output(result) ||
+      node.inputs.size() != 3 || node.attrs.has("epilogue"))
+    return false;
+  const Node& after = graph.node(graph.users(result)[0]);
+  const ValueId x = before->inputs[0];
+  const Shape outer = graph.value(x).type.shape, inner = view.input(0).shape;
+  const int64_t groups = node.attrs.integer("groups");
+  if (after.op != &kReshape || graph.value(after.outputs[0]).type.shape != outer || outer.size() < 2 ||
+      !(outer[0] == inner[0]) || !inner[1].is(groups) || !outer[1].is_constant() || outer[1].value() % groups != 0)
+    return false;
+  TN_ASSIGN(ValueId scale, per_channel(patch, node.inputs[1], groups, outer[1]));
+  TN_ASSIGN(ValueId bias, per_channel(patch, node.inputs[2], groups, outer[1]));
+  const Attrs attrs = node.attrs;
+  const ValueId replaced = after.outputs[0];
+  TN_ASSIGN(ValueId made, patch.add(kGroupNorm, {x, scale, bias}, attrs));
+  patch.replace(replaced, made);
+  return true;
+}
+
+constexpr Rule kRules[] = {{"drop_group_reshapes", drop_group_reshapes}};
+
+// ---- ONNX
+
 Status add(OnnxNode& node, int64_t groups, ValueId scale, ValueId bias) {
   TN_ASSIGN(ValueId y, node.add(kGroupNorm, {node.input(0), scale, bias},
                                 {{"groups", groups}, {"epsilon", node.attrs().number("epsilon", 1e-5)}}));
@@ -65,22 +101,16 @@ Status expand_instance(OnnxNode& node) {
   return add(node, known.value(), node.input(1), node.input(2));
 }
 
-// One value per group, or per channel, repeated so that there is one per channel.
-Result<ValueId> per_channel(OnnxNode& node, ValueId vector, int64_t groups, const Dim& channels) {
-  if (node.version() >= 21 || node.type(vector).shape == Shape{channels}) return vector;
-  Dim each = floordiv(channels, Dim(groups));
-  TN_ASSIGN(ValueId column, reshape(node.build(), vector, {Dim(groups), Dim(1)}));
-  TN_ASSIGN(ValueId wide, expand(node.build(), column, {Dim(groups), each}));
-  return reshape(node.build(), wide, {channels});
-}
-
 Status expand_group(OnnxNode& node) {
   TN_TRY(expect_inputs(node, "GroupNormalization"));
   int64_t groups = node.attrs().integer("num_groups");
   if (groups < 1) return fail(Code::invalid_model, "attribute num_groups must be at least 1, it is {}", groups);
   const Dim channels = node.type(0).shape[1];
-  TN_ASSIGN(ValueId scale, per_channel(node, node.input(1), groups, channels));
-  TN_ASSIGN(ValueId bias, per_channel(node, node.input(2), groups, channels));
+  ValueId scale = node.input(1), bias = node.input(2);
+  if (node.version() < 21 && node.type(1).shape != Shape{channels}) {
+    TN_ASSIGN(scale, per_channel(node.build(), scale, groups, channels));
+    TN_ASSIGN(bias, per_channel(node.build(), bias, groups, channels));
+  }
   return add(node, groups, scale, bias);
 }
 
@@ -98,6 +128,7 @@ const OpDef kGroupNorm = {
     .attrs = kAttrs,
     .infer = infer,
     .reference = reference,
+    .rules = kRules,
 };
 
 extern const OpFile group_norm_ops = {&kGroupNorm, kRows};
