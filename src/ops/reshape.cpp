@@ -38,7 +38,40 @@ Result<bool> merge(NodeView view, Patch& patch) {
   return true;
 }
 
-constexpr Rule kRules[] = {{"reshape_to_same_shape", drop_same}, {"merge_reshapes", merge}};
+// A reshape that only drops dims of 1 goes before a transpose, which then stands next to what reads it.
+Result<bool> before_transpose(NodeView view, Patch& patch) {
+  const ValueId moved = view.node().inputs[0];
+  const Node* inner = view.graph().producer(moved);
+  if (!inner || inner->op != &kTranspose || view.graph().is_output(moved) || view.graph().users(moved).size() != 1)
+    return false;
+  const Shape before = view.input(0).shape, after = view.attrs().shape("shape");
+  const std::vector<int64_t> perm = inner->attrs.integers("perm");
+  std::vector<bool> kept(before.size(), true);  // of the transpose's input
+  size_t next = 0;
+  for (size_t d = 0; d < before.size(); ++d) {
+    if (next < after.size() && before[d] == after[next]) ++next;
+    else if (before[d].is(1)) kept[static_cast<size_t>(perm[d])] = false;
+    else return false;
+  }
+  if (next != after.size() || after.size() == before.size()) return false;
+  std::vector<int64_t> number(before.size(), 0), order;
+  Shape shape;
+  const Shape source = view.graph().value(inner->inputs[0]).type.shape;
+  for (size_t d = 0; d < source.size(); ++d) {
+    number[d] = static_cast<int64_t>(shape.size());
+    if (kept[d]) shape.push_back(source[d]);
+  }
+  for (int64_t p : perm)
+    if (kept[static_cast<size_t>(p)]) order.push_back(number[static_cast<size_t>(p)]);
+  TN_ASSIGN(ValueId dropped, reshape(patch, inner->inputs[0], std::move(shape)));
+  TN_ASSIGN(ValueId out, transpose(patch, dropped, std::move(order)));
+  patch.replace(view.node().outputs[0], out);
+  return true;
+}
+
+constexpr Rule kRules[] = {{"reshape_to_same_shape", drop_same},
+                           {"merge_reshapes", merge},
+                           {"drop_dims_before_transpose", before_transpose}};
 
 // The dims that ONNX's shape operand asks for: 0 keeps a dim (unless allowzero), one -1 takes what is left.
 Result<Shape> resolve(const Shape& x, std::vector<Dim> wanted, bool allow_zero) {

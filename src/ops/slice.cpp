@@ -84,7 +84,29 @@ Result<bool> merge(NodeView view, Patch& patch) {
   return true;
 }
 
-constexpr Rule kRules[] = {{"slice_of_everything", drop_whole}, {"merge_slices", merge}};
+// slice(transpose(x)) is transpose(slice(x)): less is moved, and the transpose stands next to what reads it.
+Result<bool> before_transpose(NodeView view, Patch& patch) {
+  const ValueId moved = view.node().inputs[0];
+  const Node* inner = view.graph().producer(moved);
+  if (!inner || inner->op != &kTranspose || view.graph().is_output(moved)) return false;
+  for (NodeId user : view.graph().users(moved))
+    if (view.graph().node(user).op != &kSlice) return false;
+  std::vector<int64_t> perm = inner->attrs.integers("perm"), by = view.attrs().integers("steps"), steps(by.size());
+  Shape from = view.attrs().shape("starts"), to = view.attrs().shape("sizes"), starts(perm.size()), sizes(perm.size());
+  for (size_t d = 0; d < perm.size(); ++d) {
+    const auto source = static_cast<size_t>(perm[d]);
+    starts[source] = from[d];
+    sizes[source] = to[d];
+    steps[source] = by[d];
+  }
+  TN_ASSIGN(ValueId part, patch.add(kSlice, {inner->inputs[0]}, {{"starts", starts}, {"steps", steps}, {"sizes", sizes}}));
+  TN_ASSIGN(ValueId out, transpose(patch, part, std::move(perm)));
+  patch.replace(view.node().outputs[0], out);
+  return true;
+}
+
+constexpr Rule kRules[] = {
+    {"slice_of_everything", drop_whole}, {"merge_slices", merge}, {"slice_before_transpose", before_transpose}};
 
 constexpr int64_t kFarEnd = INT32_MAX;  // exporters write this or more for "to the end"
 
