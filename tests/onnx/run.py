@@ -248,8 +248,10 @@ def reason_of(verdict):
     types = sorted(set(re.findall(r"elements of type (\S+) are not supported", verdict)))
     if types:
         return "no tensors of " + ", ".join(types)
+    if "nodes with sub-graphs are not supported" in verdict:
+        return "no sub-graphs (If, Loop, Scan)"
     verdict = re.sub(r" \(graph/[^)]*\)|; in pass \w+", "", verdict.removeprefix("TenonError: "))
-    return " ".join(verdict.split())
+    return " ".join(verdict.split())[:160]
 
 
 def write_exceptions(verdicts, listed):
