@@ -153,6 +153,8 @@ Result<int64_t Limits::*> limit_member(tn_limit limit) {
     case TN_LIMIT_NAME_BYTES: return &Limits::name_bytes;
     case TN_LIMIT_PLAN_BYTES: return &Limits::plan_bytes;
     case TN_LIMIT_FOLD_BYTES: return &Limits::fold_bytes;
+    case TN_LIMIT_MODEL_RECORDS: return &Limits::model_records;
+    case TN_LIMIT_ARENA_BYTES: return &Limits::arena_bytes;
     default: return fail(Code::invalid_argument, "limit is {}, which names no limit", limit);
   }
 }

@@ -104,7 +104,9 @@ enum class Limit : std::int32_t {
   nesting = TN_LIMIT_NESTING,
   name_bytes = TN_LIMIT_NAME_BYTES,
   plan_bytes = TN_LIMIT_PLAN_BYTES,
-  fold_bytes = TN_LIMIT_FOLD_BYTES
+  fold_bytes = TN_LIMIT_FOLD_BYTES,
+  model_records = TN_LIMIT_MODEL_RECORDS,
+  arena_bytes = TN_LIMIT_ARENA_BYTES
 };
 enum class Severity : std::int32_t {
   error = TN_SEVERITY_ERROR,

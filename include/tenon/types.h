@@ -90,7 +90,9 @@ TN_ENUM(tn_limit) {
   TN_LIMIT_NESTING = 4,          /**< sub-graphs within sub-graphs */
   TN_LIMIT_NAME_BYTES = 5,       /**< length of one name */
   TN_LIMIT_PLAN_BYTES = 6,       /**< size of a plan */
-  TN_LIMIT_FOLD_BYTES = 7        /**< constants that a build computes */
+  TN_LIMIT_FOLD_BYTES = 7,       /**< constants that a build computes */
+  TN_LIMIT_MODEL_RECORDS = 8,    /**< parts of a model: nodes, attributes, tensors, types */
+  TN_LIMIT_ARENA_BYTES = 9       /**< intermediate results of one context */
 };
 
 TN_BEGIN_DECLS
