@@ -68,9 +68,39 @@ void affine(const float* x, float* y, int64_t n, float factor, float addend) {
   if (i < n) store_some(y + i, n - i, fma(load_some(x + i, n - i), f, a));
 }
 
+// f32 within 256 pixels, double between them.
+void lane_sums(const float* x, int64_t pixels, const float* means, double* sums) {
+  for (int i = 0; i < kLanes; ++i) sums[i] = 0;
+  const Vec mean = means ? load(means) : zero();
+  auto one = [&](Vec acc, const float* p) {
+    const Vec v = sub(load(p), mean);
+    return means ? fma(v, v, acc) : add(acc, v);
+  };
+  for (int64_t start = 0; start < pixels; start += 256) {
+    const int64_t end = pixels - start < 256 ? pixels : start + 256;
+    Vec a = zero(), b = a, c = a, d = a;
+    int64_t i = start;
+    for (; i + 4 <= end; i += 4) {
+      a = one(a, x + i * kLanes);
+      b = one(b, x + (i + 1) * kLanes);
+      c = one(c, x + (i + 2) * kLanes);
+      d = one(d, x + (i + 3) * kLanes);
+    }
+    for (; i < end; ++i) a = one(a, x + i * kLanes);
+    float part[kLanes];
+    store(part, add(add(a, b), add(c, d)));
+    for (int k = 0; k < kLanes; ++k) sums[k] += static_cast<double>(part[k]);
+  }
+}
+
+void lane_affine(const float* x, float* y, int64_t pixels, const float* factors, const float* addends) {
+  const Vec f = load(factors), a = load(addends);
+  for (int64_t i = 0; i < pixels; ++i) store(y + i * kLanes, fma(load(x + i * kLanes), f, a));
+}
+
 }  // namespace
 
 extern const NormVector kNormVector;
-const NormVector kNormVector = {moments, row, affine};
+const NormVector kNormVector = {moments, row, affine, lane_sums, lane_affine};
 
 }  // namespace tenon::TN_ISA

@@ -1,4 +1,7 @@
 // layer_norm_rows and group_norm_rows: the library's own f32 normalisations.
+#include <algorithm>
+#include <optional>
+
 #include "tactics/claims.h"
 #include "tactics/reference_params.h"
 
@@ -33,7 +36,38 @@ Claim claim_layer_norm(NodeView node, const TargetInfo& target) {
   return claim_f32(node, target, "layer_norm");
 }
 
-Claim claim_group_norm(NodeView node, const TargetInfo& target) { return claim_f32(node, target, "group_norm"); }
+// Formats for channel-blocked tensors: extras have the output's dims, or one value per channel.
+std::optional<std::vector<Format>> blocked_inputs(const NodeView& node, int lanes) {
+  const TensorType& out = node.output(0);
+  if (out.rank() < 4 || !out.shape[1].is_constant()) return std::nullopt;
+  const int64_t per_group = out.shape[1].value() / std::max<int64_t>(1, node.attrs().integer("groups"));
+  if (per_group < 1 || (per_group % lanes != 0 && lanes % per_group != 0)) return std::nullopt;
+  const Format block = blocked(static_cast<uint8_t>(lanes));
+  std::vector<Format> formats = {block, kLinear, kLinear};
+  for (size_t i = 3; i < node.input_count(); ++i) {
+    const TensorType& extra = node.input(i);
+    const bool full = extra.shape == out.shape;
+    for (size_t k = 0; !full && k < extra.rank(); ++k)
+      if (out.rank() - extra.rank() + k >= 2 && !extra.shape[k].is(1)) return std::nullopt;
+    formats.push_back(full ? block : kLinear);
+  }
+  return formats;
+}
+
+Claim claim_group_norm(NodeView node, const TargetInfo& target) {
+  Claim out = claim_f32(node, target, "group_norm");
+  if (out.candidates.empty()) return out;
+  const InstructionSet isa = instruction_set(target);
+  if (auto formats = blocked_inputs(node, isa.lanes)) {
+    Candidate candidate = out.candidates[0];
+    candidate.config = "blocked";
+    candidate.call.kernel = "group_norm.blocked.f32." + isa.name;
+    candidate.inputs = std::move(*formats);
+    candidate.outputs = {blocked(static_cast<uint8_t>(isa.lanes))};
+    out.candidates.push_back(std::move(candidate));
+  }
+  return out;
+}
 
 }  // namespace
 

@@ -255,5 +255,35 @@ TEST(Norm, GroupNorm) {
   EXPECT_FALSE(run("group_norm.reference", params, {&x, &v, &v}, {&y}));
 }
 
+TEST(Norm, GroupNormOfBlockedTensors) {
+  std::mt19937 random(std::random_device{}());
+  struct Case { std::vector<int64_t> dims; int64_t groups; };
+  const Case cases[] = {{{2, 32, 5, 7}, 8}, {{1, 64, 9, 300}, 2}, {{2, 12, 3, 3}, 3}, {{1, 20, 4, 4}, 20}, {{1, 48, 6, 6}, 3}};
+  for (const std::string& isa : instruction_sets()) {
+    const Format format = blocked(isa == "avx512" ? 16 : 8);
+    for (const Case& c : cases) {
+      GroupNormParams params;
+      params.groups = c.groups;
+      params.epsilon = 1e-3f;
+      Tensor x = made(random, c.dims), scale = made(random, {c.dims[1]}), bias = made(random, {c.dims[1]});
+      Tensor vector = made(random, {c.dims[1], 1, 1}), full = made(random, c.dims), want(DType::f32, c.dims);
+      Tensor in = x.in(format), full_in = full.in(format), got(DType::f32, c.dims, format);
+      ASSERT_TRUE(run("group_norm.reference", params, {&x, &scale, &bias}, {&want}));
+      EXPECT_OK(run("group_norm.blocked.f32." + isa, params, {&in, &scale, &bias}, {&got}, 2));
+      EXPECT_LT(distance(got, want.in(format)), 1e-5) << isa << " " << c.dims[1];
+      EXPECT_TRUE(got.padding_is_zero());
+      params.epilogue = program("add(sigmoid(mul(x0, x1)), add(x2, 1))", 3);
+      ASSERT_TRUE(run("group_norm.reference", params, {&x, &scale, &bias, &vector, &full}, {&want}));
+      EXPECT_OK(run("group_norm.blocked.f32." + isa, params, {&in, &scale, &bias, &vector, &full_in}, {&got}, 2));
+      EXPECT_LT(distance(got, want.in(format)), 1e-5) << isa << " " << c.dims[1];
+      EXPECT_TRUE(got.padding_is_zero());
+    }
+    GroupNormParams params;
+    params.groups = 2;
+    Tensor x(DType::f32, {1, 10, 2, 2}, format), v = made(random, {10}), y(DType::f32, {1, 10, 2, 2}, format);
+    EXPECT_FALSE(run("group_norm.blocked.f32." + isa, params, {&x, &v, &v}, {&y}));  // groups of 5
+  }
+}
+
 }  // namespace
 }  // namespace tenon::guarded
