@@ -1,5 +1,5 @@
-// Rates of the f32 product and convolution kernels on the layers of well-known networks, against this machine's measured
-// peak: for tuning. `bench_kernels [threads] [filter]`.
+// Rates of the f32 product and convolution kernels on the layers of well-known networks, against this
+// machine's measured peak: for tuning. `bench_kernels [threads] [filter]`.
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -27,7 +27,8 @@ double now(int threads) {
 }
 
 struct Memory {
-  explicit Memory(int64_t bytes) : data(static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>((bytes + 127) / 64 * 64)))) {
+  explicit Memory(int64_t bytes)
+      : data(static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>((bytes + 127) / 64 * 64)))) {
     auto* f = reinterpret_cast<float*>(data.get());
     std::mt19937 random(7);
     for (int64_t i = 0; i < bytes / 4; ++i) f[i] = static_cast<float>(random() % 2048) / 1024.0f - 1.0f;
@@ -62,8 +63,8 @@ class Bench {
   void forget() { memory_.clear(); }
 
   template <class P>
-  bool run(const std::string& id, const P& params, std::vector<Arg> inputs, std::vector<Arg> outputs, double flops,
-           const std::string& name) {
+  bool run(const std::string& id, const P& params, std::vector<Arg> inputs, std::vector<Arg> outputs,
+           double flops, const std::string& name) {
     const Kernel* kernel = nullptr;
     for (const Kernel* k : host_kernels())
       if (id == k->id) kernel = k;
@@ -85,8 +86,8 @@ class Bench {
       best = std::min(best, t);
     }
     if (flops > 0)
-      std::printf("%-34s %-28s %9.1f us %8.1f GFLOP/s %5.1f %%\n", name.c_str(), id.c_str(), best * 1e6, flops / best * 1e-9,
-                  flops / best / peak_ * 100);
+      std::printf("%-34s %-28s %9.1f us %8.1f GFLOP/s %5.1f %%\n", name.c_str(), id.c_str(), best * 1e6,
+                  flops / best * 1e-9, flops / best / peak_ * 100);
     sum_ += best;
     return true;
   }
@@ -107,7 +108,8 @@ class Bench {
         MicroTile t{};
         t.a = a, t.b = b, t.c = c;
         t.blocks = blocks.data(), t.count = static_cast<int64_t>(blocks.size());
-        t.a_jump = (rows + 1) / 2 * lanes_, t.c_row = width, t.c_jump = (rows + 1) / 2 * width, t.c_vector = lanes_;
+        t.a_jump = (rows + 1) / 2 * lanes_, t.c_row = width, t.c_jump = (rows + 1) / 2 * width,
+        t.c_vector = lanes_;
         t.lanes = lanes_;
         table.dense[2][rows](t);
       });
@@ -126,8 +128,8 @@ class Bench {
 
 double total = 0;  // seconds of a network's layers
 
-void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t m, int64_t n, int64_t k, bool constant,
-                  bool transpose_b, bool gelu = false) {
+void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t m, int64_t n, int64_t k,
+                  bool constant, bool transpose_b, bool gelu = false) {
   if (!bench.wants(name)) return;
   const double flops = 2.0 * static_cast<double>(batch * m * n * k);
   for (int64_t vectors = 2; vectors <= 4; ++vectors) {
@@ -137,10 +139,13 @@ void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t 
     if (gelu) {
       const DType f32[] = {DType::f32, DType::f32};
       ProgramBuilder builder(f32);
-      const uint8_t x = builder.binary(ExprOp::add, 0, 1), half = builder.binary(ExprOp::mul, x, builder.constant(DType::f32, 0.5)),
-                    erf = builder.unary(ExprOp::erf, builder.binary(ExprOp::mul, x, builder.constant(DType::f32, 0.70710678)));
-      params.matmul.epilogue = *builder.finish(
-          builder.binary(ExprOp::mul, half, builder.binary(ExprOp::add, erf, builder.constant(DType::f32, 1))));
+      const uint8_t x = builder.binary(ExprOp::add, 0, 1),
+                    half = builder.binary(ExprOp::mul, x, builder.constant(DType::f32, 0.5)),
+                    erf = builder.unary(
+                        ExprOp::erf,
+                        builder.binary(ExprOp::mul, x, builder.constant(DType::f32, 0.70710678)));
+      params.matmul.epilogue = *builder.finish(builder.binary(
+          ExprOp::mul, half, builder.binary(ExprOp::add, erf, builder.constant(DType::f32, 1))));
       extras.push_back(bench.tensor(DType::f32, {n}));
     }
     const Arg a = bench.tensor(DType::f32, {batch, m, k}), c = bench.tensor(DType::f32, {batch, m, n});
@@ -156,7 +161,8 @@ void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t 
     }
     std::vector<Arg> inputs = {a, b};
     inputs.insert(inputs.end(), extras.begin(), extras.end());
-    bench.run("matmul.packed.f32." + bench.isa(), params, inputs, {c}, flops, name + " x" + std::to_string(vectors));
+    bench.run("matmul.packed.f32." + bench.isa(), params, inputs, {c}, flops,
+              name + " x" + std::to_string(vectors));
     bench.forget();
   }
 }
@@ -172,10 +178,12 @@ void bert(Bench& bench) {
   matmul_layer(bench, "vit 197x3072x768", 1, 197, 3072, 768, true, false);
 }
 
-// A convolution with bias and ReLU, pads of half the kernel; the sum adds up the fastest variant `times` times.
-void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int64_t o, int64_t in, int64_t k, int64_t stride,
-                int64_t group = 1) {
-  const std::string name = fmt::format("{} {}x{} {}-{} k{} s{}{}", net, in, in, c, o, k, stride, group > 1 ? " dw" : "");
+// A convolution with bias and ReLU, pads of half the kernel; the sum adds up the fastest variant `times`
+// times.
+void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int64_t o, int64_t in, int64_t k,
+                int64_t stride, int64_t group = 1) {
+  const std::string name =
+      fmt::format("{} {}x{} {}-{} k{} s{}{}", net, in, in, c, o, k, stride, group > 1 ? " dw" : "");
   if (!bench.wants(name)) return;
   const int64_t out = (in + 2 * (k / 2) - k) / stride + 1;
   const Format block = blocked(static_cast<uint8_t>(bench.lanes()));
@@ -191,16 +199,20 @@ void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int6
   const int64_t dims[] = {o, c / group, k, k};
   params.w_rank = 4;
   std::copy(dims, dims + 4, params.w_dims);
-  const ConvLayout layout = group > 1 ? ConvLayout::depthwise : c <= 4 ? ConvLayout::first : ConvLayout::blocked;
+  const ConvLayout layout = group > 1 ? ConvLayout::depthwise
+                            : c <= 4  ? ConvLayout::first
+                                      : ConvLayout::blocked;
   const char* kernel = group > 1 ? "conv.depthwise.f32." : c <= 4 ? "conv.first.f32." : "conv.blocked.f32.";
   const double flops = 2.0 * static_cast<double>(out * out * o * c / group * k * k);
   double best = 1e9;
-  for (params.vectors = layout == ConvLayout::depthwise ? 1 : 2; params.vectors <= (layout == ConvLayout::blocked ? 4 : 2);
-       ++params.vectors) {
+  for (params.vectors = layout == ConvLayout::depthwise ? 1 : 2;
+       params.vectors <= (layout == ConvLayout::blocked ? 4 : 2); ++params.vectors) {
     const Arg x = bench.tensor(DType::f32, {1, c, in, in}, c <= 4 ? kLinear : block),
               y = bench.tensor(DType::f32, {1, o, out, out}, block), bias = bench.tensor(DType::f32, {o}),
-              w = bench.tensor(DType::u8, {*conv_packed_bytes(layout, {group, o / group, c / group, k * k}, bench.lanes())});
-    bench.run(kernel + bench.isa(), params, {x, w, bias}, {y}, flops, name + " x" + std::to_string(params.vectors));
+              w = bench.tensor(DType::u8, {*conv_packed_bytes(layout, {group, o / group, c / group, k * k},
+                                                              bench.lanes())});
+    bench.run(kernel + bench.isa(), params, {x, w, bias}, {y}, flops,
+              name + " x" + std::to_string(params.vectors));
     best = std::min(best, bench.take_sum());
     bench.forget();
   }
@@ -234,7 +246,12 @@ void mobilenet(Bench& bench) {
     int64_t expand, out, repeats, stride;
   };
   int64_t c = 32, size = 112;
-  for (const Stage& stage : {Stage{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2},
+  for (const Stage& stage : {Stage{1, 16, 1, 1},
+                             {6, 24, 2, 2},
+                             {6, 32, 3, 2},
+                             {6, 64, 4, 2},
+                             {6, 96, 3, 1},
+                             {6, 160, 3, 2},
                              {6, 320, 1, 1}})
     for (int64_t i = 0; i < stage.repeats; ++i) {
       const int64_t stride = i ? 1 : stage.stride, wide = c * stage.expand;

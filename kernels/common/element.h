@@ -15,14 +15,18 @@ struct Element {
   using Storage = T;
   using Value = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
   static Value load(T x) {
-    if constexpr (std::is_floating_point_v<T>) return x;
-    else return static_cast<uint64_t>(static_cast<int64_t>(x));
+    if constexpr (std::is_floating_point_v<T>)
+      return x;
+    else
+      return static_cast<uint64_t>(static_cast<int64_t>(x));
   }
   static T store(Value x) { return static_cast<T>(x); }
   // The order of the type's numbers.
   static bool less(Value a, Value b) {
-    if constexpr (std::is_floating_point_v<T> || std::is_unsigned_v<T>) return a < b;
-    else return static_cast<int64_t>(a) < static_cast<int64_t>(b);
+    if constexpr (std::is_floating_point_v<T> || std::is_unsigned_v<T>)
+      return a < b;
+    else
+      return static_cast<int64_t>(a) < static_cast<int64_t>(b);
   }
 };
 

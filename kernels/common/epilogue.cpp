@@ -4,7 +4,8 @@
 
 namespace tenon {
 
-Status broadcast_strides(const Arg& operand, std::span<const int64_t> dims, const char* what, BroadcastStrides& out) {
+Status broadcast_strides(const Arg& operand, std::span<const int64_t> dims, const char* what,
+                         BroadcastStrides& out) {
   TN_TRY(expect_format(operand, kLinear, what));
   TN_TRY(expect_rank(operand, 0, static_cast<int>(dims.size()), what));
   out = {};
@@ -13,7 +14,8 @@ Status broadcast_strides(const Arg& operand, std::span<const int64_t> dims, cons
   for (int i = operand.rank - 1; i >= 0; --i) {
     const int64_t d = operand.dims[i], want = dims[skipped + static_cast<size_t>(i)];
     if (d != 1 && d != want)
-      return fail(Code::invalid_plan, "{} {} does not broadcast to a dim of {}", what, describe(operand), want);
+      return fail(Code::invalid_plan, "{} {} does not broadcast to a dim of {}", what, describe(operand),
+                  want);
     if (d != 1) out.at[skipped + static_cast<size_t>(i)] = step;
     step *= d;
   }
@@ -23,8 +25,8 @@ Status broadcast_strides(const Arg& operand, std::span<const int64_t> dims, cons
 Status check_epilogue(const Program& program, DType result, std::span<const Arg> extras, const Arg& out) {
   if (program.empty()) {
     if (!extras.empty())
-      return fail(Code::invalid_plan, "an epilogue without instructions takes no extra operands, the step has {}",
-                  extras.size());
+      return fail(Code::invalid_plan,
+                  "an epilogue without instructions takes no extra operands, the step has {}", extras.size());
     return expect_type(out, result, "output");
   }
   TN_TRY(verify(program));
@@ -34,7 +36,8 @@ Status check_epilogue(const Program& program, DType result, std::span<const Arg>
   if (program.input_type[0] != result)
     return fail(Code::invalid_plan, "epilogue's input 0 must be {}, it is {}", name_of(result),
                 name_of(program.input_type[0]));
-  for (size_t i = 0; i < extras.size(); ++i) TN_TRY(expect_type(extras[i], program.input_type[i + 1], "extra operand"));
+  for (size_t i = 0; i < extras.size(); ++i)
+    TN_TRY(expect_type(extras[i], program.input_type[i + 1], "extra operand"));
   return expect_type(out, program.result_type(), "output");
 }
 
@@ -53,12 +56,14 @@ bool match_add_clamp(const Program& program, AddClamp& out) {
     if (instr.a != current && instr.b != current) return false;
     const int other = instr.a == current ? instr.b : instr.a;
     if (instr.op == ExprOp::add) {
-      if (other == 0 || other >= program.inputs || bounded || out.adds == 2 || used >> other & 1) return false;
+      if (other == 0 || other >= program.inputs || bounded || out.adds == 2 || used >> other & 1)
+        return false;
       if (program.input_type[static_cast<size_t>(other)] != DType::f32) return false;
       used |= 1u << other;
       out.extra[out.adds++] = other - 1;
     } else if (instr.op == ExprOp::max || instr.op == ExprOp::min) {
-      if (other < program.inputs || program.code[static_cast<size_t>(other - program.inputs)].op != ExprOp::constant)
+      if (other < program.inputs ||
+          program.code[static_cast<size_t>(other - program.inputs)].op != ExprOp::constant)
         return false;
       const auto bound = static_cast<float>(program.code[static_cast<size_t>(other - program.inputs)].imm);
       if (bound != bound) return false;

@@ -1,9 +1,9 @@
-// conv.blocked.f32.<isa> and conv.first.f32.<isa>: direct convolution to a channel-blocked output. Each register tile
-// is a batch-reduce product of a row of output pixels with a panel of output channels over (input channel block, tap);
-// conv.first reads a linear input, one (input channel, tap) at a time.
-// Rows that need padding or a stride along the last dim are first copied to scratch, with the columns of each phase of
-// the stride next to each other; taps outside the other spatial dims are left out. Every element is summed in one
-// order, whatever the threads.
+// conv.blocked.f32.<isa> and conv.first.f32.<isa>: direct convolution to a channel-blocked output. Each
+// register tile is a batch-reduce product of a row of output pixels with a panel of output channels over
+// (input channel block, tap); conv.first reads a linear input, one (input channel, tap) at a time. Rows that
+// need padding or a stride along the last dim are first copied to scratch, with the columns of each phase of
+// the stride next to each other; taps outside the other spatial dims are left out. Every element is summed in
+// one order, whatever the threads.
 #include <algorithm>
 #include <vector>
 
@@ -19,7 +19,7 @@ constexpr int64_t kProgramPixels = 128;          // between runs of an epilogue 
 
 // A tap's place: which rows it reads, and the column of output column 0 in a row of the source.
 struct Tap {
-  int64_t d, h;       // offsets in input rows, before padding is subtracted
+  int64_t d, h;  // offsets in input rows, before padding is subtracted
   int64_t kd, kh;
   int64_t column;
 };
@@ -28,17 +28,17 @@ struct State : KernelState {
   ConvGeometry g;
   BlockedEpilogue epilogue;
   int64_t lanes = 0;
-  int64_t pixel = 0;             // floats of a pixel of the source: lanes, or 1 for a first layer
-  int64_t blocks_in = 0;         // channel blocks (first: channels) of the whole input
+  int64_t pixel = 0;      // floats of a pixel of the source: lanes, or 1 for a first layer
+  int64_t blocks_in = 0;  // channel blocks (first: channels) of the whole input
   int64_t group_blocks_in = 0, blocks_out = 0;
   int64_t vectors = 0, width = 0, panels = 0;  // of output channels, per group
   int64_t max_rows = 0;
-  bool copies = false, flat = false;           // flat: all pixels are one row
-  int64_t row_width = 0;                       // pixels of a row of the source
-  std::vector<int64_t> phase_begin;            // input column (may be negative) of the first pixel of a phase
+  bool copies = false, flat = false;  // flat: all pixels are one row
+  int64_t row_width = 0;              // pixels of a row of the source
+  std::vector<int64_t> phase_begin;   // input column (may be negative) of the first pixel of a phase
   int64_t phase_width = 0;
   std::vector<Tap> taps;
-  std::vector<MicroBlock> whole[2];            // all taps; [1]: last panel
+  std::vector<MicroBlock> whole[2];  // all taps; [1]: last panel
   int64_t rows = 0, row_pixels = 0, chunks = 1;
   int64_t copy_bytes = 0, thread_bytes = 0;
 };
@@ -101,13 +101,14 @@ int64_t panel_columns(const State& s, int64_t panel) { return std::min(s.width, 
 
 void plan_work(State& s, int threads) {
   const ConvGeometry& g = s.g;
-  s.flat = !s.copies && s.taps.size() == 1 && g.stride[0] == 1 && g.stride[1] == 1 && g.in_count == g.out_count &&
-           g.pad[0] == 0 && g.pad[1] == 0;
+  s.flat = !s.copies && s.taps.size() == 1 && g.stride[0] == 1 && g.stride[1] == 1 &&
+           g.in_count == g.out_count && g.pad[0] == 0 && g.pad[1] == 0;
   s.rows = s.flat ? g.out_count : g.out[0] * g.out[1];
   s.row_pixels = s.flat ? 1 : g.out[2];
   for (int last = 0; last < 2; ++last)
-    list_blocks(s, round_up(panel_columns(s, last ? s.panels - 1 : 0), s.lanes), [](const Tap&) { return true; },
-                s.whole[last]);
+    list_blocks(
+        s, round_up(panel_columns(s, last ? s.panels - 1 : 0), s.lanes), [](const Tap&) { return true; },
+        s.whole[last]);
   const int64_t input_bytes = g.in_count * s.group_blocks_in * s.pixel * 4;
   const int64_t least = std::max<int64_t>(1, ceil_div(4 * s.max_rows, std::max<int64_t>(s.row_pixels, 1)));
   const int64_t most_chunks = std::max<int64_t>(1, s.rows / least);
@@ -129,15 +130,16 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   auto state = std::make_unique<State>();
   State& s = *state;
   Arg w;
-  TN_TRY(unpacked_weight(params, kFirst ? ConvLayout::first : ConvLayout::blocked, kTable.lanes, call.inputs[1], w));
+  TN_TRY(unpacked_weight(params, kFirst ? ConvLayout::first : ConvLayout::blocked, kTable.lanes,
+                         call.inputs[1], w));
   const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
   TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
   const ConvGeometry& g = s.g;
   s.lanes = kTable.lanes;
   s.pixel = kFirst ? 1 : s.lanes;
   if (g.group > 1 && (kFirst || g.cg % s.lanes != 0 || g.og % s.lanes != 0))
-    return fail(Code::invalid_plan, "channels of a group must be a multiple of {}, x is {} in {} groups", s.lanes,
-                describe(x), g.group);
+    return fail(Code::invalid_plan, "channels of a group must be a multiple of {}, x is {} in {} groups",
+                s.lanes, describe(x), g.group);
   if (params.vectors < 1 || params.vectors > (kFirst ? 2 : kMaxVectors))
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
   const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
@@ -152,7 +154,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.blocks_out = ceil_div(g.o, s.lanes);
     if (g.cg > 0) TN_TRY(plan_columns(s));
     plan_work(s, call.threads);
-    s.thread_bytes = kTileScratchBytes + round_up(static_cast<int64_t>(s.whole[0].size() * sizeof(MicroBlock)), 64);
+    s.thread_bytes =
+        kTileScratchBytes + round_up(static_cast<int64_t>(s.whole[0].size() * sizeof(MicroBlock)), 64);
     prepared.scratch_bytes = s.copy_bytes + call.threads * s.thread_bytes;
   }
   prepared.state = std::move(state);
@@ -232,8 +235,8 @@ class Worker {
     const Split tiles(last - first, s_.max_rows);
     for (int64_t t = 0; t < tiles.parts; ++t) {
       const int64_t at = first + tiles.begin(t), rows = tiles.size(t);
-      tile(source_ + at * s_.pixel, (rows + 1) / 2, blocks.data(), static_cast<int64_t>(blocks.size()), at, rows,
-           (rows + 1) / 2);
+      tile(source_ + at * s_.pixel, (rows + 1) / 2, blocks.data(), static_cast<int64_t>(blocks.size()), at,
+           rows, (rows + 1) / 2);
       if (at + rows - pending_ >= kProgramPixels) program(at + rows);
     }
   }
@@ -257,7 +260,8 @@ class Worker {
   }
   // Source of output row `row`, column 0, tap 0; outside the source where that tap is not inside.
   int64_t origin(int64_t row) const {
-    const int64_t d = row / g_.out[1] * g_.stride[0] - g_.pad[0], h = row % g_.out[1] * g_.stride[1] - g_.pad[1];
+    const int64_t d = row / g_.out[1] * g_.stride[0] - g_.pad[0],
+                  h = row % g_.out[1] * g_.stride[1] - g_.pad[1];
     return (d * g_.in[1] + h) * s_.row_width * s_.pixel;
   }
 
@@ -275,7 +279,8 @@ class Worker {
         const Split tiles(width, s_.max_rows);
         for (int64_t t = 0; t < tiles.parts; ++t) {
           const int64_t at = tiles.begin(t), pixels = tiles.size(t);
-          tile(a + at * s_.pixel, (pixels + 1) / 2, blocks, count_, row * width + at, pixels, (pixels + 1) / 2);
+          tile(a + at * s_.pixel, (pixels + 1) / 2, blocks, count_, row * width + at, pixels,
+               (pixels + 1) / 2);
         }
       }
       row += two ? 2 : 1;
@@ -293,14 +298,15 @@ class Worker {
     count_ = 0;
     for (size_t i = 0; i < whole.size(); ++i) {
       const Tap& tap = s_.taps[i % s_.taps.size()];
-      if (tap.kd >= now.d0 && tap.kd < now.d1 && tap.kh >= now.h0 && tap.kh < now.h1) blocks_[count_++] = whole[i];
+      if (tap.kd >= now.d0 && tap.kd < now.d1 && tap.kh >= now.h0 && tap.kh < now.h1)
+        blocks_[count_++] = whole[i];
     }
     return blocks_;
   }
 
   // `jump`: from row 0 of the tile to its second half, in pixels, or in floats when `floats`.
-  void tile(const float* a, int64_t jump, const MicroBlock* blocks, int64_t count, int64_t pixel, int64_t rows,
-            int64_t half, bool floats = false) {
+  void tile(const float* a, int64_t jump, const MicroBlock* blocks, int64_t count, int64_t pixel,
+            int64_t rows, int64_t half, bool floats = false) {
     MicroTile t{};
     t.a = a;
     t.a_jump = floats ? jump : jump * s_.pixel;
@@ -325,7 +331,8 @@ class Worker {
       t.bounded = s_.epilogue.bounded();
     }
     if (!kFirst && tiles_done_ < s_.width / 4)
-      t.prefetch = reinterpret_cast<const char*>(b_ + s_.width * g_.taps * g_.cg) + tiles_done_ * (g_.taps * g_.cg / 4) * 64;
+      t.prefetch = reinterpret_cast<const char*>(b_ + s_.width * g_.taps * g_.cg) +
+                   tiles_done_ * (g_.taps * g_.cg / 4) * 64;
     ++tiles_done_;
     (kFirst ? kTable.unit : kTable.dense)[vectors_][rows](t);
   }
@@ -334,8 +341,9 @@ class Worker {
   void program(int64_t end) {
     if (!s_.epilogue.in_registers && end > pending_)
       for (int64_t v = 0; v < vectors_; ++v)
-        run_blocked_program(s_.epilogue, *program_, call_.inputs, call_.outputs[0], n_, channel_ + v * s_.lanes,
-                            pending_, end - pending_, g_.out_count, tile_, tile_scratch_);
+        run_blocked_program(s_.epilogue, *program_, call_.inputs, call_.outputs[0], n_,
+                            channel_ + v * s_.lanes, pending_, end - pending_, g_.out_count, tile_,
+                            tile_scratch_);
     pending_ = end;
   }
 
@@ -384,13 +392,15 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kConvBlockedAvx2{"conv.blocked.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0,
+extern const Kernel kConvBlockedAvx2{"conv.blocked.f32.avx2",      sizeof(ConvPackedParams),   kAvx2, 0,
                                      prepare<avx2::kMicro, false>, launch<avx2::kMicro, false>};
-extern const Kernel kConvBlockedAvx512{"conv.blocked.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
-                                       prepare<avx512::kMicro, false>, launch<avx512::kMicro, false>};
-extern const Kernel kConvFirstAvx2{"conv.first.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0,
+extern const Kernel kConvBlockedAvx512{
+    "conv.blocked.f32.avx512",      sizeof(ConvPackedParams),     kAvx2 | kAvx512, 0,
+    prepare<avx512::kMicro, false>, launch<avx512::kMicro, false>};
+extern const Kernel kConvFirstAvx2{"conv.first.f32.avx2",       sizeof(ConvPackedParams),  kAvx2, 0,
                                    prepare<avx2::kMicro, true>, launch<avx2::kMicro, true>};
-extern const Kernel kConvFirstAvx512{"conv.first.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
-                                     prepare<avx512::kMicro, true>, launch<avx512::kMicro, true>};
+extern const Kernel kConvFirstAvx512{
+    "conv.first.f32.avx512",       sizeof(ConvPackedParams),    kAvx2 | kAvx512, 0,
+    prepare<avx512::kMicro, true>, launch<avx512::kMicro, true>};
 
 }  // namespace tenon

@@ -1,5 +1,5 @@
-// conv.depthwise.f32.<isa>: one filter per channel on channel-blocked tensors, a row of output pixels at a time; taps
-// outside the input are left out, so nothing is copied.
+// conv.depthwise.f32.<isa>: one filter per channel on channel-blocked tensors, a row of output pixels at a
+// time; taps outside the input are left out, so nothing is copied.
 #include <algorithm>
 
 #include "conv/depthwise_row.h"
@@ -41,11 +41,12 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   s.blocks = ceil_div(g.c, kLanes);
   const int64_t taps = g.kernel[2];
   const int64_t right = (g.out[2] - 1) * g.stride[2] - g.pad[2] + taps - g.in[2];
-  s.fixed = (taps == 3 || taps == 5 || taps == 7) && g.stride[2] <= 2 && g.dilation[2] == 1 && g.pad[2] < taps &&
-            right < taps;
+  s.fixed = (taps == 3 || taps == 5 || taps == 7) && g.stride[2] <= 2 && g.dilation[2] == 1 &&
+            g.pad[2] < taps && right < taps;
   const int64_t items = g.n * s.blocks;
   if (call.threads > 1 && items > 0 && items < 4 * call.threads)
-    s.chunks = std::clamp<int64_t>(ceil_div(4 * call.threads, items), 1, std::max<int64_t>(1, g.out[1] * g.out[0]));
+    s.chunks =
+        std::clamp<int64_t>(ceil_div(4 * call.threads, items), 1, std::max<int64_t>(1, g.out[1] * g.out[0]));
   prepared.scratch_bytes = call.threads * kTileScratchBytes;
   prepared.state = std::move(state);
   return {};
@@ -104,8 +105,9 @@ Status launch(const LaunchCall& call) {
           kTable.any(row, g.out[2]);
         }
         if (!s.epilogue.in_registers && ((r + 1 - pending) * g.out[2] >= kProgramPixels || r + 1 == last)) {
-          run_blocked_program(s.epilogue, program, call.inputs, call.outputs[0], plane / s.blocks, block * kLanes,
-                              pending * g.out[2], (r + 1 - pending) * g.out[2], g.out_count, tile, scratch);
+          run_blocked_program(s.epilogue, program, call.inputs, call.outputs[0], plane / s.blocks,
+                              block * kLanes, pending * g.out[2], (r + 1 - pending) * g.out[2], g.out_count,
+                              tile, scratch);
           pending = r + 1;
         }
       }
@@ -116,9 +118,10 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kConvDepthwiseAvx2{"conv.depthwise.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0, prepare<8>,
-                                       launch<avx2::kDepthwise, 8>};
-extern const Kernel kConvDepthwiseAvx512{"conv.depthwise.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
-                                         prepare<16>, launch<avx512::kDepthwise, 16>};
+extern const Kernel kConvDepthwiseAvx2{
+    "conv.depthwise.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0, prepare<8>, launch<avx2::kDepthwise, 8>};
+extern const Kernel kConvDepthwiseAvx512{
+    "conv.depthwise.f32.avx512",   sizeof(ConvPackedParams), kAvx2 | kAvx512, 0, prepare<16>,
+    launch<avx512::kDepthwise, 16>};
 
 }  // namespace tenon

@@ -72,7 +72,8 @@ void any(const DepthwiseRow& row, int64_t outputs) {
       for (int64_t k = 0; k < row.taps; ++k) {
         const int64_t column = begin + k * row.dilation;
         if (column < 0 || column >= row.width) continue;
-        sum = fma(load(row.w + (r * row.taps + k) * kLanes), load(row.x + r * row.row_step + column * kLanes), sum);
+        sum = fma(load(row.w + (r * row.taps + k) * kLanes), load(row.x + r * row.row_step + column * kLanes),
+                  sum);
       }
     store(row.y + t * kLanes, finish(sum));
   }

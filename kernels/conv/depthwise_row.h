@@ -6,18 +6,18 @@
 namespace tenon {
 
 struct DepthwiseRow {
-  const float* x;        // column 0 of the input row of the first tap row that is inside
-  int64_t row_step;      // floats from one tap row's input row to the next one's
-  int64_t tap_rows;      // that are inside
-  const float* w;        // [tap row][tap][lanes]
-  int64_t taps;          // of a row
-  int64_t width;         // of the input
-  int64_t begin;         // input column of the first output's first tap; may be outside
+  const float* x;    // column 0 of the input row of the first tap row that is inside
+  int64_t row_step;  // floats from one tap row's input row to the next one's
+  int64_t tap_rows;  // that are inside
+  const float* w;    // [tap row][tap][lanes]
+  int64_t taps;      // of a row
+  int64_t width;     // of the input
+  int64_t begin;     // input column of the first output's first tap; may be outside
   int64_t stride, dilation;
-  const float* bias;     // lanes, `lanes` of them there; or nullptr
+  const float* bias;  // lanes, `lanes` of them there; or nullptr
   float low, high;
   bool bounded;
-  int64_t lanes;         // that are channels; the rest is stored as zeros
+  int64_t lanes;  // that are channels; the rest is stored as zeros
   float* y;
 };
 
@@ -26,8 +26,8 @@ using DepthwiseKernel = void (*)(const DepthwiseRow& row, int64_t outputs);
 
 struct DepthwiseTable {
   int64_t max_outputs;
-  // For rows of 3, 5 and 7 taps with stride 1 and 2 and dilation 1, where no more than taps - 1 columns are padded on a
-  // side: [taps / 2 - 1][stride - 1]. At most max_outputs at a time.
+  // For rows of 3, 5 and 7 taps with stride 1 and 2 and dilation 1, where no more than taps - 1 columns are
+  // padded on a side: [taps / 2 - 1][stride - 1]. At most max_outputs at a time.
   DepthwiseKernel fixed[3][2];
   // Any taps, stride and dilation; any number of outputs.
   DepthwiseKernel any;

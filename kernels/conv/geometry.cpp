@@ -26,7 +26,8 @@ Status check_dim(const ConvParams& params, int i, int at, int64_t out, bool tran
   g.dilation[at] = params.dilations[i];
   g.pad[at] = params.pads_begin[i];
   const auto reach = checked_mul(g.dilation[at], g.kernel[at] - 1);
-  if (!reach || *reach >= kMaxExtent) return fail(Code::invalid_plan, "dilation times kernel dim is too large");
+  if (!reach || *reach >= kMaxExtent)
+    return fail(Code::invalid_plan, "dilation times kernel dim is too large");
   const int64_t pads = params.pads_begin[i] + params.pads_end[i];
   int64_t want;
   if (transposed) {
@@ -57,7 +58,8 @@ Status conv_geometry(const ConvParams& params, const Arg& x, const Arg& w, const
   g.group = params.group;
   TN_TRY(expect_between(g.group, 1, kMaxStep, "group"));
   if (g.c % g.group != 0)
-    return fail(Code::invalid_plan, "x {} has {} channels, not a multiple of {} groups", describe(x), g.c, g.group);
+    return fail(Code::invalid_plan, "x {} has {} channels, not a multiple of {} groups", describe(x), g.c,
+                g.group);
   g.cg = g.c / g.group;
   if (transposed) {
     g.og = w.dims[1];
@@ -68,7 +70,8 @@ Status conv_geometry(const ConvParams& params, const Arg& x, const Arg& w, const
   } else {
     g.o = w.dims[0];
     if (w.dims[1] != g.cg || g.o % g.group != 0)
-      return fail(Code::invalid_plan, "w {} must have a multiple of {} output channels and {} input channels a group",
+      return fail(Code::invalid_plan,
+                  "w {} must have a multiple of {} output channels and {} input channels a group",
                   describe(w), g.group, g.cg);
     g.og = g.o / g.group;
   }

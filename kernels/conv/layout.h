@@ -1,5 +1,6 @@
-// Packed weights of the f32 convolution kernels. `lanes`: f32 of a vector; a panel is `vectors` * lanes output channels
-// of one group, the last one of a group as narrow as its vectors allow; absent channels are zero.
+// Packed weights of the f32 convolution kernels. `lanes`: f32 of a vector; a panel is `vectors` * lanes
+// output channels of one group, the last one of a group as narrow as its vectors allow; absent channels are
+// zero.
 //   blocked     [group][panel][input channels / lanes][tap][input channel of the block][panel's channels]
 //   first       [panel][input channel][tap][panel's channels]                            (group 1)
 //   depthwise   [channels / lanes][tap][lanes]                                            (group = channels)

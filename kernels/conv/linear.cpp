@@ -1,6 +1,7 @@
-// conv.linear.f32.<isa>: convolution of linear tensors as a product: rows are output channels, columns output pixels,
-// whose inputs are gathered into panels as they are needed (im2col: Chellapilla et al., "High Performance Convolutional
-// Neural Networks for Document Processing", 2006). Any groups, strides, dilations and pads.
+// conv.linear.f32.<isa>: convolution of linear tensors as a product: rows are output channels, columns output
+// pixels, whose inputs are gathered into panels as they are needed (im2col: Chellapilla et al., "High
+// Performance Convolutional Neural Networks for Document Processing", 2006). Any groups, strides, dilations
+// and pads.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -24,9 +25,9 @@ struct State : KernelState {
   int64_t k = 0, width = 0, panels = 0, max_rows = 0;
   Steps extra[kMaxProgramInputs];
   AddClamp add_clamp;
-  bool in_registers = false;               // bias and add: which extras, -1 none
+  bool in_registers = false;  // bias and add: which extras, -1 none
   int bias = -1, add = -1;
-  std::vector<MicroBlock> blocks[2];       // [1]: of the last panel
+  std::vector<MicroBlock> blocks[2];  // [1]: of the last panel
   int64_t weight_bytes = 0, panel_bytes = 0, thread_bytes = 0;
 };
 
@@ -43,12 +44,14 @@ Status place(const Arg& extra, const Arg& out, Steps& steps) {
     step *= out.dims[i];
   }
   if (!all && !none)
-    return fail(Code::invalid_plan, "extra operand {} must have all of the output's spatial dims or none", describe(extra));
+    return fail(Code::invalid_plan, "extra operand {} must have all of the output's spatial dims or none",
+                describe(extra));
   steps = {strides.at[0], strides.at[1], none ? 0 : 1};
   return {};
 }
 
-Status plan_epilogue(const Program& program, std::span<const Arg> extras, const Arg& out, bool has_bias, State& s) {
+Status plan_epilogue(const Program& program, std::span<const Arg> extras, const Arg& out, bool has_bias,
+                     State& s) {
   TN_TRY(check_epilogue(program, DType::f32, extras, out));
   TN_TRY(expect_type(out, DType::f32, "output"));
   for (size_t e = 0; e < extras.size(); ++e) TN_TRY(place(extras[e], out, s.extra[e]));
@@ -58,7 +61,8 @@ Status plan_epilogue(const Program& program, std::span<const Arg> extras, const 
     const Steps& steps = s.extra[which];
     if (steps.pixel == 1 && s.add < 0)
       s.add = which;
-    else if (steps.pixel == 0 && steps.item == 0 && steps.channel == 1 && !has_bias && s.bias < 0 && s.add < 0)
+    else if (steps.pixel == 0 && steps.item == 0 && steps.channel == 1 && !has_bias && s.bias < 0 &&
+             s.add < 0)
       s.bias = which;
     else
       s.in_registers = false;
@@ -118,12 +122,13 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
 
 // Pixels of one output row that lie next to each other in a panel.
 struct Run {
-  int64_t column, pixels;   // in the panel
-  int64_t d, h, w;          // output coordinates of the first
+  int64_t column, pixels;  // in the panel
+  int64_t d, h, w;         // output coordinates of the first
 };
 
 // One input value: panel[run] = the source of each pixel for one channel and tap, zero outside.
-void gather(const ConvGeometry& g, const float* plane, int64_t kd, int64_t kh, int64_t kw, const Run& run, float* to) {
+void gather(const ConvGeometry& g, const float* plane, int64_t kd, int64_t kh, int64_t kw, const Run& run,
+            float* to) {
   const int64_t d = run.d * g.stride[0] - g.pad[0] + kd * g.dilation[0];
   const int64_t h = run.h * g.stride[1] - g.pad[1] + kh * g.dilation[1];
   if (d < 0 || d >= g.in[0] || h < 0 || h >= g.in[1]) {
@@ -156,7 +161,8 @@ class Worker {
   }
 
   void run(int64_t item) {
-    const int64_t panel = item % s_.panels, group = item / s_.panels % g_.group, n = item / s_.panels / g_.group;
+    const int64_t panel = item % s_.panels, group = item / s_.panels % g_.group,
+                  n = item / s_.panels / g_.group;
     const int64_t first = panel * s_.width, columns = std::min(s_.width, g_.out_count - first);
     const int64_t vectors = ceil_div(columns, kTable.lanes), width = vectors * kTable.lanes;
     fill(n, group, first, columns, width);
@@ -164,7 +170,8 @@ class Worker {
     const float* weights = weights_ + group * g_.og * round_up(s_.k, kTable.lanes);
     const Split tiles(g_.og, s_.max_rows);
     for (int64_t i = 0; i < tiles.parts; ++i) {
-      const int64_t row = tiles.begin(i), rows = tiles.size(i), half = (rows + 1) / 2, o = group * g_.og + row;
+      const int64_t row = tiles.begin(i), rows = tiles.size(i), half = (rows + 1) / 2,
+                    o = group * g_.og + row;
       MicroTile t{};
       t.a = weights + row * kTable.lanes;
       t.a_jump = half * kTable.lanes;
@@ -194,7 +201,8 @@ class Worker {
           for (int64_t kw = 0; kw < g_.kernel[2]; ++kw, to += width) {
             for (int64_t at = 0; at < columns;) {
               const int64_t pixel = first + at, w = pixel % g_.out[2], outer = pixel / g_.out[2];
-              const Run run{at, std::min(columns - at, g_.out[2] - w), outer / g_.out[1], outer % g_.out[1], w};
+              const Run run{at, std::min(columns - at, g_.out[2] - w), outer / g_.out[1], outer % g_.out[1],
+                            w};
               gather(g_, x, kd, kh, kw, run, to + at);
               at += run.pixels;
             }
@@ -205,7 +213,8 @@ class Worker {
   void registers(MicroTile& t, int64_t n, int64_t o, int64_t pixel, int64_t half) const {
     if (s_.add >= 0) {
       const Steps& steps = s_.extra[s_.add];
-      t.add = call_.inputs[static_cast<size_t>(s_.add) + 3].as<const float>() + n * steps.item + o * steps.channel + pixel;
+      t.add = call_.inputs[static_cast<size_t>(s_.add) + 3].as<const float>() + n * steps.item +
+              o * steps.channel + pixel;
       t.add_row = steps.channel;
       t.add_jump = half * t.add_row;
       t.add_vector = kTable.lanes;
@@ -223,8 +232,8 @@ class Worker {
       const Arg& arg = call_.inputs[static_cast<size_t>(e) + 2];
       const Steps& steps = s_.extra[e - 1];
       const int64_t offset = n * steps.item + o * steps.channel + pixel * steps.pixel;
-      operands[e] = {arg.as<const std::byte>() + offset * static_cast<int64_t>(size_of(arg.dtype)), steps.channel,
-                     steps.pixel};
+      operands[e] = {arg.as<const std::byte>() + offset * static_cast<int64_t>(size_of(arg.dtype)),
+                     steps.channel, steps.pixel};
     }
     tile_(program, operands, rows, columns, c, g_.out_count, tile_scratch_);
   }
@@ -248,8 +257,8 @@ Status launch(const LaunchCall& call) {
     auto* to = static_cast<float*>(call.scratch);
     call.team->parallel_for(g.group, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i)
-        kTable.pack_a(weights + i * g.og * s.k, s.k, 1, g.og, s.k, to + i * g.og * round_up(s.k, kTable.lanes),
-                      g.og * kTable.lanes);
+        kTable.pack_a(weights + i * g.og * s.k, s.k, 1, g.og, s.k,
+                      to + i * g.og * round_up(s.k, kTable.lanes), g.og * kTable.lanes);
     });
     weights = to;
   }
@@ -262,9 +271,9 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kConvLinearAvx2{"conv.linear.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0, prepare<avx2::kMicro>,
-                                    launch<avx2::kMicro>};
+extern const Kernel kConvLinearAvx2{"conv.linear.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0,
+                                    prepare<avx2::kMicro>,  launch<avx2::kMicro>};
 extern const Kernel kConvLinearAvx512{"conv.linear.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
-                                      prepare<avx512::kMicro>, launch<avx512::kMicro>};
+                                      prepare<avx512::kMicro>,  launch<avx512::kMicro>};
 
 }  // namespace tenon

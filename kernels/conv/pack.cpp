@@ -22,7 +22,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_format(w, kLinear, "w"));
   TN_TRY(expect_rank(w, 3, 2 + kMaxSpatial, "w"));
   const auto layout = static_cast<int64_t>(params.layout);
-  if (layout < 0 || layout > 4) return fail(Code::invalid_plan, "layout {} of packed weights is not known", layout);
+  if (layout < 0 || layout > 4)
+    return fail(Code::invalid_plan, "layout {} of packed weights is not known", layout);
   if (params.group < 1 || params.vectors < 1 || params.vectors > 64)
     return fail(Code::invalid_plan, "group {} or vectors {} of packed weights is out of range", params.group,
                 params.vectors);
@@ -50,7 +51,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
 }
 
 // [group][panel][input channels / block][tap][channel of the block][panel's channels]
-void pack_panels(const ConvWeight& c, const float* w, int64_t lanes, int64_t width, int64_t block, float* out) {
+void pack_panels(const ConvWeight& c, const float* w, int64_t lanes, int64_t width, int64_t block,
+                 float* out) {
   for (int64_t g = 0; g < c.group; ++g)
     for (int64_t o = 0; o < c.og; o += width) {
       const int64_t channels = std::min(width, c.og - o), columns = round_up(channels, lanes);
@@ -106,6 +108,7 @@ Status launch(const LaunchCall& call) {
 }  // namespace
 
 extern const Kernel kConvPackAvx2{"conv.pack.f32.avx2", sizeof(ConvPackParams), 0, 0, prepare<8>, launch<8>};
-extern const Kernel kConvPackAvx512{"conv.pack.f32.avx512", sizeof(ConvPackParams), 0, 0, prepare<16>, launch<16>};
+extern const Kernel kConvPackAvx512{
+    "conv.pack.f32.avx512", sizeof(ConvPackParams), 0, 0, prepare<16>, launch<16>};
 
 }  // namespace tenon

@@ -5,9 +5,11 @@
 
 namespace tenon {
 
-Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_t lanes, const Arg& blob, Arg& w) {
+Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_t lanes, const Arg& blob,
+                       Arg& w) {
   if (params.w_rank < 3 || params.w_rank > 2 + kMaxSpatial)
-    return fail(Code::invalid_plan, "packed w must have had 3 to {} dims, not {}", 2 + kMaxSpatial, params.w_rank);
+    return fail(Code::invalid_plan, "packed w must have had 3 to {} dims, not {}", 2 + kMaxSpatial,
+                params.w_rank);
   w = Arg{};
   w.dtype = DType::f32;
   w.rank = static_cast<int32_t>(params.w_rank);
@@ -22,7 +24,8 @@ Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_
   c.group = params.conv.group;
   const bool turned = layout == ConvLayout::transposed;
   if (c.group < 1 || w.dims[0] % c.group != 0)
-    return fail(Code::invalid_plan, "w {} must have a first dim that is a multiple of {} groups", describe(w), c.group);
+    return fail(Code::invalid_plan, "w {} must have a first dim that is a multiple of {} groups", describe(w),
+                c.group);
   c.og = turned ? w.dims[1] : w.dims[0] / c.group;
   c.cg = turned ? w.dims[0] / c.group : w.dims[1];
   if (layout == ConvLayout::depthwise && (c.og != 1 || c.cg != 1))
@@ -40,14 +43,16 @@ Status blocked_epilogue(const Program& program, std::span<const Arg> extras, con
                         BlockedEpilogue& e) {
   TN_TRY(check_epilogue(program, DType::f32, extras, out));
   TN_TRY(expect_type(out, DType::f32, "output"));
-  for (size_t i = 0; i < extras.size(); ++i) TN_TRY(place_operand(extras[i], out, "extra operand", e.extra[i]));
+  for (size_t i = 0; i < extras.size(); ++i)
+    TN_TRY(place_operand(extras[i], out, "extra operand", e.extra[i]));
   e.in_registers = match_add_clamp(program, e.add_clamp);
   for (int i = 0; e.in_registers && i < e.add_clamp.adds; ++i) {
     const int which = e.add_clamp.extra[i];
     const BlockedOperand& extra = e.extra[which];
     if (extra.full && e.add < 0)
       e.add = which;
-    else if (!extra.full && extra.channel_step == 1 && extra.item_step == 0 && !has_bias && e.bias < 0 && e.add < 0)
+    else if (!extra.full && extra.channel_step == 1 && extra.item_step == 0 && !has_bias && e.bias < 0 &&
+             e.add < 0)
       e.bias = which;
     else
       e.in_registers = false;
@@ -56,8 +61,8 @@ Status blocked_epilogue(const Program& program, std::span<const Arg> extras, con
 }
 
 void run_blocked_program(const BlockedEpilogue& epilogue, const Program& program, std::span<const Arg> inputs,
-                         const Arg& out, int64_t item, int64_t channel, int64_t pixel, int64_t rows, int64_t pixels,
-                         TileFunction tile, void* scratch) {
+                         const Arg& out, int64_t item, int64_t channel, int64_t pixel, int64_t rows,
+                         int64_t pixels, TileFunction tile, void* scratch) {
   const int64_t lanes = out.format.block, channels = out.dims[1];
   const int64_t columns = std::min(lanes, channels - channel);
   const int64_t at = ((item * ceil_div(channels, lanes) + channel / lanes) * pixels + pixel) * lanes;

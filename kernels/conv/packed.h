@@ -9,13 +9,14 @@
 namespace tenon {
 
 // The weight's dims before packing, as an argument without data. The blob must have exactly its size.
-Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_t lanes, const Arg& blob, Arg& w);
+Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_t lanes, const Arg& blob,
+                       Arg& w);
 
 // The epilogue of a convolution with a blocked f32 output.
 struct BlockedEpilogue {
   AddClamp add_clamp;
-  bool in_registers = false;           // add_clamp with at most one vector of channels and one full operand
-  int bias = -1, add = -1;             // which extras those are; -1: none
+  bool in_registers = false;  // add_clamp with at most one vector of channels and one full operand
+  int bias = -1, add = -1;    // which extras those are; -1: none
   BlockedOperand extra[kMaxProgramInputs];
   bool bounded() const;
 };
@@ -24,10 +25,10 @@ struct BlockedEpilogue {
 Status blocked_epilogue(const Program& program, std::span<const Arg> extras, const Arg& out, bool has_bias,
                         BlockedEpilogue& epilogue);
 
-// Runs the program in place on `rows` pixels of one channel block of a blocked output, from `pixel` on. `channel`: the
-// block's first; `inputs`: the step's, extras from index 3 on.
+// Runs the program in place on `rows` pixels of one channel block of a blocked output, from `pixel` on.
+// `channel`: the block's first; `inputs`: the step's, extras from index 3 on.
 void run_blocked_program(const BlockedEpilogue& epilogue, const Program& program, std::span<const Arg> inputs,
-                         const Arg& out, int64_t item, int64_t channel, int64_t pixel, int64_t rows, int64_t pixels,
-                         TileFunction tile, void* scratch);
+                         const Arg& out, int64_t item, int64_t channel, int64_t pixel, int64_t rows,
+                         int64_t pixels, TileFunction tile, void* scratch);
 
 }  // namespace tenon

@@ -9,7 +9,8 @@ namespace tenon {
 inline constexpr int kMaxSpatial = 3;
 
 // inputs: x [N,C,spatial…], w, bias [O] or absent, the epilogue's extras (they broadcast to the output).
-// conv: w [O, C/group, k…]; conv_transpose: w [C, O/group, k…]. One to three spatial dims; unused entries are ignored.
+// conv: w [O, C/group, k…]; conv_transpose: w [C, O/group, k…]. One to three spatial dims; unused entries are
+// ignored.
 struct ConvParams {
   int64_t strides[kMaxSpatial] = {1, 1, 1};
   int64_t dilations[kMaxSpatial] = {1, 1, 1};
@@ -25,8 +26,8 @@ struct ConvPackedParams {
   ConvParams conv;
   int64_t w_rank = 0;
   int64_t w_dims[2 + kMaxSpatial] = {};
-  int64_t vectors = 0;   // output channels computed together, in vector registers
-  int64_t rows = 0;      // output columns computed together
+  int64_t vectors = 0;  // output channels computed together, in vector registers
+  int64_t rows = 0;     // output columns computed together
 };
 
 // How conv.pack.f32.<isa> lays out a weight; see conv/layout.h.

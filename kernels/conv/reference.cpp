@@ -1,4 +1,5 @@
-// conv.reference and conv_transpose.reference: one to three spatial dims, any float or integer type and epilogue.
+// conv.reference and conv_transpose.reference: one to three spatial dims, any float or integer type and
+// epilogue.
 #include <algorithm>
 
 #include "common/element.h"
@@ -55,14 +56,16 @@ int64_t source(const ConvGeometry& g, int dim, int64_t at, int64_t k) {
 }
 
 template <class E, bool kTransposed>
-void row_part(const ConvGeometry& g, const Row& row, const typename E::Storage* x, const typename E::Storage* w,
-              const typename E::Storage* bias, int64_t first, int64_t columns, typename E::Storage* out) {
+void row_part(const ConvGeometry& g, const Row& row, const typename E::Storage* x,
+              const typename E::Storage* w, const typename E::Storage* bias, int64_t first, int64_t columns,
+              typename E::Storage* out) {
   typename E::Value sum[kColumns];
   std::fill(sum, sum + columns, bias ? E::load(bias[row.o]) : typename E::Value{});
   const int64_t group = row.o / g.og;
   for (int64_t c = 0; c < g.cg; ++c) {
     const auto* plane = x + (row.n * g.c + group * g.cg + c) * g.in_count;
-    const auto* taps = w + (kTransposed ? (group * g.cg + c) * g.og + row.o % g.og : row.o * g.cg + c) * g.taps;
+    const auto* taps =
+        w + (kTransposed ? (group * g.cg + c) * g.og + row.o % g.og : row.o * g.cg + c) * g.taps;
     for (int64_t kd = 0; kd < g.kernel[0]; ++kd) {
       const int64_t d = source<kTransposed>(g, 0, row.d, kd);
       if (d < 0) continue;

@@ -1,5 +1,5 @@
-// conv_transpose.product.f32.<isa>: a product of the turned weights with the input gives every tap's contribution, which
-// the output pixels then add up, each in the order of the taps.
+// conv_transpose.product.f32.<isa>: a product of the turned weights with the input gives every tap's
+// contribution, which the output pixels then add up, each in the order of the taps.
 #include <algorithm>
 #include <vector>
 
@@ -15,9 +15,9 @@ constexpr int64_t kVectors = 2;  // of a panel of input pixels
 struct State : KernelState {
   ConvGeometry g;
   BroadcastStrides extra[kMaxProgramInputs];
-  int64_t rows = 0;                        // of the product: output channels of a group * taps
+  int64_t rows = 0;  // of the product: output channels of a group * taps
   int64_t width = 0, panels = 0, max_rows = 0;
-  std::vector<MicroBlock> blocks[2];       // [1]: of the last panel
+  std::vector<MicroBlock> blocks[2];  // [1]: of the last panel
   int64_t weight_bytes = 0, product_bytes = 0, panel_bytes = 0, thread_bytes = 0;
 };
 
@@ -79,8 +79,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
 
 // product[row][input pixel] for one panel of pixels of one item and group.
 template <const MicroTable& kTable>
-void multiply(const LaunchCall& call, const State& s, const float* weights, int64_t n, int64_t group, int64_t panel,
-              float* packed, float* product) {
+void multiply(const LaunchCall& call, const State& s, const float* weights, int64_t n, int64_t group,
+              int64_t panel, float* packed, float* product) {
   const ConvGeometry& g = s.g;
   const int64_t first = panel * s.width, columns = std::min(s.width, g.in_count - first);
   const int64_t vectors = ceil_div(columns, kTable.lanes);
@@ -114,7 +114,8 @@ int64_t source(const ConvGeometry& g, int dim, int64_t at, int64_t k) {
 }
 
 // One output row of channel o (of the group): adds up the taps that reach it.
-void add_up(const ConvGeometry& g, const float* product, int64_t o, int64_t d, int64_t h, float start, float* out) {
+void add_up(const ConvGeometry& g, const float* product, int64_t o, int64_t d, int64_t h, float start,
+            float* out) {
   std::fill(out, out + g.out[2], start);
   for (int64_t kd = 0; kd < g.kernel[0]; ++kd) {
     const int64_t id = source(g, 0, d, kd);
@@ -149,17 +150,21 @@ class Launch {
       for (int64_t group = 0; group < g_.group; ++group) {
         call_.team->parallel_for(s_.panels, [&](int64_t begin, int64_t end, int member) {
           for (int64_t i = begin; i < end; ++i)
-            multiply<kTable>(call_, s_, weights, n, group, i, reinterpret_cast<float*>(scratch(member)), product_);
+            multiply<kTable>(call_, s_, weights, n, group, i, reinterpret_cast<float*>(scratch(member)),
+                             product_);
         });
         const int64_t lines = g_.out[0] * g_.out[1];
         call_.team->parallel_for(g_.og * lines, [&](int64_t begin, int64_t end, int member) {
-          for (int64_t i = begin; i < end; ++i) finish(n, group, i / lines, i % lines, scratch(member) + s_.panel_bytes);
+          for (int64_t i = begin; i < end; ++i)
+            finish(n, group, i / lines, i % lines, scratch(member) + s_.panel_bytes);
         });
       }
   }
 
  private:
-  std::byte* scratch(int member) const { return memory_ + s_.weight_bytes + s_.product_bytes + member * s_.thread_bytes; }
+  std::byte* scratch(int member) const {
+    return memory_ + s_.weight_bytes + s_.product_bytes + member * s_.thread_bytes;
+  }
 
   const float* pack() {
     const auto* w = call_.inputs[1].as<const float>();
@@ -211,9 +216,17 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kConvTransposeAvx2{"conv_transpose.product.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0,
-                                       prepare<avx2::kMicro>, launch<avx2::kMicro>};
-extern const Kernel kConvTransposeAvx512{"conv_transpose.product.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512,
-                                         0, prepare<avx512::kMicro>, launch<avx512::kMicro>};
+extern const Kernel kConvTransposeAvx2{"conv_transpose.product.f32.avx2",
+                                       sizeof(ConvPackedParams),
+                                       kAvx2,
+                                       0,
+                                       prepare<avx2::kMicro>,
+                                       launch<avx2::kMicro>};
+extern const Kernel kConvTransposeAvx512{"conv_transpose.product.f32.avx512",
+                                         sizeof(ConvPackedParams),
+                                         kAvx2 | kAvx512,
+                                         0,
+                                         prepare<avx512::kMicro>,
+                                         launch<avx512::kMicro>};
 
 }  // namespace tenon

@@ -25,18 +25,21 @@ struct Micro {
     }
   }
 
-  static inline __attribute__((always_inline)) void resume(const MicroTile& tile, Vec (&sum)[kRows][kVectors]) {
+  static inline __attribute__((always_inline)) void resume(const MicroTile& tile,
+                                                           Vec (&sum)[kRows][kVectors]) {
     const Mask mask = first_lanes(tile.lanes);
 #pragma GCC unroll 14
     for (int m = 0; m < kRows; ++m) {
-      const float* row = m < kHalf ? tile.c + m * tile.c_row : tile.c + tile.c_jump + (m - kHalf) * tile.c_row;
+      const float* row =
+          m < kHalf ? tile.c + m * tile.c_row : tile.c + tile.c_jump + (m - kHalf) * tile.c_row;
 #pragma GCC unroll 4
       for (int v = 0; v + 1 < kVectors; ++v) sum[m][v] = load(row + v * tile.c_vector);
       sum[m][kVectors - 1] = load_masked(row + (kVectors - 1) * tile.c_vector, mask);
     }
   }
 
-  static inline __attribute__((always_inline)) void finish(const MicroTile& tile, Vec (&sum)[kRows][kVectors]) {
+  static inline __attribute__((always_inline)) void finish(const MicroTile& tile,
+                                                           Vec (&sum)[kRows][kVectors]) {
     const Mask mask = first_lanes(tile.lanes);
     const bool whole = tile.lanes == kLanes;
     if (tile.bias) {
@@ -144,21 +147,27 @@ struct Micro {
 }  // namespace
 
 #if defined(__AVX512F__)
-extern const MicroTable kMicro{
-    kLanes,
-    {0, 14, 14, 9, 6},
-    {{}, {TN_ROWS_1_14(1, kLanes)}, {TN_ROWS_1_14(2, kLanes)}, {TN_ROWS_1_9(3, kLanes)}, {TN_ROWS_1_6(4, kLanes)}},
-    {{}, {TN_ROWS_1_14(1, 1)}, {TN_ROWS_1_14(2, 1)}},
-    pack_a,
-    pack_b};
+extern const MicroTable kMicro{kLanes,
+                               {0, 14, 14, 9, 6},
+                               {{},
+                                {TN_ROWS_1_14(1, kLanes)},
+                                {TN_ROWS_1_14(2, kLanes)},
+                                {TN_ROWS_1_9(3, kLanes)},
+                                {TN_ROWS_1_6(4, kLanes)}},
+                               {{}, {TN_ROWS_1_14(1, 1)}, {TN_ROWS_1_14(2, 1)}},
+                               pack_a,
+                               pack_b};
 #else
-extern const MicroTable kMicro{
-    kLanes,
-    {0, 12, 6, 4, 3},
-    {{}, {TN_ROWS_1_12(1, kLanes)}, {TN_ROWS_1_6(2, kLanes)}, {TN_ROWS_1_4(3, kLanes)}, {TN_ROWS_1_3(4, kLanes)}},
-    {{}, {TN_ROWS_1_12(1, 1)}, {TN_ROWS_1_6(2, 1)}},
-    pack_a,
-    pack_b};
+extern const MicroTable kMicro{kLanes,
+                               {0, 12, 6, 4, 3},
+                               {{},
+                                {TN_ROWS_1_12(1, kLanes)},
+                                {TN_ROWS_1_6(2, kLanes)},
+                                {TN_ROWS_1_4(3, kLanes)},
+                                {TN_ROWS_1_3(4, kLanes)}},
+                               {{}, {TN_ROWS_1_12(1, 1)}, {TN_ROWS_1_6(2, 1)}},
+                               pack_a,
+                               pack_b};
 #endif
 
 }  // namespace tenon::TN_ISA

@@ -48,7 +48,8 @@ static inline Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
 static inline Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
 static inline Vec min(Vec a, Vec b) { return _mm256_min_ps(a, b); }
 static inline Mask first_lanes(int64_t n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 static inline Vec load_masked(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
 static inline void store_masked(float* p, Mask m, Vec x) { _mm256_maskstore_ps(p, m, x); }

@@ -25,7 +25,8 @@ Status permute(const Arg& arg, const int8_t* perm, const char* what, Permuted& o
   TN_TRY(expect_format(arg, kLinear, what));
   TN_TRY(expect_rank(arg, 2, kMaxRank, what));
   if (!is_permutation(perm, arg.rank))
-    return fail(Code::invalid_plan, "the permutation of {} must have each of 0 to {} once", what, arg.rank - 1);
+    return fail(Code::invalid_plan, "the permutation of {} must have each of 0 to {} once", what,
+                arg.rank - 1);
   int64_t steps[kMaxRank];
   dense_steps(arg.dims, arg.rank, steps);
   out.rank = arg.rank;
@@ -56,8 +57,8 @@ bool is_permutation(const int8_t* perm, int rank) {
   return true;
 }
 
-Status matmul_geometry(const MatmulParams& params, const Arg& a_arg, const Arg& b_arg, std::span<const Arg> extras,
-                       const Arg& out, MatmulGeometry& geometry) {
+Status matmul_geometry(const MatmulParams& params, const Arg& a_arg, const Arg& b_arg,
+                       std::span<const Arg> extras, const Arg& out, MatmulGeometry& geometry) {
   Permuted a, b;
   TN_TRY(permute(a_arg, params.perm_a, "a", a));
   TN_TRY(permute(b_arg, params.perm_b, "b", b));
@@ -75,11 +76,13 @@ Status matmul_geometry(const MatmulParams& params, const Arg& a_arg, const Arg& 
     const int ia = i - (rank - a.rank), ib = i - (rank - b.rank);
     const int64_t da = ia >= 0 ? a.dims[ia] : 1, db = ib >= 0 ? b.dims[ib] : 1;
     if (da != db && da != 1 && db != 1)
-      return fail(Code::invalid_plan, "batch dims {} of a {} and {} of b {} do not broadcast", da, describe(a_arg), db,
-                  describe(b_arg));
+      return fail(Code::invalid_plan, "batch dims {} of a {} and {} of b {} do not broadcast", da,
+                  describe(a_arg), db, describe(b_arg));
     geometry.batch[i] = logical[i] = da == 1 ? db : da;
     const auto count = checked_mul(geometry.batch_count, logical[i]);
-    if (!count) return fail(Code::invalid_plan, "the batch dims of a {} and b {} overflow", describe(a_arg), describe(b_arg));
+    if (!count)
+      return fail(Code::invalid_plan, "the batch dims of a {} and b {} overflow", describe(a_arg),
+                  describe(b_arg));
     geometry.batch_count = *count;
   }
   logical[rank - 2] = geometry.m;

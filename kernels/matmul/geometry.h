@@ -13,7 +13,7 @@ struct MatmulGeometry {
   // Steps in elements; 0 where the operand repeats.
   struct Steps {
     int64_t batch[kMaxRank] = {};
-    int64_t row = 0, col = 0;   // a: M, K; b: K, N; out and extras: M, N
+    int64_t row = 0, col = 0;  // a: M, K; b: K, N; out and extras: M, N
   };
   int batch_rank = 0;
   int64_t batch[kMaxRank] = {};
@@ -33,8 +33,8 @@ struct MatmulGeometry {
   }
 };
 
-// Checks ranks, permutations, dims, the epilogue and the output. `b` gives b's dims (the step's input 1, or what a
-// packed one was).
+// Checks ranks, permutations, dims, the epilogue and the output. `b` gives b's dims (the step's input 1, or
+// what a packed one was).
 Status matmul_geometry(const MatmulParams& params, const Arg& a, const Arg& b, std::span<const Arg> extras,
                        const Arg& out, MatmulGeometry& geometry);
 

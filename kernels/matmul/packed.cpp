@@ -1,6 +1,6 @@
-// matmul.packed.f32.<isa>: blocked product over packed panels (Goto and van de Geijn, "Anatomy of High-Performance
-// Matrix Multiplication", 2008). Every element is summed in order of k, so results depend neither on threads nor on
-// blocking. matmul.pack_b.f32.<isa> packs a constant b.
+// matmul.packed.f32.<isa>: blocked product over packed panels (Goto and van de Geijn, "Anatomy of
+// High-Performance Matrix Multiplication", 2008). Every element is summed in order of k, so results depend
+// neither on threads nor on blocking. matmul.pack_b.f32.<isa> packs a constant b.
 #include "matmul/packed.h"
 
 #include <algorithm>
@@ -16,20 +16,20 @@ namespace {
 
 constexpr int64_t kPackedABytes = 768 << 10;  // of a's rows that stay in the second-level cache
 constexpr int64_t kMaxDepth = 1024;           // of k summed at a time, where sums can wait in the output
-constexpr int64_t kTilesAtOnce = 8;         // row tiles between runs of an epilogue program
+constexpr int64_t kTilesAtOnce = 8;           // row tiles between runs of an epilogue program
 
 struct State : KernelState {
   MatmulGeometry g;
   int64_t vectors = 0, width = 0, panels = 0;  // of b
-  int64_t row_blocks = 1, block_rows = 0;  // a's rows packed at a time, at most
-  int64_t max_rows = 0;                    // of a register tile
-  int64_t depth = 0, depths = 1;           // of k summed at a time: all but the last part, number of parts
+  int64_t row_blocks = 1, block_rows = 0;      // a's rows packed at a time, at most
+  int64_t max_rows = 0;                        // of a register tile
+  int64_t depth = 0, depths = 1;  // of k summed at a time: all but the last part, number of parts
   // [part of k: 1 the last][1: one row fewer than block_rows][1: the last panel]
   std::vector<MicroBlock> blocks[2][2][2];
   AddClamp add_clamp;
-  bool in_registers = false;               // the epilogue is add_clamp: bias and add say which extras, -1 none
+  bool in_registers = false;  // the epilogue is add_clamp: bias and add say which extras, -1 none
   int bias = -1, add = -1;
-  bool in_place = false;                   // sums may lie in the output before the program runs
+  bool in_place = false;  // sums may lie in the output before the program runs
   int64_t a_bytes = 0, b_bytes = 0, region_bytes = 0, thread_bytes = 0;
 };
 
@@ -42,7 +42,8 @@ Status expect_vectors(const MicroTable& table, int64_t vectors) {
 Status unpacked_b(const MatmulPackedParams& params, Arg& b) {
   if (params.b_rank < 2 || params.b_rank > kMaxRank ||
       !is_permutation(params.matmul.perm_b, static_cast<int>(params.b_rank)))
-    return fail(Code::invalid_plan, "packed b must have had 2 to {} dims and a permutation of them", kMaxRank);
+    return fail(Code::invalid_plan, "packed b must have had 2 to {} dims and a permutation of them",
+                kMaxRank);
   b = Arg{};
   b.dtype = DType::f32;
   b.rank = static_cast<int32_t>(params.b_rank);
@@ -57,10 +58,11 @@ void merge_rows(MatmulGeometry& g, size_t extras) {
   while (g.batch_rank > 0) {
     const int last = g.batch_rank - 1;
     const int64_t d = g.batch[last];
-    auto merges = [&](const MatmulGeometry::Steps& s) { return d == 1 || g.m == 1 || s.batch[last] == s.row * g.m; };
+    auto merges = [&](const MatmulGeometry::Steps& s) {
+      return d == 1 || g.m == 1 || s.batch[last] == s.row * g.m;
+    };
     bool all = (d == 1 || g.b.batch[last] == 0) && merges(g.a) && merges(g.out);
-    for (size_t e = 0; all && e < extras; ++e)
-      all = merges(g.extra[e]);
+    for (size_t e = 0; all && e < extras; ++e) all = merges(g.extra[e]);
     if (!all) return;
     if (g.m == 1 && d != 1) {
       // One row per item takes the item's step.
@@ -105,7 +107,8 @@ void cut_rows(State& s, int64_t lanes, int threads) {
   const int64_t row_bytes = std::max(s.depth, lanes) * 4;
   int64_t most = std::clamp<int64_t>(kPackedABytes / row_bytes, std::min(s.max_rows, g.m), g.m);
   auto items = [&] { return g.batch_count * s.panels * ceil_div(g.m, most); };
-  while (threads > 1 && items() < 3 * threads && most >= 2 * s.max_rows) most = round_up(most / 2, s.max_rows);
+  while (threads > 1 && items() < 3 * threads && most >= 2 * s.max_rows)
+    most = round_up(most / 2, s.max_rows);
   const Split split(g.m, most);
   s.row_blocks = split.parts;
   s.block_rows = split.size(0);
@@ -113,8 +116,9 @@ void cut_rows(State& s, int64_t lanes, int threads) {
   for (int end = 0; end < 2; ++end)
     for (int fewer = 0; fewer < 2; ++fewer)
       for (int last = 0; last < 2; ++last)
-        s.blocks[end][fewer][last] = k_blocks(end ? g.k - (s.depths - 1) * s.depth : s.depth, lanes,
-                                              std::max<int64_t>(s.block_rows - fewer, 1), last ? last_width : s.width);
+        s.blocks[end][fewer][last] =
+            k_blocks(end ? g.k - (s.depths - 1) * s.depth : s.depth, lanes,
+                     std::max<int64_t>(s.block_rows - fewer, 1), last ? last_width : s.width);
   s.a_bytes = round_up(s.block_rows * row_bytes, 64);
 }
 
@@ -176,12 +180,14 @@ class Worker {
     const Split rows(g_.m, s_.block_rows);
     for (int64_t item = begin; item < end;) {
       const int64_t block = item / s_.panels, part = block % s_.row_blocks;
-      const int64_t first_panel = item % s_.panels, last_panel = std::min(s_.panels, first_panel + end - item);
+      const int64_t first_panel = item % s_.panels,
+                    last_panel = std::min(s_.panels, first_panel + end - item);
       batch_ = block / s_.row_blocks;
       for (depth_ = 0; depth_ < s_.depths; ++depth_) {
         k_ = depth_ * s_.depth;
         const int64_t first = rows.begin(part), count = rows.size(part), some = std::min(s_.depth, g_.k - k_);
-        const float* a = call_.inputs[0].as<const float>() + g_.offset(g_.a, batch_) + first * g_.a.row + k_ * g_.a.col;
+        const float* a =
+            call_.inputs[0].as<const float>() + g_.offset(g_.a, batch_) + first * g_.a.row + k_ * g_.a.col;
         kTable.pack_a(a, g_.a.row, g_.a.col, count, some, packed_a_, count * kTable.lanes);
         for (int64_t panel = first_panel; panel < last_panel; ++panel) compute(panel, first, count);
       }
@@ -214,9 +220,11 @@ class Worker {
         const char* next = params_.packed && i < s_.width / 4
                                ? reinterpret_cast<const char*>(b + g_.k * s_.width) + i * (some / 4) * 64
                                : nullptr;
-        tile(b, blocks, tiles.begin(i), tiles.size(i), first, row, column, columns - (vectors_ - 1) * kTable.lanes, next);
+        tile(b, blocks, tiles.begin(i), tiles.size(i), first, row, column,
+             columns - (vectors_ - 1) * kTable.lanes, next);
       }
-      if (last_ && !s_.in_registers) finish(first + row, tiles.begin(last - 1) + tiles.size(last - 1) - row, column, columns);
+      if (last_ && !s_.in_registers)
+        finish(first + row, tiles.begin(last - 1) + tiles.size(last - 1) - row, column, columns);
     }
   }
 
@@ -261,13 +269,14 @@ class Worker {
     const Program& program = params_.matmul.epilogue;
     const int64_t size = static_cast<int64_t>(size_of(call_.outputs[0].dtype));
     TileOperand operands[kMaxProgramInputs];
-    operands[0] = s_.in_place ? TileOperand{out<float>(row, column), g_.out.row, 1}
-                              : TileOperand{region_, s_.width, 1};
+    operands[0] =
+        s_.in_place ? TileOperand{out<float>(row, column), g_.out.row, 1} : TileOperand{region_, s_.width, 1};
     for (int e = 1; e < program.inputs; ++e) {
       const Arg& arg = call_.inputs[static_cast<size_t>(e) + 1];
       const MatmulGeometry::Steps& steps = g_.extra[e - 1];
       const int64_t offset = g_.offset(steps, batch_) + row * steps.row + column * steps.col;
-      operands[e] = {arg.as<const std::byte>() + offset * static_cast<int64_t>(size_of(arg.dtype)), steps.row, steps.col};
+      operands[e] = {arg.as<const std::byte>() + offset * static_cast<int64_t>(size_of(arg.dtype)), steps.row,
+                     steps.col};
     }
     const bool straight = g_.out.col == 1 || g_.n == 1;
     std::byte* done = straight ? out<std::byte>(row, column, size) : region_ + s_.region_bytes / 3;
@@ -276,22 +285,35 @@ class Worker {
       tile_(program, operands, rows, columns, done, done_step, tile_scratch_);
     else
       done = region_;
-    if (straight) return;
-    const int64_t from_step = program.empty() ? s_.width : columns;
+    if (!straight) scatter(done, program.empty() ? s_.width : columns, row, rows, column, columns, size);
+  }
+
+  // Copies results whose columns lie apart in the output, along its rows.
+  void scatter(const std::byte* done, int64_t step, int64_t row, int64_t rows, int64_t column,
+               int64_t columns, int64_t size) {
+    if (call_.outputs[0].dtype == DType::f32) {
+      const auto* from = reinterpret_cast<const float*>(done);
+      for (int64_t c = 0; c < columns; ++c) {
+        auto* to = out<float>(row, column + c);
+        for (int64_t r = 0; r < rows; ++r) to[r * g_.out.row] = from[r * step + c];
+      }
+      return;
+    }
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < columns; ++c)
-        std::memcpy(out<std::byte>(row + r, column + c, size), done + (r * from_step + c) * size,
+        std::memcpy(out<std::byte>(row + r, column + c, size), done + (r * step + c) * size,
                     static_cast<size_t>(size));
   }
 
   template <class T>
   T* out(int64_t row, int64_t column, int64_t size = 1) const {
-    return call_.outputs[0].as<T>() + (g_.offset(g_.out, batch_) + row * g_.out.row + column * g_.out.col) * size;
+    return call_.outputs[0].as<T>() +
+           (g_.offset(g_.out, batch_) + row * g_.out.row + column * g_.out.col) * size;
   }
   const float* extra(int e, int64_t row, int64_t column) const {
     const MatmulGeometry::Steps& steps = g_.extra[e];
-    return call_.inputs[static_cast<size_t>(e) + 2].as<const float>() + g_.offset(steps, batch_) + row * steps.row +
-           column * steps.col;
+    return call_.inputs[static_cast<size_t>(e) + 2].as<const float>() + g_.offset(steps, batch_) +
+           row * steps.row + column * steps.col;
   }
 
   const LaunchCall& call_;
@@ -309,9 +331,10 @@ class Worker {
 template <const MicroTable& kTable>
 Status launch(const LaunchCall& call) {
   const State& s = *static_cast<const State*>(call.state);
-  call.team->parallel_for(s.g.batch_count * s.row_blocks * s.panels, [&](int64_t begin, int64_t end, int member) {
-    if (begin < end) Worker<kTable>(call, s, member).run(begin, end);
-  });
+  call.team->parallel_for(s.g.batch_count * s.row_blocks * s.panels,
+                          [&](int64_t begin, int64_t end, int member) {
+                            if (begin < end) Worker<kTable>(call, s, member).run(begin, end);
+                          });
   return {};
 }
 
@@ -370,12 +393,14 @@ Status launch_pack(const LaunchCall& call) {
 }  // namespace
 
 extern const Kernel kMatmulPackedAvx2{"matmul.packed.f32.avx2", sizeof(MatmulPackedParams), kAvx2, 0,
-                                      prepare<avx2::kMicro>, launch<avx2::kMicro>};
-extern const Kernel kMatmulPackedAvx512{"matmul.packed.f32.avx512", sizeof(MatmulPackedParams), kAvx2 | kAvx512, 0,
-                                        prepare<avx512::kMicro>, launch<avx512::kMicro>};
-extern const Kernel kMatmulPackAvx2{"matmul.pack_b.f32.avx2", sizeof(MatmulPackParams), kAvx2, 0,
+                                      prepare<avx2::kMicro>,    launch<avx2::kMicro>};
+extern const Kernel kMatmulPackedAvx512{
+    "matmul.packed.f32.avx512", sizeof(MatmulPackedParams), kAvx2 | kAvx512, 0,
+    prepare<avx512::kMicro>,    launch<avx512::kMicro>};
+extern const Kernel kMatmulPackAvx2{"matmul.pack_b.f32.avx2",   sizeof(MatmulPackParams), kAvx2, 0,
                                     prepare_pack<avx2::kMicro>, launch_pack<avx2::kMicro>};
-extern const Kernel kMatmulPackAvx512{"matmul.pack_b.f32.avx512", sizeof(MatmulPackParams), kAvx2 | kAvx512, 0,
-                                      prepare_pack<avx512::kMicro>, launch_pack<avx512::kMicro>};
+extern const Kernel kMatmulPackAvx512{
+    "matmul.pack_b.f32.avx512",   sizeof(MatmulPackParams),   kAvx2 | kAvx512, 0,
+    prepare_pack<avx512::kMicro>, launch_pack<avx512::kMicro>};
 
 }  // namespace tenon

@@ -21,15 +21,16 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     return fail(Code::invalid_plan, "a must have a float or integer type, it is {}", describe(a));
   TN_TRY(expect_type(b, a.dtype, "b"));
   auto state = std::make_unique<State>();
-  TN_TRY(matmul_geometry(call.as<MatmulParams>(), a, b, call.inputs.subspan(2), call.outputs[0], state->geometry));
+  TN_TRY(matmul_geometry(call.as<MatmulParams>(), a, b, call.inputs.subspan(2), call.outputs[0],
+                         state->geometry));
   prepared.scratch_bytes = call.threads * (kTileScratchBytes + 2 * kTileBytes);
   prepared.state = std::move(state);
   return {};
 }
 
 template <class E>
-void product_row(const MatmulGeometry& g, const typename E::Storage* a, const typename E::Storage* b, int64_t columns,
-                 typename E::Storage* out) {
+void product_row(const MatmulGeometry& g, const typename E::Storage* a, const typename E::Storage* b,
+                 int64_t columns, typename E::Storage* out) {
   typename E::Value sum[kColumns] = {};
   for (int64_t k = 0; k < g.k; ++k) {
     const auto left = E::load(a[k * g.a.col]);
@@ -58,7 +59,8 @@ void run(const LaunchCall& call) {
       const int64_t batch = item / g.m, row = item % g.m;
       const T* a = call.inputs[0].as<const T>() + g.offset(g.a, batch) + row * g.a.row;
       const T* b = call.inputs[1].as<const T>() + g.offset(g.b, batch);
-      auto* to = out.as<std::byte>() + (g.offset(g.out, batch) + row * g.out.row) * static_cast<int64_t>(out_size);
+      auto* to =
+          out.as<std::byte>() + (g.offset(g.out, batch) + row * g.out.row) * static_cast<int64_t>(out_size);
       for (int64_t n = 0; n < g.n; n += kColumns) {
         const int64_t columns = std::min(kColumns, g.n - n);
         product_row<E>(g, a, b + n * g.b.col, columns, reinterpret_cast<T*>(raw));
@@ -68,9 +70,10 @@ void run(const LaunchCall& call) {
           for (int e = 1; e < program.inputs; ++e) {
             const MatmulGeometry::Steps& steps = g.extra[e - 1];
             const Arg& extra = call.inputs[static_cast<size_t>(e) + 1];
-            operands[e] = {extra.as<const std::byte>() + (g.offset(steps, batch) + row * steps.row + n * steps.col) *
-                                                             static_cast<int64_t>(size_of(extra.dtype)),
-                           0, steps.col};
+            operands[e] = {
+                extra.as<const std::byte>() + (g.offset(steps, batch) + row * steps.row + n * steps.col) *
+                                                  static_cast<int64_t>(size_of(extra.dtype)),
+                0, steps.col};
           }
           tile(program, operands, 1, columns, done, columns, scratch);
           result = done;

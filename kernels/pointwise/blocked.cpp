@@ -15,8 +15,8 @@ struct State : KernelState {
   BlockedOperand operand[kMaxProgramInputs];
   int64_t blocks = 0, pixels = 1;
   // Values per channel are repeated for every pixel in scratch, so that rows of pixels are one dense row.
-  bool flat = true;           // where those are all f32
-  int64_t repeated = 0;       // operands
+  bool flat = true;      // where those are all f32
+  int64_t repeated = 0;  // operands
   int64_t thread_bytes = 0;
 };
 
@@ -75,7 +75,8 @@ Status launch(const LaunchCall& call) {
       for (size_t k = 0; k < call.inputs.size(); ++k) {
         operands[k] = tile_operand(s.operand[k], call.inputs[k], plane / s.blocks, channel, at, kLanes);
         if (!s.flat || s.operand[k].full || s.operand[k].channel_step == 0) continue;
-        if (ready != plane) repeat(static_cast<const float*>(operands[k].data), columns, kLanes, parts.size(0), dense);
+        if (ready != plane)
+          repeat(static_cast<const float*>(operands[k].data), columns, kLanes, parts.size(0), dense);
         operands[k] = {dense, kLanes, 1};
         dense += kPixels * kLanes;
       }
@@ -95,7 +96,8 @@ Status launch(const LaunchCall& call) {
 
 extern const Kernel kPointwiseBlockedAvx2{
     "pointwise.blocked.f32.avx2", sizeof(PointwiseParams), kAvx2, 0xffff, prepare<8>, launch<8, kAvx2>};
-extern const Kernel kPointwiseBlockedAvx512{"pointwise.blocked.f32.avx512", sizeof(PointwiseParams), kAvx2 | kAvx512,
-                                            0xffff, prepare<16>, launch<16, kAvx2 | kAvx512>};
+extern const Kernel kPointwiseBlockedAvx512{
+    "pointwise.blocked.f32.avx512", sizeof(PointwiseParams), kAvx2 | kAvx512, 0xffff, prepare<16>,
+    launch<16, kAvx2 | kAvx512>};
 
 }  // namespace tenon

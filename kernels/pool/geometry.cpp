@@ -24,7 +24,8 @@ Status pool_geometry(const PoolParams& params, const Arg& x, const Arg& y, PoolG
   g = {};
   g.planes = x.dims[0] * x.dims[1];
   if (y.dims[0] != x.dims[0] || y.dims[1] != x.dims[1])
-    return fail(Code::invalid_plan, "y {} must have the items and channels of x {}", describe(y), describe(x));
+    return fail(Code::invalid_plan, "y {} must have the items and channels of x {}", describe(y),
+                describe(x));
   const int spatial = x.rank - 2;
   for (int i = 0; i < spatial; ++i) {
     const int at = 3 - spatial + i;

@@ -1,4 +1,5 @@
-// The loops of a pooling, derived from checked arguments, with the spatial dims filled up to three from the left.
+// The loops of a pooling, derived from checked arguments, with the spatial dims filled up to three from the
+// left.
 #pragma once
 
 #include "common/kernel.h"

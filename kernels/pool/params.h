@@ -7,7 +7,8 @@ namespace tenon {
 
 enum class PoolKind : int64_t { max = 0, average = 1, lp = 2 };
 
-// input: x [N,C,spatial…], one to three spatial dims; outputs: y [, i64 indices of the maxima in the whole of x].
+// input: x [N,C,spatial…], one to three spatial dims; outputs: y [, i64 indices of the maxima in the whole of
+// x].
 struct PoolParams {
   PoolKind kind = PoolKind::max;
   int64_t kernel[3] = {1, 1, 1};

@@ -15,7 +15,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_counts(call, 1, 1, call.outputs.size() > 1 ? 2 : 1));
   const Arg &x = call.inputs[0], &y = call.outputs[0];
   const auto& params = call.as<PoolParams>();
-  const bool known = params.kind == PoolKind::max ? with_number(x.dtype, [](auto) {}) : with_float(x.dtype, [](auto) {});
+  const bool known =
+      params.kind == PoolKind::max ? with_number(x.dtype, [](auto) {}) : with_float(x.dtype, [](auto) {});
   if (!known) return fail(Code::invalid_plan, "x has a type that this kind does not take: {}", describe(x));
   TN_TRY(expect_type(y, x.dtype, "y"));
   for (const Arg* arg : {&x, &y}) TN_TRY(expect_format(*arg, kLinear, "tensor"));

@@ -1,4 +1,5 @@
-// pool.blocked.f32.<isa> and pool.linear.f32.<isa>: max and average pooling, a row of output pixels at a time.
+// pool.blocked.f32.<isa> and pool.linear.f32.<isa>: max and average pooling, a row of output pixels at a
+// time.
 #include <algorithm>
 #include <vector>
 
@@ -67,7 +68,8 @@ Status launch(const LaunchCall& call) {
   if (g.out_count == 0) return {};
   const int64_t rows = g.out[0] * g.out[1];
   call.team->parallel_for(s.planes * rows, [&](int64_t begin, int64_t end, int member) {
-    auto* scale = static_cast<float*>(call.scratch) + (average ? member * (round_up(g.out[2] * 4, 64) / 4) : 0);
+    auto* scale =
+        static_cast<float*>(call.scratch) + (average ? member * (round_up(g.out[2] * 4, 64) / 4) : 0);
     int64_t scaled_by = -1;
     PoolRow row{};
     row.row_steps[0] = g.dilation[0] * g.in[1] * g.in[2] * s.pixel;
@@ -99,13 +101,15 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kPoolBlockedAvx2{"pool.blocked.f32.avx2", sizeof(PoolParams), kAvx2, 0, prepare<8, true>,
-                                     launch<avx2::kPool, true>};
-extern const Kernel kPoolBlockedAvx512{"pool.blocked.f32.avx512", sizeof(PoolParams), kAvx2 | kAvx512, 0,
-                                       prepare<16, true>, launch<avx512::kPool, true>};
-extern const Kernel kPoolLinearAvx2{"pool.linear.f32.avx2", sizeof(PoolParams), kAvx2, 0, prepare<8, false>,
-                                    launch<avx2::kPool, false>};
-extern const Kernel kPoolLinearAvx512{"pool.linear.f32.avx512", sizeof(PoolParams), kAvx2 | kAvx512, 0,
-                                      prepare<16, false>, launch<avx512::kPool, false>};
+extern const Kernel kPoolBlockedAvx2{"pool.blocked.f32.avx2", sizeof(PoolParams),       kAvx2, 0,
+                                     prepare<8, true>,        launch<avx2::kPool, true>};
+extern const Kernel kPoolBlockedAvx512{"pool.blocked.f32.avx512", sizeof(PoolParams),
+                                       kAvx2 | kAvx512,           0,
+                                       prepare<16, true>,         launch<avx512::kPool, true>};
+extern const Kernel kPoolLinearAvx2{"pool.linear.f32.avx2", sizeof(PoolParams),        kAvx2, 0,
+                                    prepare<8, false>,      launch<avx2::kPool, false>};
+extern const Kernel kPoolLinearAvx512{"pool.linear.f32.avx512", sizeof(PoolParams),
+                                      kAvx2 | kAvx512,          0,
+                                      prepare<16, false>,       launch<avx512::kPool, false>};
 
 }  // namespace tenon

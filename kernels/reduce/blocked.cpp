@@ -1,4 +1,5 @@
-// reduce.blocked.f32.<isa>: sum, mean and maximum over all spatial dims of a channel-blocked tensor (global pooling).
+// reduce.blocked.f32.<isa>: sum, mean and maximum over all spatial dims of a channel-blocked tensor (global
+// pooling).
 #include <algorithm>
 
 #include "base/checked.h"
@@ -28,7 +29,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   if (!params.prologue.empty() || !params.epilogue.empty())
     return fail(Code::invalid_plan, "a blocked reduction takes no programs");
   if (params.axes != (uint64_t{1} << x.rank) - 4)
-    return fail(Code::invalid_plan, "a blocked reduction goes over all dims from 2 on, not axis set {:#x}", params.axes);
+    return fail(Code::invalid_plan, "a blocked reduction goes over all dims from 2 on, not axis set {:#x}",
+                params.axes);
   int64_t dims[kMaxRank] = {x.dims[0], x.dims[1]};
   for (int i = 2; i < x.rank; ++i) dims[i] = 1;
   TN_TRY(expect_shape(out, {dims, static_cast<size_t>(params.keep_dims ? x.rank : 2)}, "output"));
@@ -72,7 +74,8 @@ Status launch(const LaunchCall& call) {
 
 extern const Kernel kReduceBlockedAvx2{"reduce.blocked.f32.avx2", sizeof(ReduceParams), kAvx2, 0, prepare<8>,
                                        launch<avx2::kPlanes, 8>};
-extern const Kernel kReduceBlockedAvx512{"reduce.blocked.f32.avx512", sizeof(ReduceParams), kAvx2 | kAvx512, 0,
-                                         prepare<16>, launch<avx512::kPlanes, 16>};
+extern const Kernel kReduceBlockedAvx512{
+    "reduce.blocked.f32.avx512", sizeof(ReduceParams), kAvx2 | kAvx512, 0, prepare<16>,
+    launch<avx512::kPlanes, 16>};
 
 }  // namespace tenon

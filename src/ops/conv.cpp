@@ -13,13 +13,14 @@ namespace {
 
 Status check_operands(NodeView view) {
   const TensorType &x = view.input(0), &w = view.input(1);
-  const bool number = is_integer(x.dtype) || x.dtype == DType::f32 || x.dtype == DType::f64 || x.dtype == DType::f16 ||
-                      x.dtype == DType::bf16;
+  const bool number = is_integer(x.dtype) || x.dtype == DType::f32 || x.dtype == DType::f64 ||
+                      x.dtype == DType::f16 || x.dtype == DType::bf16;
   if (!number || x.dtype != w.dtype || (view.has_input(2) && view.input(2).dtype != x.dtype))
-    return fail(Code::invalid_model, "x, w and bias must have one number type, x is {}, w {}", print(x), print(w));
+    return fail(Code::invalid_model, "x, w and bias must have one number type, x is {}, w {}", print(x),
+                print(w));
   if (x.rank() < 3 || x.rank() > 2 + kMaxSpatial || w.rank() != x.rank())
-    return fail(Code::invalid_model, "x must have 3 to {} dims and w as many, they are {} and {}", 2 + kMaxSpatial,
-                print(x), print(w));
+    return fail(Code::invalid_model, "x must have 3 to {} dims and w as many, they are {} and {}",
+                2 + kMaxSpatial, print(x), print(w));
   const int64_t group = view.attrs().integer("group", 1);
   if (group < 1) return fail(Code::invalid_model, "group must be at least 1, it is {}", group);
   return {};
@@ -45,14 +46,16 @@ Result<Inferred> infer_conv(NodeView view) {
   TN_ASSIGN(WindowAttrs window, window_attrs(view.attrs(), spatial));
   TN_TRY(expect_dim(x.shape[1], w.shape[1] * Dim(group), "x's channels (group * w's second dim)"));
   if (w.shape[0].is_constant() && w.shape[0].value() % group != 0)
-    return fail(Code::invalid_model, "w {} has a first dim that is not a multiple of {} groups", print(w), group);
+    return fail(Code::invalid_model, "w {} has a first dim that is not a multiple of {} groups", print(w),
+                group);
   TN_TRY(check_bias(view, w.shape[0]));
   TensorType out{x.dtype, {x.shape[0], w.shape[0]}, {}};
   for (size_t i = 0; i < spatial; ++i) {
     const Dim room = x.shape[2 + i] + window.pads_begin[i] + window.pads_end[i] -
                      window_extent(w.shape[2 + i], window.dilations[i]);
     if (room.is_constant() && room.value() < 0)
-      return fail(Code::invalid_model, "spatial dim {} of x {} is smaller than the window of w {}", i, print(x), print(w));
+      return fail(Code::invalid_model, "spatial dim {} of x {} is smaller than the window of w {}", i,
+                  print(x), print(w));
     out.shape.push_back(floordiv(room, Dim(window.strides[i])) + Dim(1));
   }
   TN_ASSIGN(out, apply_epilogue(view, 3, std::move(out)));
@@ -69,11 +72,13 @@ Result<Inferred> infer_transpose(NodeView view) {
   TN_TRY(check_bias(view, channels));
   std::vector<int64_t> extra = view.attrs().integers("output_padding");
   if (extra.empty()) extra.assign(spatial, 0);
-  if (extra.size() != spatial) return fail(Code::invalid_model, "output_padding must have {} entries", spatial);
+  if (extra.size() != spatial)
+    return fail(Code::invalid_model, "output_padding must have {} entries", spatial);
   TensorType out{x.dtype, {x.shape[0], channels}, {}};
   for (size_t i = 0; i < spatial; ++i) {
     const Dim d = Dim(window.strides[i]) * (x.shape[2 + i] - Dim(1)) + Dim(extra[i]) +
-                  window_extent(w.shape[2 + i], window.dilations[i]) - window.pads_begin[i] - window.pads_end[i];
+                  window_extent(w.shape[2 + i], window.dilations[i]) - window.pads_begin[i] -
+                  window.pads_end[i];
     if (extra[i] < 0 || (d.is_constant() && d.value() < 0))
       return fail(Code::invalid_model, "spatial dim {} of the result would be {}", i, d.text());
     out.shape.push_back(d);
@@ -93,9 +98,9 @@ Result<KernelCall> reference(NodeView view, const char* kernel) {
 Result<KernelCall> conv_reference(NodeView view) { return reference(view, "conv.reference"); }
 Result<KernelCall> transpose_reference(NodeView view) { return reference(view, "conv_transpose.reference"); }
 
-constexpr AttrSpec kAttrs[] = {{"strides", AttrKind::integers},        {"dilations", AttrKind::integers},
-                               {"pads", AttrKind::shape},              {"group", AttrKind::integer},
-                               {"output_padding", AttrKind::integers}, {"epilogue", AttrKind::program}};
+constexpr AttrSpec kAttrs[] = {
+    {"strides", AttrKind::integers}, {"dilations", AttrKind::integers},      {"pads", AttrKind::shape},
+    {"group", AttrKind::integer},    {"output_padding", AttrKind::integers}, {"epilogue", AttrKind::program}};
 constexpr std::span<const AttrSpec> kTransposeAttrs = kAttrs;
 
 // --- ONNX ---
@@ -149,8 +154,10 @@ Result<Shape> transpose_pads(OnnxNode& node, const OnnxConv& conv, std::span<con
   const std::string mode = node.attrs().text("auto_pad", "NOTSET");
   std::vector<int64_t> wanted = node.attrs().integers("output_shape");
   const bool same = mode == "SAME_UPPER" || mode == "SAME_LOWER";
-  if (wanted.empty() && !same) return onnx_pads(node.attrs(), conv.in, conv.kernel, conv.strides, conv.dilations);
-  if (wanted.size() > conv.spatial) wanted.erase(wanted.begin(), wanted.end() - static_cast<ptrdiff_t>(conv.spatial));
+  if (wanted.empty() && !same)
+    return onnx_pads(node.attrs(), conv.in, conv.kernel, conv.strides, conv.dilations);
+  if (wanted.size() > conv.spatial)
+    wanted.erase(wanted.begin(), wanted.end() - static_cast<ptrdiff_t>(conv.spatial));
   if (!wanted.empty() && wanted.size() != conv.spatial)
     return fail(Code::invalid_model, "output_shape must have {} entries", conv.spatial);
   Shape pads(2 * conv.spatial, Dim(0));
@@ -220,8 +227,8 @@ Result<ConvParams> conv_params(NodeView view, std::vector<KernelCall::DimParam>&
   TN_ASSIGN(WindowAttrs window, window_attrs(view.attrs(), spatial, true));
   ConvParams params;
   write_window(window,
-               {params.strides, params.dilations, params.pads_begin, params.pads_end, offsetof(ConvParams, pads_begin),
-                offsetof(ConvParams, pads_end)},
+               {params.strides, params.dilations, params.pads_begin, params.pads_end,
+                offsetof(ConvParams, pads_begin), offsetof(ConvParams, pads_end)},
                dims);
   const std::vector<int64_t> extra = view.attrs().integers("output_padding");
   for (size_t i = 0; i < extra.size() && i < spatial; ++i) params.output_padding[i] = extra[i];
@@ -230,10 +237,18 @@ Result<ConvParams> conv_params(NodeView view, std::vector<KernelCall::DimParam>&
   return params;
 }
 
-const OpDef kConv{.name = "conv", .min_inputs = 2, .max_inputs = 2 + kMaxProgramInputs,
-                  .attrs = std::span(kAttrs), .infer = infer_conv, .reference = conv_reference};
-const OpDef kConvTranspose{.name = "conv_transpose", .min_inputs = 2, .max_inputs = 2 + kMaxProgramInputs,
-                           .attrs = kTransposeAttrs, .infer = infer_transpose, .reference = transpose_reference};
+const OpDef kConv{.name = "conv",
+                  .min_inputs = 2,
+                  .max_inputs = 2 + kMaxProgramInputs,
+                  .attrs = std::span(kAttrs),
+                  .infer = infer_conv,
+                  .reference = conv_reference};
+const OpDef kConvTranspose{.name = "conv_transpose",
+                           .min_inputs = 2,
+                           .max_inputs = 2 + kMaxProgramInputs,
+                           .attrs = kTransposeAttrs,
+                           .infer = infer_transpose,
+                           .reference = transpose_reference};
 
 extern const OpFile conv_ops{&kConv, kConvRows};
 extern const OpFile conv_transpose_ops{&kConvTranspose, kTransposeRows};

@@ -6,7 +6,8 @@
 
 namespace tenon {
 
-// `dims` receives the parameters that are symbolic; their offsets also hold in structs that begin with a ConvParams.
+// `dims` receives the parameters that are symbolic; their offsets also hold in structs that begin with a
+// ConvParams.
 Result<ConvParams> conv_params(NodeView view, std::vector<KernelCall::DimParam>& dims);
 
 }  // namespace tenon

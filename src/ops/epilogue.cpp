@@ -25,7 +25,8 @@ Result<TensorType> apply_epilogue(NodeView view, size_t first_extra, TensorType 
   const Program program = view.attrs().program("epilogue");
   if (program.empty()) {
     if (extras == 0) return own_result;
-    return fail(Code::invalid_model, "{} inputs follow the op's own {}, but there is no epilogue that reads them", extras,
+    return fail(Code::invalid_model,
+                "{} inputs follow the op's own {}, but there is no epilogue that reads them", extras,
                 first_extra);
   }
   TN_TRY(verify(program));
@@ -33,7 +34,8 @@ Result<TensorType> apply_epilogue(NodeView view, size_t first_extra, TensorType 
     return fail(Code::invalid_model, "the epilogue takes {} operands, first {}; the node gives {}, first {}",
                 program.inputs, name_of(program.input_type[0]), extras + 1, name_of(own_result.dtype));
   for (size_t e = 0; e < extras; ++e) {
-    if (!view.has_input(first_extra + e)) return fail(Code::invalid_model, "epilogue's operand {} is absent", e + 1);
+    if (!view.has_input(first_extra + e))
+      return fail(Code::invalid_model, "epilogue's operand {} is absent", e + 1);
     const TensorType& extra = view.input(first_extra + e);
     if (extra.dtype != program.input_type[e + 1])
       return fail(Code::invalid_model, "epilogue's operand {} must be {}, it is {}", e + 1,
@@ -58,7 +60,8 @@ Result<std::vector<int64_t>> permutation(const Attrs& attrs, std::string_view na
     if (good) seen[static_cast<size_t>(perm[i])] = true;
   }
   if (good) return perm;
-  return fail(Code::invalid_model, "{} must be a permutation of 0 to {}", name, static_cast<int64_t>(rank) - 1);
+  return fail(Code::invalid_model, "{} must be a permutation of 0 to {}", name,
+              static_cast<int64_t>(rank) - 1);
 }
 
 }  // namespace tenon

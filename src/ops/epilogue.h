@@ -5,8 +5,8 @@
 
 namespace tenon {
 
-// The type of a node's output after its epilogue: checks that `epilogue` (if there is one) takes the op's own result
-// and the inputs from `first_extra` on, and that those broadcast to the result's shape.
+// The type of a node's output after its epilogue: checks that `epilogue` (if there is one) takes the op's own
+// result and the inputs from `first_extra` on, and that those broadcast to the result's shape.
 Result<TensorType> apply_epilogue(NodeView view, size_t first_extra, TensorType own_result);
 
 // A permutation attribute of `rank` entries; identity where the attribute is absent.

@@ -9,13 +9,15 @@ namespace tenon {
 namespace {
 
 bool is_number(DType type) {
-  return is_integer(type) || type == DType::f32 || type == DType::f64 || type == DType::f16 || type == DType::bf16;
+  return is_integer(type) || type == DType::f32 || type == DType::f64 || type == DType::f16 ||
+         type == DType::bf16;
 }
 
 Result<Shape> permuted(NodeView view, size_t i, std::string_view attribute) {
   const Shape& shape = view.input(i).shape;
   if (shape.size() < 2 || shape.size() > static_cast<size_t>(kMaxRank))
-    return fail(Code::invalid_model, "operand {} must have 2 to {} dims, it is {}", i, kMaxRank, print(view.input(i)));
+    return fail(Code::invalid_model, "operand {} must have 2 to {} dims, it is {}", i, kMaxRank,
+                print(view.input(i)));
   TN_ASSIGN(std::vector<int64_t> perm, permutation(view.attrs(), attribute, shape.size()));
   Shape out;
   for (int64_t p : perm) out.push_back(shape[static_cast<size_t>(p)]);
@@ -25,12 +27,13 @@ Result<Shape> permuted(NodeView view, size_t i, std::string_view attribute) {
 Result<Inferred> infer(NodeView view) {
   const TensorType &a = view.input(0), &b = view.input(1);
   if (!is_number(a.dtype) || a.dtype != b.dtype)
-    return fail(Code::invalid_model, "operands must have one number type, they are {} and {}", print(a), print(b));
+    return fail(Code::invalid_model, "operands must have one number type, they are {} and {}", print(a),
+                print(b));
   TN_ASSIGN(Shape left, permuted(view, 0, "perm_a"));
   TN_ASSIGN(Shape right, permuted(view, 1, "perm_b"));
   if (always_equal(left.back(), right[right.size() - 2]) == false)
-    return fail(Code::invalid_model, "inner dims {} of {} and {} of {} must be equal", left.back().text(), print(a),
-                right[right.size() - 2].text(), print(b));
+    return fail(Code::invalid_model, "inner dims {} of {} and {} of {} must be equal", left.back().text(),
+                print(a), right[right.size() - 2].text(), print(b));
   const size_t rank = std::max(left.size(), right.size());
   Shape result;
   for (size_t i = 0; i + 2 < rank; ++i) {
@@ -38,8 +41,8 @@ Result<Inferred> infer(NodeView view) {
     const Dim da = i >= from_a ? left[i - from_a] : Dim(1), db = i >= from_b ? right[i - from_b] : Dim(1);
     std::optional<Dim> d = broadcast(da, db);
     if (!d)
-      return fail(Code::invalid_model, "batch dims {} of {} and {} of {} do not broadcast", da.text(), print(a),
-                  db.text(), print(b));
+      return fail(Code::invalid_model, "batch dims {} of {} and {} of {} do not broadcast", da.text(),
+                  print(a), db.text(), print(b));
     result.push_back(*d);
   }
   result.push_back(left[left.size() - 2]);
@@ -79,8 +82,8 @@ Result<ValueId> pointwise(OnnxNode& node, std::vector<ValueId> operands, const R
 Result<ValueId> product(OnnxNode& node, ValueId a, ValueId b) {
   const Shape left = node.type(a).shape, right = node.type(b).shape;
   if (left.empty() || right.empty())
-    return fail(Code::invalid_model, "operands must have at least one dim, they are {} and {}", print(node.type(a)),
-                print(node.type(b)));
+    return fail(Code::invalid_model, "operands must have at least one dim, they are {} and {}",
+                print(node.type(a)), print(node.type(b)));
   if (left.size() == 1) {
     TN_ASSIGN(a, node.add(kReshape, {a}, {{"shape", Shape{1, left[0]}}}));
   }
@@ -113,8 +116,8 @@ Status expand_gemm(OnnxNode& node) {
   const Attrs& attrs = node.attrs();
   ValueId a = node.input(0), b = node.input(1);
   if (node.rank(0) != 2 || node.rank(1) != 2)
-    return fail(Code::invalid_model, "Gemm's A and B must have 2 dims, they are {} and {}", print(node.type(0)),
-                print(node.type(1)));
+    return fail(Code::invalid_model, "Gemm's A and B must have 2 dims, they are {} and {}",
+                print(node.type(0)), print(node.type(1)));
   Attrs perms;
   const std::vector<int64_t> swap = {1, 0};
   if (attrs.integer("transA")) perms.set("perm_a", swap);
@@ -179,9 +182,12 @@ Result<MatmulParams> matmul_params(NodeView view) {
   return params;
 }
 
-const OpDef kMatmul{
-    .name = "matmul", .min_inputs = 2, .max_inputs = 1 + kMaxProgramInputs, .attrs = kAttrs, .infer = infer,
-    .reference = reference};
+const OpDef kMatmul{.name = "matmul",
+                    .min_inputs = 2,
+                    .max_inputs = 1 + kMaxProgramInputs,
+                    .attrs = kAttrs,
+                    .infer = infer,
+                    .reference = reference};
 
 extern const OpFile matmul_ops{&kMatmul, kRows};
 

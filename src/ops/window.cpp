@@ -10,8 +10,10 @@ Result<WindowAttrs> window_attrs(const Attrs& attrs, size_t spatial, bool negati
   out.dilations = attrs.has("dilations") ? attrs.integers("dilations") : std::vector<int64_t>(spatial, 1);
   const Shape pads = attrs.has("pads") ? attrs.shape("pads") : Shape(2 * spatial, Dim(0));
   if (out.strides.size() != spatial || out.dilations.size() != spatial || pads.size() != 2 * spatial)
-    return fail(Code::invalid_model, "strides, dilations and pads must have {0}, {0} and {1} entries, they have {2}, {3} "
-                "and {4}", spatial, 2 * spatial, out.strides.size(), out.dilations.size(), pads.size());
+    return fail(Code::invalid_model,
+                "strides, dilations and pads must have {0}, {0} and {1} entries, they have {2}, {3} "
+                "and {4}",
+                spatial, 2 * spatial, out.strides.size(), out.dilations.size(), pads.size());
   for (size_t i = 0; i < spatial; ++i)
     if (out.strides[i] < 1 || out.dilations[i] < 1)
       return fail(Code::invalid_model, "strides and dilations must be at least 1, dim {} has {} and {}", i,
@@ -37,7 +39,8 @@ Result<Shape> onnx_pads(const Attrs& attrs, std::span<const Dim> in, std::span<c
   Shape out(2 * spatial, Dim(0));
   if (mode == "VALID") return out;
   if (mode != "SAME_UPPER" && mode != "SAME_LOWER")
-    return fail(Code::invalid_model, "auto_pad must be NOTSET, VALID, SAME_UPPER or SAME_LOWER, it is '{}'", mode);
+    return fail(Code::invalid_model, "auto_pad must be NOTSET, VALID, SAME_UPPER or SAME_LOWER, it is '{}'",
+                mode);
   for (size_t i = 0; i < spatial; ++i) {
     const Dim covered = (ceildiv(in[i], Dim(strides[i])) - Dim(1)) * Dim(strides[i]);
     const Dim total = max(covered + window_extent(kernel[i], dilations[i]) - in[i], Dim(0));
@@ -48,14 +51,16 @@ Result<Shape> onnx_pads(const Attrs& attrs, std::span<const Dim> in, std::span<c
   return out;
 }
 
-Result<std::vector<int64_t>> onnx_steps(const Attrs& attrs, std::string_view name, size_t count, int64_t fallback) {
+Result<std::vector<int64_t>> onnx_steps(const Attrs& attrs, std::string_view name, size_t count,
+                                        int64_t fallback) {
   std::vector<int64_t> out = attrs.integers(name);
   if (out.empty()) out.assign(count, fallback);
   if (out.size() == count) return out;
   return fail(Code::invalid_model, "attribute {} must have {} entries, it has {}", name, count, out.size());
 }
 
-void write_window(const WindowAttrs& window, const WindowTarget& target, std::vector<KernelCall::DimParam>& dims) {
+void write_window(const WindowAttrs& window, const WindowTarget& target,
+                  std::vector<KernelCall::DimParam>& dims) {
   auto write_dim = [&dims](const Dim& dim, int64_t& slot, uint32_t offset) {
     slot = dim.is_constant() ? dim.value() : 0;
     if (!dim.is_constant()) dims.push_back({offset, dim});

@@ -14,7 +14,8 @@ std::string refuse_tensor(const TensorType& type, int lanes) {
   if (type.dtype != DType::f32) return "tensors must be f32, one is " + print(type);
   if (type.rank() < 4) return "tensors must have at least 4 dims, one is " + print(type);
   if (!type.shape[1].is_constant() || 2 * type.shape[1].value() < lanes)
-    return fmt::format("channels must be constant and at least {}, they are {}", lanes / 2, type.shape[1].text());
+    return fmt::format("channels must be constant and at least {}, they are {}", lanes / 2,
+                       type.shape[1].text());
   return {};
 }
 
@@ -51,9 +52,12 @@ Claim claim_pointwise(NodeView node, const TargetInfo& target) {
     const TensorType& in = node.input(i);
     const bool same = in.shape == out.shape;
     if (!same && !is_per_channel(in, out))
-      return Claim::refuse(fmt::format("operand {} must have the output's dims or one value per channel", print(in)));
-    const bool vector = !same && is_channel_vector(in, out) && in.dtype == DType::f32 && !is_static_input(node, i);
-    if (same && in.dtype != DType::f32) return Claim::refuse("full operands must be f32, one is " + print(in));
+      return Claim::refuse(
+          fmt::format("operand {} must have the output's dims or one value per channel", print(in)));
+    const bool vector =
+        !same && is_channel_vector(in, out) && in.dtype == DType::f32 && !is_static_input(node, i);
+    if (same && in.dtype != DType::f32)
+      return Claim::refuse("full operands must be f32, one is " + print(in));
     full |= same;
     vectors |= vector;
     linear_vectors.inputs.push_back(same ? block : kLinear);

@@ -8,7 +8,8 @@ namespace tenon {
 // Whether the node's input follows from constants alone, so that a pack of it is folded.
 bool is_static_input(NodeView node, size_t input);
 
-// The widest instruction set that the target has: "avx512", "avx2", or "" for neither. Its f32 lanes: 16, 8, 0.
+// The widest instruction set that the target has: "avx512", "avx2", or "" for neither. Its f32 lanes: 16, 8,
+// 0.
 struct InstructionSet {
   std::string name;
   int lanes = 0;

@@ -1,5 +1,5 @@
-// conv_blocked, conv_first, conv_depthwise: the library's own direct f32 convolutions to channel-blocked outputs, with
-// weights packed when the plan is made.
+// conv_blocked, conv_first, conv_depthwise: the library's own direct f32 convolutions to channel-blocked
+// outputs, with weights packed when the plan is made.
 #include <algorithm>
 
 #include "conv/layout.h"
@@ -15,7 +15,7 @@ struct Problem {
   ConvWeight weight;
   ConvPackedParams params;
   std::vector<KernelCall::DimParam> dims;
-  std::vector<Format> extras;   // formats of the inputs from 3 on
+  std::vector<Format> extras;  // formats of the inputs from 3 on
 };
 
 bool is_per_channel(const TensorType& extra, const TensorType& out) {
@@ -44,14 +44,15 @@ std::string read(NodeView node, const TargetInfo& target, Problem& out) {
     const TensorType& extra = node.input(i);
     const bool full = extra.shape == y.shape;
     if (!full && !is_per_channel(extra, y))
-      return fmt::format("the epilogue's operand {} must have the output's dims or one value per channel", print(extra));
+      return fmt::format("the epilogue's operand {} must have the output's dims or one value per channel",
+                         print(extra));
     out.extras.push_back(full ? blocked(static_cast<uint8_t>(out.isa.lanes)) : kLinear);
   }
   return {};
 }
 
-Candidate candidate(NodeView node, const Problem& problem, const char* kernel, ConvLayout layout, int64_t vectors,
-                    int64_t bytes) {
+Candidate candidate(NodeView node, const Problem& problem, const char* kernel, ConvLayout layout,
+                    int64_t vectors, int64_t bytes) {
   const Format block = blocked(static_cast<uint8_t>(problem.isa.lanes));
   ConvPackedParams params = problem.params;
   params.vectors = vectors;
@@ -61,7 +62,8 @@ Candidate candidate(NodeView node, const Problem& problem, const char* kernel, C
   out.call.dims = problem.dims;
   out.inputs.assign(node.input_count(), kLinear);
   out.inputs[0] = layout == ConvLayout::first ? kLinear : block;
-  std::copy(problem.extras.begin(), problem.extras.end(), out.inputs.begin() + std::min<ptrdiff_t>(3, static_cast<ptrdiff_t>(out.inputs.size())));
+  std::copy(problem.extras.begin(), problem.extras.end(),
+            out.inputs.begin() + std::min<ptrdiff_t>(3, static_cast<ptrdiff_t>(out.inputs.size())));
   out.outputs = {block};
   const ConvPackParams pack{problem.params.conv.group, layout, vectors};
   out.packs.push_back({1, KernelCall::with("conv.pack.f32." + problem.isa.name, pack), bytes});
@@ -81,7 +83,8 @@ Claim claim(NodeView node, const TargetInfo& target, const char* kernel, ConvLay
   Claim out;
   for (int64_t vectors : choices)
     if (vectors <= blocks || out.candidates.empty())
-      out.candidates.push_back(candidate(node, problem, kernel, layout, std::min(vectors, std::max<int64_t>(blocks, 1)), *bytes));
+      out.candidates.push_back(
+          candidate(node, problem, kernel, layout, std::min(vectors, std::max<int64_t>(blocks, 1)), *bytes));
   return out;
 }
 
@@ -89,14 +92,14 @@ std::string refuse_blocked(const Problem& p) {
   if (p.weight.group == 1)
     return p.weight.cg <= 4 ? "fewer input channels than half a block: conv_first takes them" : "";
   if (p.weight.cg % p.isa.lanes == 0 && p.weight.og % p.isa.lanes == 0) return {};
-  return fmt::format("channels of a group must be a multiple of {}, they are {} to {}", p.isa.lanes, p.weight.cg,
-                     p.weight.og);
+  return fmt::format("channels of a group must be a multiple of {}, they are {} to {}", p.isa.lanes,
+                     p.weight.cg, p.weight.og);
 }
 
 std::string refuse_first(const Problem& p) {
   if (p.weight.group == 1 && p.weight.cg <= 4) return {};
-  return fmt::format("takes at most 4 input channels in one group, there are {} in {}", p.weight.cg * p.weight.group,
-                     p.weight.group);
+  return fmt::format("takes at most 4 input channels in one group, there are {} in {}",
+                     p.weight.cg * p.weight.group, p.weight.group);
 }
 
 std::string refuse_depthwise(const Problem& p) {

@@ -1,5 +1,5 @@
-// conv_linear, conv_transpose_product: f32 convolutions of linear tensors as products; constant weights are packed when
-// the plan is made.
+// conv_linear, conv_transpose_product: f32 convolutions of linear tensors as products; constant weights are
+// packed when the plan is made.
 #include <algorithm>
 
 #include "conv/layout.h"
@@ -31,7 +31,8 @@ Claim claim(NodeView node, const TargetInfo& target, const char* kernel, ConvLay
     if (!bytes || *bytes == 0) return Claim::refuse("w is empty or too large");
     packed.w_rank = static_cast<int64_t>(shape->size());
     std::copy(shape->begin(), shape->end(), packed.w_dims);
-    out.packs.push_back({1, KernelCall::with("conv.pack.f32." + isa.name, ConvPackParams{params->group, layout, 1}), *bytes});
+    out.packs.push_back(
+        {1, KernelCall::with("conv.pack.f32." + isa.name, ConvPackParams{params->group, layout, 1}), *bytes});
   }
   KernelCall call = KernelCall::with(fmt::format("{}.f32.{}", kernel, isa.name), packed);
   call.dims = std::move(out.call.dims);
@@ -53,8 +54,8 @@ Claim claim_linear(NodeView node, const TargetInfo& target) {
       none &= own.is(1);
     }
     if (!all && !none)
-      return Claim::refuse(
-          fmt::format("the epilogue's operand {} must have all of the output's spatial dims or none", print(extra)));
+      return Claim::refuse(fmt::format(
+          "the epilogue's operand {} must have all of the output's spatial dims or none", print(extra)));
   }
   return claim(node, target, "conv.linear", ConvLayout::linear);
 }

@@ -1,4 +1,5 @@
-// matmul_packed: the library's own f32 product over packed panels; a constant b is packed when the plan is made.
+// matmul_packed: the library's own f32 product over packed panels; a constant b is packed when the plan is
+// made.
 #include <algorithm>
 
 #include "matmul/packed.h"

@@ -10,7 +10,8 @@
 namespace tenon {
 namespace {
 
-// Microseconds. A kernel on one thread is timed by that thread's processor time, which other programs do not disturb.
+// Microseconds. A kernel on one thread is timed by that thread's processor time, which other programs do not
+// disturb.
 double now(int threads) {
   timespec t;
   clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
@@ -36,7 +37,8 @@ class Buffer {
   std::unique_ptr<std::byte, Free> memory_;
 };
 
-// Values that no kernel finds easy: f32 in (-1, 1), never denormal; everything else zero, which is a valid index.
+// Values that no kernel finds easy: f32 in (-1, 1), never denormal; everything else zero, which is a valid
+// index.
 void fill(std::byte* data, const Arg& arg, uint32_t seed) {
   int64_t bytes = storage_bytes(arg);
   if (arg.dtype != DType::f32 && arg.dtype != DType::u8) {
@@ -64,7 +66,8 @@ Result<const Kernel*> find_kernel(const KernelTable& kernels, const Trial& trial
 
 class RealTimer : public Timer {
  public:
-  RealTimer(const KernelTable& kernels, std::unique_ptr<Team> team) : kernels_(kernels), team_(std::move(team)) {}
+  RealTimer(const KernelTable& kernels, std::unique_ptr<Team> team)
+      : kernels_(kernels), team_(std::move(team)) {}
 
   std::string_view name() const override { return "real"; }
 
@@ -78,14 +81,15 @@ class RealTimer : public Timer {
     TN_TRY(bind_inputs(bound.inputs, memory));
     TN_TRY(bind_outputs(bound.outputs, memory));
     TN_ASSIGN(Buffer scratch, Buffer::allocate(prepared.scratch_bytes));
-    LaunchCall call{bound.params, bound.inputs, bound.outputs, scratch.data(), prepared.state.get(), team_.get()};
+    LaunchCall call{bound.params,   bound.inputs,         bound.outputs,
+                    scratch.data(), prepared.state.get(), team_.get()};
     return measure(*kernel, call, bound, limit);
   }
 
  private:
   static constexpr int kRuns = 7;
-  static constexpr double kBudget = 60e3;          // microseconds for one candidate, beyond its first run
-  static constexpr int64_t kRotated = 4 << 20;     // bytes that rotating a large operand sweeps
+  static constexpr double kBudget = 60e3;       // microseconds for one candidate, beyond its first run
+  static constexpr int64_t kRotated = 4 << 20;  // bytes that rotating a large operand sweeps
 
   struct Rotation {
     size_t input;
@@ -132,7 +136,8 @@ class RealTimer : public Timer {
     const double started = now(threads);
     for (int run = 0; run < kRuns && (run < 4 || now(threads) - started < kBudget); ++run) {
       for (Rotation& rotation : rotations_)
-        bound.inputs[rotation.input].data = rotation.copies[static_cast<size_t>(run) % rotation.copies.size()];
+        bound.inputs[rotation.input].data =
+            rotation.copies[static_cast<size_t>(run) % rotation.copies.size()];
       begin = now(threads);
       TN_TRY(kernel.launch(call));
       times.push_back(now(threads) - begin);

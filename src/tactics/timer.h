@@ -19,12 +19,13 @@ class Timer {
   virtual std::string_view name() const = 0;
 };
 
-// Runs the kernel on this machine with a team of `threads`: median of several runs, after one that warms up. Packed
-// operands of more than 64 KiB (packed weights) are rotated among copies, so that they come from memory as they do between
-// the layers of a network.
+// Runs the kernel on this machine with a team of `threads`: median of several runs, after one that warms up.
+// Packed operands of more than 64 KiB (packed weights) are rotated among copies, so that they come from
+// memory as they do between the layers of a network.
 Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads);
 
-// Costs from the bytes that a trial touches: faster kernels first, the reference last. Runs prepare, never launch.
+// Costs from the bytes that a trial touches: faster kernels first, the reference last. Runs prepare, never
+// launch.
 std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads);
 
 }  // namespace tenon

@@ -1,4 +1,5 @@
-// Runs one host kernel on tensors with guard bytes around them: for tests that hold kernels against each other.
+// Runs one host kernel on tensors with guard bytes around them: for tests that hold kernels against each
+// other.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -46,7 +47,9 @@ class Tensor {
   const Arg& arg() const { return arg_; }
   size_t bytes() const { return bytes_; }
   template <class T>
-  T* as() const { return arg_.as<T>(); }
+  T* as() const {
+    return arg_.as<T>();
+  }
   bool guards_hold() const {
     for (size_t i = 0; i < kGuard; ++i)
       if (memory_[i] != std::byte{0xff} || memory_[kGuard + bytes_ + i] != std::byte{0xff}) return false;
@@ -65,7 +68,8 @@ class Tensor {
         case DType::bf16: as<uint16_t>()[i] = float_to_bfloat(x); break;
         default: {
           const auto value = static_cast<uint64_t>(generator() % 16);
-          std::memcpy(as<std::byte>() + static_cast<size_t>(i) * size_of(arg_.dtype), &value, size_of(arg_.dtype));
+          std::memcpy(as<std::byte>() + static_cast<size_t>(i) * size_of(arg_.dtype), &value,
+                      size_of(arg_.dtype));
         }
       }
     }
@@ -140,7 +144,8 @@ inline Status run(std::string_view id, std::span<const std::byte> params, std::v
   TN_ASSIGN(std::unique_ptr<Team> team, Team::create(threads));
   const auto size = static_cast<size_t>(prepared.scratch_bytes);
   std::vector<std::byte> memory(size + 192, std::byte{0xee});
-  auto* scratch = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(memory.data()) + 127) & ~uintptr_t{63});
+  auto* scratch =
+      reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(memory.data()) + 127) & ~uintptr_t{63});
   std::memset(scratch, 0xff, size);
   TN_TRY(k->launch({params, in, out, scratch, prepared.state.get(), team.get()}));
   for (std::byte* p = memory.data(); p < memory.data() + memory.size(); ++p)
@@ -152,8 +157,8 @@ inline Status run(std::string_view id, std::span<const std::byte> params, std::v
 }
 
 template <class P>
-Status run(std::string_view id, const P& params, std::vector<const Tensor*> inputs, std::vector<Tensor*> outputs,
-           int threads = 1) {
+Status run(std::string_view id, const P& params, std::vector<const Tensor*> inputs,
+           std::vector<Tensor*> outputs, int threads = 1) {
   return run(id, std::as_bytes(std::span(&params, 1)), std::move(inputs), std::move(outputs), threads);
 }
 
@@ -183,8 +188,8 @@ inline std::vector<std::string> instruction_sets() {
 
 }  // namespace tenon::guarded
 
-#define EXPECT_OK(...)                                            \
-  do {                                                            \
-    auto tn_expected_ = (__VA_ARGS__);                            \
-    EXPECT_TRUE(tn_expected_) << tn_expected_.error().text();     \
+#define EXPECT_OK(...)                                        \
+  do {                                                        \
+    auto tn_expected_ = (__VA_ARGS__);                        \
+    EXPECT_TRUE(tn_expected_) << tn_expected_.error().text(); \
   } while (0)

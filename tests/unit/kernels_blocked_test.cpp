@@ -20,8 +20,8 @@ TEST(Blocked, PointwiseEqualsReference) {
   for (int64_t channels : {16, 21, 3, 40})
     for (int64_t size : {1, 7, 13}) {
       const std::vector<int64_t> dims = {2, channels, size, size + 1};
-      Tensor x(DType::f32, dims), item(DType::f32, {2, channels, 1, 1}), channel(DType::f32, {channels, 1, 1}),
-          scalar(DType::f32, {}), expected(DType::f32, dims);
+      Tensor x(DType::f32, dims), item(DType::f32, {2, channels, 1, 1}),
+          channel(DType::f32, {channels, 1, 1}), scalar(DType::f32, {}), expected(DType::f32, dims);
       for (Tensor* t : {&x, &item, &channel, &scalar}) t->random(random);
       ASSERT_TRUE(run("pointwise.reference", params, {&x, &item, &channel, &scalar}, {&expected}));
       for (const std::string& isa : instruction_sets()) {
@@ -30,7 +30,8 @@ TEST(Blocked, PointwiseEqualsReference) {
         for (const Tensor* per_item : {static_cast<const Tensor*>(&item), &vector})
           for (int threads : {1, 3}) {
             Tensor out(DType::f32, dims, format);
-            EXPECT_OK(run("pointwise.blocked.f32." + isa, params, {&from, per_item, &channel, &scalar}, {&out}, threads));
+            EXPECT_OK(run("pointwise.blocked.f32." + isa, params, {&from, per_item, &channel, &scalar},
+                          {&out}, threads));
             EXPECT_LT(distance(out, expected.in(format)), 1e-6);
             EXPECT_TRUE(out.padding_is_zero());
           }

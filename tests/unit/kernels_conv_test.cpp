@@ -31,7 +31,9 @@ ConvParams params_of(const Case& c) {
 std::vector<int64_t> out_dims(const Case& c, const ConvParams& p) {
   std::vector<int64_t> dims = {c.n, c.o};
   for (size_t i = 0; i < c.in.size(); ++i)
-    dims.push_back((c.in[i] + p.pads_begin[i] + p.pads_end[i] - p.dilations[i] * (c.kernel[i] - 1) - 1) / p.strides[i] + 1);
+    dims.push_back((c.in[i] + p.pads_begin[i] + p.pads_end[i] - p.dilations[i] * (c.kernel[i] - 1) - 1) /
+                       p.strides[i] +
+                   1);
   return dims;
 }
 
@@ -46,9 +48,10 @@ const DType kF32x3[3] = {DType::f32, DType::f32, DType::f32};
 enum class Fused { none, relu6, residual_relu, channel, channel_residual, silu, scaled };
 
 Program program_of(Fused fused) {
-  ProgramBuilder b({kF32x3, static_cast<size_t>(fused == Fused::none || fused == Fused::relu6 || fused == Fused::silu ? 1
-                                                : fused == Fused::channel_residual                                   ? 3
-                                                                                                                     : 2)});
+  ProgramBuilder b(
+      {kF32x3, static_cast<size_t>(fused == Fused::none || fused == Fused::relu6 || fused == Fused::silu ? 1
+                                   : fused == Fused::channel_residual                                    ? 3
+                                                                      : 2)});
   auto bounded = [&](uint8_t x, double low) { return b.binary(ExprOp::max, x, b.constant(DType::f32, low)); };
   switch (fused) {
     case Fused::none: return {};
@@ -70,7 +73,8 @@ struct Problem {
   std::vector<Tensor> extras;
   bool biased;
 
-  Problem(const Case& c, Fused fused, bool with_bias, uint32_t seed) : params(params_of(c)), biased(with_bias) {
+  Problem(const Case& c, Fused fused, bool with_bias, uint32_t seed)
+      : params(params_of(c)), biased(with_bias) {
     std::mt19937 random(seed);
     params.epilogue = program_of(fused);
     x = Tensor(DType::f32, join(c.n, c.c, c.in)).random(random);
@@ -81,15 +85,18 @@ struct Problem {
     channel[1] = c.o;
     std::vector<int64_t> item = channel;
     item[0] = c.n;
-    if (fused == Fused::channel || fused == Fused::channel_residual) extras.push_back(Tensor(DType::f32, channel));
-    if (fused == Fused::residual_relu || fused == Fused::channel_residual) extras.push_back(Tensor(DType::f32, dims));
+    if (fused == Fused::channel || fused == Fused::channel_residual)
+      extras.push_back(Tensor(DType::f32, channel));
+    if (fused == Fused::residual_relu || fused == Fused::channel_residual)
+      extras.push_back(Tensor(DType::f32, dims));
     if (fused == Fused::scaled) extras.push_back(Tensor(DType::f32, item));
     for (Tensor& e : extras) e.random(random);
     expected = Tensor(DType::f32, dims);
     EXPECT_OK(run("conv.reference", params, inputs(x, w, extras), {&expected}));
   }
 
-  std::vector<const Tensor*> inputs(const Tensor& left, const Tensor& right, const std::vector<Tensor>& more) const {
+  std::vector<const Tensor*> inputs(const Tensor& left, const Tensor& right,
+                                    const std::vector<Tensor>& more) const {
     std::vector<const Tensor*> out = {&left, &right, biased ? &bias : nullptr};
     for (const Tensor& e : more) out.push_back(&e);
     return out;
@@ -98,14 +105,16 @@ struct Problem {
   std::vector<Tensor> extras_in(Format format) const {
     std::vector<Tensor> out;
     for (const Tensor& e : extras)
-      out.push_back(e.arg().count() == expected.arg().count() && e.arg().rank == expected.arg().rank ? e.in(format) : e);
+      out.push_back(e.arg().count() == expected.arg().count() && e.arg().rank == expected.arg().rank
+                        ? e.in(format)
+                        : e);
     return out;
   }
 };
 
 // Runs one kernel with packed weights and holds it against the reference; `in`, `out`: formats.
-void check(const std::string& kernel, const std::string& isa, ConvLayout layout, const Case& c, Fused fused, bool with_bias,
-           int64_t vectors, bool blocked_in, bool blocked_out) {
+void check(const std::string& kernel, const std::string& isa, ConvLayout layout, const Case& c, Fused fused,
+           bool with_bias, int64_t vectors, bool blocked_in, bool blocked_out) {
   const int64_t lanes = isa == "avx512" ? 16 : 8;
   const Format block = blocked(static_cast<uint8_t>(lanes));
   Problem p(c, fused, with_bias, static_cast<uint32_t>(c.c * 7 + c.o + vectors));
@@ -124,8 +133,8 @@ void check(const std::string& kernel, const std::string& isa, ConvLayout layout,
   const Tensor expected = blocked_out ? p.expected.in(block) : p.expected;
   const std::vector<int64_t> dims(expected.arg().dims, expected.arg().dims + expected.arg().rank);
   Tensor one(DType::f32, dims, expected.arg().format), three = one;
-  const std::string where = fmt::format("{}.{} x{} n{} c{} o{} g{} k{} fused {}", kernel, isa, vectors, c.n, c.c, c.o,
-                                        c.group, c.kernel.back(), static_cast<int>(fused));
+  const std::string where = fmt::format("{}.{} x{} n{} c{} o{} g{} k{} fused {}", kernel, isa, vectors, c.n,
+                                        c.c, c.o, c.group, c.kernel.back(), static_cast<int>(fused));
   SCOPED_TRACE(where);
   EXPECT_OK(run(kernel + "." + isa, params, p.inputs(x, blob, extras), {&one}));
   EXPECT_LT(distance(one, expected), 1e-5);
@@ -186,7 +195,8 @@ TEST(Conv, BlockedEqualsReference) {
   for (const std::string& isa : instruction_sets())
     for (const Case& c : kPlain)
       for (int64_t vectors = 1; vectors <= 4; ++vectors)
-        check("conv.blocked.f32", isa, ConvLayout::blocked, c, Fused::none, vectors % 2 == 0, vectors, true, true);
+        check("conv.blocked.f32", isa, ConvLayout::blocked, c, Fused::none, vectors % 2 == 0, vectors, true,
+              true);
 }
 
 TEST(Conv, BlockedGroups) {
@@ -198,8 +208,8 @@ TEST(Conv, BlockedGroups) {
   }
 }
 
-constexpr Fused kAllFused[] = {Fused::relu6,            Fused::residual_relu, Fused::channel,
-                               Fused::channel_residual, Fused::silu,          Fused::scaled};
+constexpr Fused kAllFused[] = {Fused::relu6, Fused::residual_relu, Fused::channel, Fused::channel_residual,
+                               Fused::silu,  Fused::scaled};
 
 TEST(Conv, BlockedEpilogues) {
   for (const std::string& isa : instruction_sets())
@@ -212,8 +222,10 @@ TEST(Conv, BlockedEpilogues) {
 
 TEST(Conv, FirstLayerEqualsReference) {
   const Case cases[] = {
-      {1, 3, 32, 1, {30, 31}, {7, 7}, {2, 2}, {}, {3, 3, 3, 3}}, {2, 3, 24, 1, {17, 19}, {3, 3}, {2, 2}, {}, {0, 0, 1, 1}},
-      {1, 1, 16, 1, {40}, {4}, {4}, {}, {}},                     {1, 4, 20, 1, {32, 32}, {8, 8}, {8, 8}, {}, {}},
+      {1, 3, 32, 1, {30, 31}, {7, 7}, {2, 2}, {}, {3, 3, 3, 3}},
+      {2, 3, 24, 1, {17, 19}, {3, 3}, {2, 2}, {}, {0, 0, 1, 1}},
+      {1, 1, 16, 1, {40}, {4}, {4}, {}, {}},
+      {1, 4, 20, 1, {32, 32}, {8, 8}, {8, 8}, {}, {}},
       {1, 2, 33, 1, {9, 9}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}},
   };
   for (const std::string& isa : instruction_sets())
@@ -224,11 +236,16 @@ TEST(Conv, FirstLayerEqualsReference) {
 
 TEST(Conv, DepthwiseEqualsReference) {
   const Case cases[] = {
-      {1, 32, 32, 32, {14, 14}, {3, 3}, {}, {}, {1, 1, 1, 1}},     {2, 20, 20, 20, {15, 17}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}},
-      {1, 40, 40, 40, {7, 7}, {5, 5}, {}, {}, {2, 2, 2, 2}},       {1, 16, 16, 16, {14, 28}, {5, 5}, {2, 2}, {}, {1, 2, 2, 1}},
-      {1, 24, 24, 24, {9, 30}, {7, 7}, {}, {}, {3, 3, 3, 3}},      {1, 8, 8, 8, {9, 9}, {3, 3}, {3, 3}, {}, {1, 1, 1, 1}},
-      {1, 17, 17, 17, {12, 12}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}}, {1, 16, 16, 16, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
-      {1, 16, 16, 16, {3, 3}, {3, 3}, {}, {}, {5, 5, 5, 5}},       {2, 33, 33, 33, {50}, {4}, {}, {}, {1, 2}},
+      {1, 32, 32, 32, {14, 14}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+      {2, 20, 20, 20, {15, 17}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}},
+      {1, 40, 40, 40, {7, 7}, {5, 5}, {}, {}, {2, 2, 2, 2}},
+      {1, 16, 16, 16, {14, 28}, {5, 5}, {2, 2}, {}, {1, 2, 2, 1}},
+      {1, 24, 24, 24, {9, 30}, {7, 7}, {}, {}, {3, 3, 3, 3}},
+      {1, 8, 8, 8, {9, 9}, {3, 3}, {3, 3}, {}, {1, 1, 1, 1}},
+      {1, 17, 17, 17, {12, 12}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}},
+      {1, 16, 16, 16, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+      {1, 16, 16, 16, {3, 3}, {3, 3}, {}, {}, {5, 5, 5, 5}},
+      {2, 33, 33, 33, {50}, {4}, {}, {}, {1, 2}},
   };
   for (const std::string& isa : instruction_sets()) {
     for (const Case& c : cases)
@@ -240,7 +257,8 @@ TEST(Conv, DepthwiseEqualsReference) {
 
 TEST(Conv, LinearEqualsReference) {
   for (const std::string& isa : instruction_sets()) {
-    for (const Case& c : kPlain) check("conv.linear.f32", isa, ConvLayout::linear, c, Fused::relu6, true, 2, false, false);
+    for (const Case& c : kPlain)
+      check("conv.linear.f32", isa, ConvLayout::linear, c, Fused::relu6, true, 2, false, false);
     const Case grouped{2, 6, 9, 3, {9, 8}, {3, 2}, {2, 1}, {1, 2}, {1, 1, 0, 1}};
     for (Fused fused : kAllFused)
       for (bool with_bias : {false, true})
@@ -277,16 +295,18 @@ TEST(Conv, TransposedProductEqualsReference) {
     const size_t spatial = shape.in.size();
     std::vector<int64_t> dims = {shape.n, shape.o};
     for (size_t i = 0; i < spatial; ++i) {
-      p.strides[i] = shape.strides[i], p.dilations[i] = shape.dilations[i], p.output_padding[i] = shape.more[i];
+      p.strides[i] = shape.strides[i], p.dilations[i] = shape.dilations[i],
+      p.output_padding[i] = shape.more[i];
       p.pads_begin[i] = shape.pads[i], p.pads_end[i] = shape.pads[spatial + i];
-      dims.push_back(p.strides[i] * (shape.in[i] - 1) + shape.more[i] + p.dilations[i] * (shape.kernel[i] - 1) + 1 -
-                     p.pads_begin[i] - p.pads_end[i]);
+      dims.push_back(p.strides[i] * (shape.in[i] - 1) + shape.more[i] +
+                     p.dilations[i] * (shape.kernel[i] - 1) + 1 - p.pads_begin[i] - p.pads_end[i]);
     }
     p.epilogue = program_of(Fused::channel_residual);
     std::vector<int64_t> channel(dims.size(), 1);
     channel[1] = shape.o;
-    Tensor x(DType::f32, join(shape.n, shape.c, shape.in)), w(DType::f32, join(shape.c, shape.o / shape.group, shape.kernel)),
-        bias(DType::f32, {shape.o}), e1(DType::f32, channel), e2(DType::f32, dims), expected(DType::f32, dims);
+    Tensor x(DType::f32, join(shape.n, shape.c, shape.in)),
+        w(DType::f32, join(shape.c, shape.o / shape.group, shape.kernel)), bias(DType::f32, {shape.o}),
+        e1(DType::f32, channel), e2(DType::f32, dims), expected(DType::f32, dims);
     for (Tensor* t : {&x, &w, &bias, &e1, &e2}) t->random(random);
     EXPECT_OK(run("conv_transpose.reference", p, {&x, &w, &bias, &e1, &e2}, {&expected}));
     for (const std::string& isa : instruction_sets()) {
@@ -298,7 +318,8 @@ TEST(Conv, TransposedProductEqualsReference) {
       ConvWeight weight{shape.group, shape.o / shape.group, shape.c / shape.group, 1};
       for (int64_t k : shape.kernel) weight.taps *= k;
       Tensor blob(DType::u8, {*conv_packed_bytes(ConvLayout::transposed, weight, isa == "avx512" ? 16 : 8)});
-      EXPECT_OK(run("conv.pack.f32." + isa, ConvPackParams{shape.group, ConvLayout::transposed, 2}, {&w}, {&blob}));
+      EXPECT_OK(
+          run("conv.pack.f32." + isa, ConvPackParams{shape.group, ConvLayout::transposed, 2}, {&w}, {&blob}));
       params.w_rank = w.arg().rank;
       std::copy(w.arg().dims, w.arg().dims + w.arg().rank, params.w_dims);
       EXPECT_OK(run("conv_transpose.product.f32." + isa, params, {&x, &blob, &bias, &e1, &e2}, {&two}, 3));

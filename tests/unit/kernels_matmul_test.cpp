@@ -38,7 +38,8 @@ std::vector<int64_t> batch_of(const Case& c) {
 std::vector<int64_t> out_dims(const Case& c, const MatmulParams& params) {
   const std::vector<int64_t> logical = join(batch_of(c), c.m, c.n);
   std::vector<int64_t> dims;
-  for (size_t i = 0; i < logical.size(); ++i) dims.push_back(logical[static_cast<size_t>(params.perm_out[i])]);
+  for (size_t i = 0; i < logical.size(); ++i)
+    dims.push_back(logical[static_cast<size_t>(params.perm_out[i])]);
   return dims;
 }
 
@@ -59,7 +60,8 @@ Program silu() {
 }
 
 // Runs every instruction set and panel width, b dynamic and packed, against the reference.
-void check(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims, int seed) {
+void check(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims,
+           int seed) {
   std::mt19937 random(static_cast<uint32_t>(seed));
   MatmulParams params;
   params.epilogue = epilogue;
@@ -83,7 +85,8 @@ void check(const Case& c, const Program& epilogue, const std::vector<std::vector
       MatmulPackedParams packed{params, 0, 0, 0, 0, vectors};
       Tensor one(expected.arg().dtype, out_dims(c, params)), three = one, blob_out = one;
       EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(b), {&one}));
-      EXPECT_LT(distance(one, expected), 1e-5) << isa << " x" << vectors << " m" << c.m << " n" << c.n << " k" << c.k;
+      EXPECT_LT(distance(one, expected), 1e-5)
+          << isa << " x" << vectors << " m" << c.m << " n" << c.n << " k" << c.k;
       EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(b), {&three}, 3));
       EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
       if (!packable) continue;
@@ -111,19 +114,26 @@ TEST(Matmul, ReferenceMultiplies) {
     const auto *x = a.as<int32_t>(), *y = b.as<int32_t>();
     for (int i = 0; i < 2; ++i)
       for (int j = 0; j < 2; ++j)
-        EXPECT_EQ(out.as<int32_t>()[i * 2 + j], x[i * 3] * y[j] + x[i * 3 + 1] * y[2 + j] + x[i * 3 + 2] * y[4 + j]);
+        EXPECT_EQ(out.as<int32_t>()[i * 2 + j],
+                  x[i * 3] * y[j] + x[i * 3 + 1] * y[2 + j] + x[i * 3 + 2] * y[4 + j]);
   }
 }
 
 TEST(Matmul, PackedEqualsReference) {
   const Case cases[] = {
-      {{}, {}, 1, 1, 1, {}, {}, {}},           {{}, {}, 1, 1000, 77, {}, {}, {}},
-      {{}, {}, 13, 50, 33, {}, {}, {}},        {{}, {}, 128, 70, 65, {}, {1, 0}, {}},
-      {{}, {}, 29, 31, 47, {1, 0}, {}, {}},    {{}, {}, 40, 33, 48, {1, 0}, {1, 0}, {1, 0}},
-      {{2, 3}, {}, 7, 33, 19, {}, {}, {}},     {{2, 3}, {2, 3}, 17, 21, 16, {}, {}, {}},
-      {{2, 1}, {1, 3}, 17, 21, 16, {}, {}, {}}, {{3}, {2, 1}, 5, 18, 8, {}, {}, {}},
-      {{}, {}, 600, 40, 900, {}, {}, {}},      {{}, {}, 30, 70, 2500, {}, {}, {}},
-           {{5}, {1}, 1, 20, 10, {}, {}, {}},
+      {{}, {}, 1, 1, 1, {}, {}, {}},
+      {{}, {}, 1, 1000, 77, {}, {}, {}},
+      {{}, {}, 13, 50, 33, {}, {}, {}},
+      {{}, {}, 128, 70, 65, {}, {1, 0}, {}},
+      {{}, {}, 29, 31, 47, {1, 0}, {}, {}},
+      {{}, {}, 40, 33, 48, {1, 0}, {1, 0}, {1, 0}},
+      {{2, 3}, {}, 7, 33, 19, {}, {}, {}},
+      {{2, 3}, {2, 3}, 17, 21, 16, {}, {}, {}},
+      {{2, 1}, {1, 3}, 17, 21, 16, {}, {}, {}},
+      {{3}, {2, 1}, 5, 18, 8, {}, {}, {}},
+      {{}, {}, 600, 40, 900, {}, {}, {}},
+      {{}, {}, 30, 70, 2500, {}, {}, {}},
+      {{5}, {1}, 1, 20, 10, {}, {}, {}},
       // Attention: q [b,s,h,d] by k [b,s,h,d], and p [b,h,s,s] by v [b,s,h,d] back to [b,s,h,d].
       {{2, 3}, {2, 3}, 20, 20, 16, {0, 2, 1, 3}, {0, 2, 3, 1}, {}},
       {{2, 3}, {2, 3}, 20, 24, 20, {}, {0, 2, 1, 3}, {0, 2, 1, 3}},

@@ -28,7 +28,8 @@ PoolParams params_of(const Case& c, PoolKind kind, bool include_pad) {
 std::vector<int64_t> out_dims(const Case& c) {
   std::vector<int64_t> dims = {c.x[0], c.x[1]};
   for (size_t i = 0; i < c.kernel.size(); ++i) {
-    const int64_t room = c.x[2 + i] + c.pads[i] + c.pads[c.kernel.size() + i] - c.dilations[i] * (c.kernel[i] - 1) - 1;
+    const int64_t room =
+        c.x[2 + i] + c.pads[i] + c.pads[c.kernel.size() + i] - c.dilations[i] * (c.kernel[i] - 1) - 1;
     int64_t d = room / c.strides[i] + 1;
     if (c.ceil) {
       d = (room + c.strides[i] - 1) / c.strides[i] + 1;
@@ -40,8 +41,10 @@ std::vector<int64_t> out_dims(const Case& c) {
 }
 
 const Case kCases[] = {
-    {{1, 20, 15, 17}, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, false}, {{2, 16, 8, 9}, {2, 2}, {2, 2}, {1, 1}, {0, 0, 0, 0}, true},
-    {{1, 5, 13, 12}, {3, 2}, {1, 3}, {2, 2}, {2, 0, 1, 1}, true},   {{2, 3, 40}, {5}, {3}, {1}, {2, 2}, false},
+    {{1, 20, 15, 17}, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, false},
+    {{2, 16, 8, 9}, {2, 2}, {2, 2}, {1, 1}, {0, 0, 0, 0}, true},
+    {{1, 5, 13, 12}, {3, 2}, {1, 3}, {2, 2}, {2, 0, 1, 1}, true},
+    {{2, 3, 40}, {5}, {3}, {1}, {2, 2}, false},
     {{1, 9, 5, 6, 7}, {2, 3, 3}, {1, 2, 2}, {1, 1, 2}, {0, 1, 1, 1, 1, 0}, true},
 };
 
