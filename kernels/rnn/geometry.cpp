@@ -5,8 +5,7 @@
 namespace tenon {
 namespace {
 
-// Keep every product of three sizes below far from overflow.
-constexpr int64_t kMaxHidden = int64_t{1} << 28;
+// With kMaxRnnHidden: keeps every product of three sizes below far from overflow.
 constexpr int64_t kMaxExtent = int64_t{1} << 31;
 
 Arg at(std::span<const Arg> args, size_t i) { return i < args.size() ? args[i] : Arg{}; }
@@ -18,8 +17,8 @@ Status expect_params(const RnnParams& params) {
   if (!within(params.kind, 2)) return fail(Code::invalid_plan, "kind must be 0 to 2");
   if (!within(params.direction, 2)) return fail(Code::invalid_plan, "direction must be 0 to 2");
   if (!within(params.layout, 1)) return fail(Code::invalid_plan, "layout must be 0 or 1");
-  if (params.hidden < 1 || params.hidden > kMaxHidden)
-    return fail(Code::invalid_plan, "hidden must be 1 to {}, it is {}", kMaxHidden, params.hidden);
+  if (params.hidden < 1 || params.hidden > kMaxRnnHidden)
+    return fail(Code::invalid_plan, "hidden must be 1 to {}, it is {}", kMaxRnnHidden, params.hidden);
   for (const RnnFunction& function : params.functions)
     if (!within(function.kind, 10)) return fail(Code::invalid_plan, "an activation must be 0 to 10");
   return {};

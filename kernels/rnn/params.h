@@ -28,6 +28,7 @@ struct RnnFunction {
   double alpha = 0, beta = 0;
 };
 
+inline constexpr int64_t kMaxRnnHidden = int64_t{1} << 28;
 inline constexpr int kMaxRnnFunctions = 6;  // f, g, h of two directions
 
 // Inputs, in ONNX's order; the last five may be absent. D directions, G gates (rnn 1, lstm 4: iofc, gru 3:

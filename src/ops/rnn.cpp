@@ -205,8 +205,8 @@ Result<RnnParams> rnn_params(NodeView view) {
   params.linear_before_reset = attrs.integer("linear_before_reset") != 0;
   params.input_forget = attrs.integer("input_forget") != 0;
   params.clip = attrs.number("clip");
-  if (params.hidden < 1)
-    return fail(Code::invalid_model, "hidden_size must be at least 1, it is {}", params.hidden);
+  if (params.hidden < 1 || params.hidden > kMaxRnnHidden)
+    return fail(Code::invalid_model, "hidden_size must be 1 to {}, it is {}", kMaxRnnHidden, params.hidden);
   if (params.layout != 0 && params.layout != 1)
     return fail(Code::invalid_model, "layout must be 0 or 1, it is {}", params.layout);
   if (!(params.clip >= 0))
