@@ -30,6 +30,11 @@ std::optional<std::vector<Dim>> content_of(const Constant& constant) {
 
 }  // namespace
 
+const Value& Graph::absent_value() {
+  static const Value absent;
+  return absent;
+}
+
 bool Graph::is_output(ValueId id) const { return std::find(outputs.begin(), outputs.end(), id) != outputs.end(); }
 
 const std::vector<NodeId>& Graph::users(ValueId id) const {
@@ -70,6 +75,9 @@ Result<NodeId> Graph::make_node(const OpDef* op, std::string name, std::vector<V
   if (outs < op->min_outputs || (op->max_outputs >= 0 && outs > op->max_outputs))
     return fail(Code::invalid_model, "{} has {} to {} outputs, {} has {}", op->name, op->min_outputs,
                 op->max_outputs < 0 ? "any number of" : std::to_string(op->max_outputs), name, outs);
+  for (int i = 0; i < op->min_inputs; ++i)
+    if (!inputs[static_cast<size_t>(i)].valid())
+      return fail(Code::invalid_model, "input {} of {} is missing in {}", i, op->name, name);
   for (ValueId input : inputs)
     if (input.valid() && input.index >= value_count())
       return fail(Code::internal, "{} reads a value that does not exist", name);

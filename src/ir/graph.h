@@ -82,7 +82,8 @@ class Graph {
   std::vector<Origin> origins;
   std::vector<Pin> pins;
 
-  const Value& value(ValueId id) const { return values_[id.index]; }
+  // Of an absent optional input: a value without type.
+  const Value& value(ValueId id) const { return id.index < values_.size() ? values_[id.index] : absent_value(); }
   const Node& node(NodeId id) const { return nodes_[id.index]; }
   // Live nodes in topological order.
   const std::vector<NodeId>& order() const { return order_; }
@@ -121,6 +122,7 @@ class Graph {
   // A node that is not in the order yet.
   Result<NodeId> make_node(const OpDef* op, std::string name, std::vector<ValueId> inputs, size_t output_count,
                            Attrs attrs, std::vector<uint32_t> origins);
+  static const Value& absent_value();
   Status sort();
   void erase_unused(std::vector<NodeId> candidates);
   std::deque<Value> values_;  // references stay valid while a patch adds to them

@@ -28,11 +28,13 @@ class NodeView {
   size_t input_count() const { return node_.inputs.size(); }
   size_t output_count() const { return node_.outputs.size(); }
   bool has_input(size_t i) const { return i < node_.inputs.size() && node_.inputs[i].valid(); }
-  const TensorType& input(size_t i) const { return graph_.value(node_.inputs[i]).type; }
+  // Of an absent input, also one beyond the last: a type without dtype and dims.
+  const TensorType& input(size_t i) const { return graph_.value(input_id(i)).type; }
   const TensorType& output(size_t i) const { return graph_.value(node_.outputs[i]).type; }
-  const std::optional<std::vector<Dim>>& content(size_t i) const { return graph_.value(node_.inputs[i]).content; }
+  const std::optional<std::vector<Dim>>& content(size_t i) const { return graph_.value(input_id(i)).content; }
 
  private:
+  ValueId input_id(size_t i) const { return i < node_.inputs.size() ? node_.inputs[i] : ValueId{}; }
   const Graph& graph_;
   const Node& node_;
 };
@@ -100,8 +102,9 @@ class OnnxNode {
   size_t output_count() const { return graph_.node(node_).outputs.size(); }
   bool has_output(size_t i) const;                                    // the model names and may use it
   bool has(size_t i) const { return i < inputs_.size() && inputs_[i].valid(); }
-  ValueId input(size_t i) const { return inputs_[i]; }                // has(i)
-  const TensorType& type(size_t i) const { return graph_.value(inputs_[i]).type; }
+  // Invalid when absent; a core op refuses that for an input that it needs.
+  ValueId input(size_t i) const { return i < inputs_.size() ? inputs_[i] : ValueId{}; }
+  const TensorType& type(size_t i) const { return graph_.value(input(i)).type; }
   const TensorType& type(ValueId id) const { return graph_.value(id).type; }
   size_t rank(size_t i) const { return type(i).rank(); }
   // The elements of an integer input, as dims; fails, naming input and op, when they are not known at build time.
@@ -110,7 +113,7 @@ class OnnxNode {
   Result<std::vector<int64_t>> integers(size_t i, std::string_view what) const;
   // A constant scalar (pinned), as double.
   Result<double> scalar(size_t i, std::string_view what) const;
-  bool is_constant(size_t i) const { return graph_.is_constant(inputs_[i]); }
+  bool is_constant(size_t i) const { return graph_.is_constant(input(i)); }
   // An axis attribute or element in [-rank, rank), normalised; fails naming it.
   Result<int64_t> axis(int64_t value, size_t rank) const;
 

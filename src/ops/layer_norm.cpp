@@ -77,7 +77,7 @@ constexpr OnnxRow kRows[] = {{"LayerNormalization", 1, expand}};
 
 const OpDef kLayerNorm = {
     .name = "layer_norm",
-    .min_inputs = 3,
+    .min_inputs = 1,
     .max_inputs = 3 + kMaxProgramInputs,
     .max_outputs = 3,
     .attrs = kAttrs,
