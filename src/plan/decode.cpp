@@ -8,12 +8,13 @@
 namespace tenon::plan {
 namespace {
 
-// FlatBuffers' verifier bounds offsets, but several offsets may name one vector: what is copied out of the
-// section is counted, and may not exceed what an honest section can hold.
+// FlatBuffers' verifier bounds offsets, but several offsets may name one vector, and it aligns a vector's
+// length, not its elements. So what is copied out of the section is counted, and may not exceed what an
+// honest section can hold; and vectors whose elements are not aligned are refused.
 class Reader {
  public:
   explicit Reader(size_t budget) : budget_(budget) {}
-  bool exhausted() const { return exhausted_; }
+  bool refused() const { return refused_; }
 
   std::string text(const flatbuffers::String* s) {
     return s && take(s->size() + 1) ? s->str() : std::string();
@@ -21,7 +22,8 @@ class Reader {
 
   template <class T>
   std::vector<T> numbers(const flatbuffers::Vector<T>* v) {
-    return v && take(v->size() * sizeof(T)) ? std::vector<T>(v->begin(), v->end()) : std::vector<T>();
+    if (!v || !is_aligned(v->Data(), alignof(T)) || !take(v->size() * sizeof(T))) return {};
+    return {v->begin(), v->end()};
   }
 
   std::vector<std::byte> bytes(const flatbuffers::Vector<uint8_t>* v) {
@@ -34,10 +36,14 @@ class Reader {
   template <class T, class Vector, class F>
   std::vector<T> items(const Vector* v, size_t item_bytes, F&& read) {
     std::vector<T> out;
-    if (!v || !take(v->size() * item_bytes)) return out;
+    using Item = std::remove_cvref_t<decltype(*v->Get(0))>;
+    constexpr bool is_table = std::is_base_of_v<flatbuffers::Table, Item>;
+    if (!v || !is_aligned(v->Data(), is_table ? sizeof(flatbuffers::uoffset_t) : alignof(Item)) ||
+        !take(v->size() * item_bytes))
+      return out;
     out.reserve(v->size());
     for (const auto* item : *v) {
-      if (exhausted_) break;
+      if (refused_) break;
       out.push_back(read(*item));
     }
     return out;
@@ -45,14 +51,19 @@ class Reader {
 
  private:
   bool take(size_t bytes) {
-    if (bytes > budget_) exhausted_ = true;
-    if (exhausted_) return false;
+    if (bytes > budget_) refused_ = true;
+    if (refused_) return false;
     budget_ -= bytes;
     return true;
   }
 
+  bool is_aligned(const void* data, size_t alignment) {
+    if (reinterpret_cast<uintptr_t>(data) % alignment != 0) refused_ = true;
+    return !refused_;
+  }
+
   size_t budget_;
-  bool exhausted_ = false;
+  bool refused_ = false;
 };
 
 // The least that a table costs in a section: its entry in the vector and its own offset to a field table.
@@ -189,8 +200,9 @@ Result<Plan> decode(std::span<const std::byte> section) {
   if (content_hash(aligned, offset) != content)
     return fail(Code::invalid_plan,
                 "the contents of the plan's metadata section do not match the hash within it");
-  if (reader.exhausted())
-    return fail(Code::invalid_plan, "the plan's metadata section holds lists that share bytes");
+  if (reader.refused())
+    return fail(Code::invalid_plan,
+                "the plan's metadata section holds lists that share bytes or are not aligned");
   return plan;
 }
 

@@ -15,7 +15,8 @@ T* pick(std::vector<T>& list, Random& random) {
 
 template <class T>
 void change(T& field, Random& random) {
-  field = random.below(2) ? static_cast<T>(random.number()) : static_cast<T>(field + random.number());
+  field = random.below(2) ? static_cast<T>(random.number())
+                          : static_cast<T>(static_cast<uint64_t>(field) + random.next() % 5 - 2);
 }
 
 // Adds, removes, repeats or changes an item.
