@@ -4,6 +4,7 @@
 #include "ops/content.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
+#include "ops/slice_rules.h"
 
 namespace tenon {
 namespace {
@@ -105,8 +106,12 @@ Result<bool> before_transpose(NodeView view, Patch& patch) {
   return true;
 }
 
-constexpr Rule kRules[] = {
-    {"slice_of_everything", drop_whole}, {"merge_slices", merge}, {"slice_before_transpose", before_transpose}};
+constexpr Rule kRules[] = {{"slice_of_everything", drop_whole},
+                           {"merge_slices", merge},
+                           {"slice_before_transpose", before_transpose},
+                           {"slice_before_reshape", slice_before_reshape},
+                           {"slice_before_pointwise", slice_before_pointwise},
+                           {"slice_before_matmul", slice_before_matmul}};
 
 constexpr int64_t kFarEnd = INT32_MAX;  // exporters write this or more for "to the end"
 
