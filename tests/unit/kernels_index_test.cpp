@@ -120,5 +120,72 @@ TEST(IndexRange, EmptyDims) {
   EXPECT_NE(refusal("gather.rows", GatherParams{0}, {&x, &one}, {&row}), "");
 }
 
+TEST(Scatter, LaterUpdatesCountAndReductionsCombine) {
+  Tensor x = Tensor::of(DType::f32, {4}, std::vector<float>{1, 2, 3, 4});
+  Tensor indices = Tensor::of(DType::i64, {3}, std::vector<int64_t>{-1, 0, 3});
+  Tensor updates = Tensor::of(DType::f32, {3}, std::vector<float>{10, 20, 30}), out(DType::f32, {4});
+  auto scattered = [&](ScatterReduction reduction) {
+    run_ok("scatter_elements.reference", ScatterElementsParams{0, reduction}, {&x, &indices, &updates}, {&out});
+    std::vector<float> elements = out.values<float>();
+    Tensor rows = indices;
+    rows.arg.rank = 2, rows.arg.dims[1] = 1;
+    run_ok("scatter_nd.reference", ScatterNdParams{reduction}, {&x, &rows, &updates}, {&out});
+    EXPECT_EQ(out.values<float>(), elements);
+    return elements;
+  };
+  EXPECT_EQ(scattered(ScatterReduction::none), (std::vector<float>{20, 2, 3, 30}));
+  EXPECT_EQ(scattered(ScatterReduction::add), (std::vector<float>{21, 2, 3, 44}));
+  EXPECT_EQ(scattered(ScatterReduction::mul), (std::vector<float>{20, 2, 3, 1200}));
+  EXPECT_EQ(scattered(ScatterReduction::max), (std::vector<float>{20, 2, 3, 30}));
+  EXPECT_EQ(scattered(ScatterReduction::min), (std::vector<float>{1, 2, 3, 4}));
+  Tensor beyond = Tensor::of(DType::i64, {3}, std::vector<int64_t>{0, 4, 0});
+  EXPECT_NE(refusal("scatter_elements.reference", ScatterElementsParams{0, {}}, {&x, &beyond, &updates}, {&out}), "");
+  EXPECT_NE(refusal("scatter_elements.reference", ScatterElementsParams{1, {}}, {&x, &indices, &updates}, {&out}), "");
+  EXPECT_NE(refusal("scatter_elements.reference", ScatterElementsParams{0, static_cast<ScatterReduction>(9)},
+                    {&x, &indices, &updates}, {&out}), "");
+}
+
+TEST_P(Index, TopKAndCumsum) {
+  std::vector<int64_t> dims = random_dims(rng, 3, 9);
+  const size_t axis = rng() % 3;
+  const int64_t n = dims[axis], k = static_cast<int64_t>(rng() % static_cast<uint64_t>(n + 1)), largest = rng() % 2;
+  std::vector<int32_t> numbers(static_cast<size_t>(count_of(dims)));
+  for (int32_t& v : numbers) v = static_cast<int32_t>(rng() % 7) - 3;
+  Tensor x = Tensor::of(DType::i32, dims, numbers), sums(DType::i32, dims);
+  std::vector<int64_t> out_dims = dims;
+  out_dims[axis] = k;
+  Tensor values(DType::i32, out_dims), indices(DType::i64, out_dims);
+  run_ok("top_k.reference", TopKParams{static_cast<int64_t>(axis), largest}, {&x}, {&values, &indices});
+  const CumsumParams sum{static_cast<int64_t>(axis), static_cast<int64_t>(rng() % 2), static_cast<int64_t>(rng() % 2)};
+  run_ok("cumsum.reference", sum, {&x}, {&sums});
+  for (int64_t flat = 0; flat < count_of(dims); ++flat) {
+    std::vector<int64_t> index = unravel(flat, dims), other = index;
+    const int32_t mine = numbers[static_cast<size_t>(flat)];
+    int64_t rank = 0, total = 0;  // how many come before this one in the order; the sum up to here
+    for (other[axis] = 0; other[axis] < n; ++other[axis]) {
+      const int32_t theirs = numbers[static_cast<size_t>(ravel(other, dims))];
+      const bool first = other[axis] < index[axis], same = other[axis] == index[axis];
+      rank += theirs == mine ? first : (theirs > mine) == (largest != 0);
+      if (same ? !sum.exclusive : first != (sum.reverse != 0)) total += theirs;
+    }
+    ASSERT_EQ(sums.as<int32_t>()[flat], total);
+    if (rank >= k) continue;
+    std::vector<int64_t> at = index;
+    at[axis] = rank;
+    ASSERT_EQ(values.as<int32_t>()[ravel(at, out_dims)], mine);
+    ASSERT_EQ(indices.as<int64_t>()[ravel(at, out_dims)], index[axis]);
+  }
+}
+
+TEST(ReverseSequence, LengthsOutOfRangeAreRefused) {
+  Tensor x = Tensor::of(DType::i32, {3, 2}, std::vector<int32_t>{1, 2, 3, 4, 5, 6}), out(DType::i32, {3, 2});
+  Tensor lengths = Tensor::of(DType::i64, {2}, std::vector<int64_t>{2, 3});
+  run_ok("reverse_sequence.reference", ReverseSequenceParams{1, 0}, {&x, &lengths}, {&out});
+  EXPECT_EQ(out.values<int32_t>(), (std::vector<int32_t>{3, 6, 1, 4, 5, 2}));
+  Tensor beyond = Tensor::of(DType::i64, {2}, std::vector<int64_t>{2, 4});
+  EXPECT_NE(refusal("reverse_sequence.reference", ReverseSequenceParams{1, 0}, {&x, &beyond}, {&out}), "");
+  EXPECT_NE(refusal("reverse_sequence.reference", ReverseSequenceParams{0, 0}, {&x, &lengths}, {&out}), "");
+}
+
 }  // namespace
 }  // namespace tenon::test
