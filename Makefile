@@ -60,8 +60,8 @@ test-cli: build  ## the command-line tool
 	@$(run) cli
 test-models: build  ## all 28 networks of the zoo and magika against ONNX Runtime
 	@$(run) models
-test-plan: build  ## refit, determinism, golden statistics of the plans
-	@$(run) plan
+test-plan: build  ## refit, determinism, golden statistics of the plans, the whole zoo
+	@$(run) plan-all
 test-onnx: build  ## every ONNX backend case
 	@$(run) onnx
 test-abi: build  ## headers, exported symbols, installed library, examples
@@ -81,7 +81,7 @@ test-canaries: build  ## every suite must fail when a fault is planted
 fuzz: setup  ## each libFuzzer target for SECONDS=60 seconds
 	@$(run) fuzz --seconds $(SECONDS)
 bless: build  ## rewrite the expectations of filetests and golden statistics; review the difference like code
-	@$(run) --bless filetests plan
+	@$(run) --bless filetests plan-all
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
 bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 threads, with and without oneDNN

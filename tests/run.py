@@ -62,8 +62,10 @@ class Suite:
 
 SUITES = {}
 GROUPS = {
-    "test": ["layers", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "fault", "fuzz-corpus", "canaries"],
-    "test-all": ["layers", "unit", "filetests", "cli", "models", "plan", "onnx", "abi", "fault", "fuzz-corpus", "fuzz", "canaries"],
+    "test": ["layers", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "fault", "stress", "fuzz-corpus",
+             "asan-smoke", "canaries"],
+    "test-all": ["layers", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "fault", "stress", "fuzz-corpus",
+                 "asan", "fault-asan", "tsan", "fuzz", "canaries"],
 }
 
 
@@ -79,12 +81,18 @@ suite("cli", "pytest", ("tests/cli",))
 suite("models", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}"), canary=None, seconds=7200)
 suite("models-subset", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}", "--subset"), canary=("--canary",))
 suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), canary=("--canary",))
+suite("plan-all", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
 SANITIZED = ("-Dbuildtype=debugoptimized", "-Db_lundef=false")
 suite("abi", "lines", (PYTHON, "tests/abi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
+suite("stress", "lines", (PYTHON, "tests/stress/run.py", "--build", "{build}"), canary=("--canary",))
 suite("asan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600,
+      configure=("build-asan", (*SANITIZED, "-Db_sanitize=address,undefined")),
+      environment=(("ASAN_OPTIONS", "detect_leaks=1"), ("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")))
+SMOKE = ("tests/unit_onnx", "tests/unit_plan", "tests/unit_runtime", "tests/unit_capi")
+suite("asan-smoke", "gtest", tuple("{build}/" + program for program in SMOKE), targets=SMOKE, canary=None, seconds=3600,
       configure=("build-asan", (*SANITIZED, "-Db_sanitize=address,undefined")),
       environment=(("ASAN_OPTIONS", "detect_leaks=1"), ("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")))
 suite("fault-asan", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",), canary=None,
@@ -139,12 +147,14 @@ def stream(command, environment, seconds):
 def gtest(suite, build, environment):
     """One program per room: each is a process of its own, so that a crash is one failure."""
     counts = Counts()
-    programs = sorted(p for p in build.glob(suite.command[0].replace("{build}/", "")) if p.is_file() and os.access(p, os.X_OK))
+    patterns = [part.removeprefix("{build}/") for part in suite.command if part.startswith("{build}/")]
+    options = [part for part in suite.command if not part.startswith("{build}/")]
+    programs = sorted(p for pattern in patterns for p in build.glob(pattern) if p.is_file() and os.access(p, os.X_OK))
     for program in programs:
         with tempfile.TemporaryDirectory() as folder:
             report = pathlib.Path(folder) / "report.json"
             try:
-                done = subprocess.run([str(program), f"--gtest_output=json:{report}", "--gtest_brief=1", *suite.command[1:]],
+                done = subprocess.run([str(program), f"--gtest_output=json:{report}", "--gtest_brief=1", *options],
                                       env=environment, cwd=ROOT, capture_output=True, text=True, errors="replace",
                                       timeout=suite.seconds)
                 status, text = done.returncode, done.stdout + done.stderr
