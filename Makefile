@@ -85,7 +85,7 @@ bless: build  ## rewrite the expectations of filetests and golden statistics; re
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
 bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 threads, with and without oneDNN
-	@$(python) bench/bench.py --build $(BUILD) $(BENCH_FLAGS)
+	@$(python) bench/bench.py --build $(BUILD) --both $(BENCH_FLAGS)
 format: setup  ## clang-format over the sources
 	@git ls-files '*.h' '*.hpp' '*.cpp' '*.c' | xargs clang-format-14 -i
 format-check: setup  ## says which sources clang-format would change

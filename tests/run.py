@@ -136,7 +136,7 @@ def stream(command, environment, seconds):
     try:
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
-            if not CLOSING.match(lines[-1]):
+            if not CLOSING.match(lines[-1]) and not lines[-1].startswith(("FAILED ", "SKIPPED ")):  # said at the end
                 print(line, end="", flush=True)
         return process.wait(), lines
     finally:
