@@ -63,9 +63,9 @@ class Suite:
 SUITES = {}
 GROUPS = {
     "test": ["layers", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "fault", "stress", "fuzz-corpus",
-             "asan-smoke", "canaries"],
+             "canaries"],
     "test-all": ["layers", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "fault", "stress", "fuzz-corpus",
-                 "asan", "fault-asan", "tsan", "fuzz", "canaries"],
+                 "asan-smoke", "asan", "fault-asan", "tsan", "fuzz", "canaries"],
 }
 
 
