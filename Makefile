@@ -14,7 +14,7 @@ run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-abi test-cli test-plan \
-  test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless format format-check tidy bench \
+  test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench \
   install clean
 
 help:  ## this list
@@ -82,6 +82,9 @@ fuzz: setup  ## each libFuzzer target for SECONDS=60 seconds
 	@$(run) fuzz --seconds $(SECONDS)
 bless: build  ## rewrite the expectations of filetests and golden statistics; review the difference like code
 	@$(run) --bless filetests plan-all
+
+operators: build  ## write docs/operators.md from the ONNX cases that pass
+	@$(python) tests/onnx/run.py --build $(BUILD) --table docs/operators.md | tail -n 1
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
 bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 threads, with and without oneDNN

@@ -179,6 +179,23 @@ def drive(todo, verdicts, arguments):
         process.wait()
 
 
+def write_table(verdicts, everything, path):
+    """Operators of which a case passes: how many of the cases that are one node of that operator."""
+    import onnx
+    passing, all_cases = collections.Counter(), collections.Counter()
+    for name, verdict in verdicts.items():
+        nodes = onnx.load(pathlib.Path(everything[name][0]) / "model.onnx", load_external_data=False).graph.node
+        if len(nodes) == 1 and nodes[0].domain in ("", "ai.onnx"):
+            all_cases[nodes[0].op_type] += 1
+            passing[nodes[0].op_type] += verdict is None
+    lines = ["# ONNX operators", "",
+             "Operators that Tenon builds and runs, with the share of the ONNX project's own single-node cases that pass "
+             "(`make test-onnx`); those that do not are listed with their reasons in `tests/onnx/exceptions.txt`. Written by "
+             "`make operators`.", "", "| operator | cases that pass |", "| --- | --- |"]
+    lines += [f"| {name} | {passing[name]} of {all_cases[name]} |" for name in sorted(all_cases) if passing[name]]
+    path.write_text("\n".join(lines) + "\n")
+
+
 def read_exceptions():
     listed = {}
     if EXCEPTIONS.exists():
@@ -193,6 +210,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--write-exceptions", action="store_true", help="list what fails now; review it like code")
+    parser.add_argument("--table", type=pathlib.Path, help="write which operators pass how many cases")
     parser.add_argument("--canary", action="store_true")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
@@ -224,6 +242,8 @@ def main():
     if arguments.write_exceptions:
         write_exceptions(verdicts, {**listed})
         return 0
+    if arguments.table:
+        write_table(verdicts, everything, arguments.table)
     planted = " (planted)" if arguments.canary else ""
     failures = [f"{n}{planted}: {v}" for n, v in sorted(verdicts.items()) if v is not None and n not in listed]
     failures += [f"{n}: passes but is listed in exceptions.txt; take it off the list"
