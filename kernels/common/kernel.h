@@ -30,6 +30,8 @@ struct Arg {
   DType dtype = DType::none;
   Format format;
   int32_t rank = 0;
+  // Bit i: dim i is the same at every shape that the plan allows, so that generated code may hold it as a constant.
+  uint32_t fixed_dims = 0;
   int64_t dims[kMaxRank] = {};
   void* data = nullptr;  // nullptr in prepare, and for an optional input that is absent (then dtype is none)
 
@@ -50,6 +52,10 @@ inline int64_t storage_bytes(const Arg& arg) { return storage_count(arg) * stati
 // "f32[1,64,56,56] c16": for messages.
 std::string describe(const Arg& arg);
 
+// What the kernels of one engine share on a device that is not the host: compiled code, handles of libraries.
+// src/device/device.h makes it; each device's kernels know their own kind.
+class DeviceSession;
+
 // What prepare decided for one shape; owned by the caller, used by launch.
 struct KernelState {
   virtual ~KernelState() = default;
@@ -65,6 +71,7 @@ struct PrepareCall {
   std::span<const Arg> inputs;
   std::span<const Arg> outputs;
   int threads = 1;                      // size of the team that will launch
+  DeviceSession* session = nullptr;     // never null for kernels of a device that is not the host
 
   template <class P>
   const P& as() const { return *reinterpret_cast<const P*>(params.data()); }
@@ -76,7 +83,8 @@ struct LaunchCall {
   std::span<const Arg> outputs;
   void* scratch = nullptr;
   const KernelState* state = nullptr;
-  Team* team = nullptr;                 // never null
+  Team* team = nullptr;                 // never null for kernels of the host
+  void* queue = nullptr;                // of kernels of a device: where to launch, a cudaStream_t on CUDA
 
   template <class P>
   const P& as() const { return *reinterpret_cast<const P*>(params.data()); }
@@ -88,7 +96,12 @@ struct Kernel {
   uint32_t cpu_features;      // CpuFeature bits that launch needs
   uint32_t in_place;          // bit i: output 0 may be input i's memory when both have the same type and dims
   Status (*prepare)(const PrepareCall& call, Prepared& out);
+  // On the host it computes; on another device it puts the work into call.queue and returns.
   Status (*launch)(const LaunchCall& call);
+  // The memory of its tensors, which says what runs it: the host by default.
+  Place place = Place::host;
+  // Of a device's kernels: bit i of `host_inputs` is set when input i is read from the memory of the host.
+  uint32_t host_inputs = 0;
 };
 
 // The kernels of this library for the host, in the order of the families' kernels.inc. A module adds its own.

@@ -3,6 +3,7 @@
 namespace tenon {
 
 std::string name_of(Format format) {
+  if (format == kHostLinear) return "host";
   switch (format.layout) {
     case Layout::linear: return "linear";
     case Layout::channels_last: return "nhwc";
@@ -12,12 +13,13 @@ std::string name_of(Format format) {
 }
 
 std::optional<Format> format_from_name(std::string_view name) {
-  for (Format format : {kLinear, kChannelsLast, blocked(8), blocked(16)})
+  for (Format format : {kLinear, kChannelsLast, blocked(8), blocked(16), kHostLinear})
     if (name == name_of(format)) return format;
   return std::nullopt;
 }
 
 bool is_known(Format format) {
+  if (format.place != Place::device) return format == kHostLinear;
   switch (format.layout) {
     case Layout::linear:
     case Layout::channels_last: return format.block == 1;

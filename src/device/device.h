@@ -4,7 +4,9 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/allocator.h"
 #include "base/status.h"
@@ -12,12 +14,19 @@
 
 namespace tenon {
 
+// Where the launches of a piece of work go.
+struct Lane {
+  Team* team = nullptr;   // the stream's; never null
+  void* queue = nullptr;  // of a device that is not the host: its queue, a cudaStream_t on CUDA
+};
+
 // What a stream executes: launches of one context's steps. Lives until it has been executed.
 class Work {
  public:
   virtual ~Work() = default;
-  // `team` is the stream's. Must not throw.
-  virtual Status execute(Team& team) = 0;
+  // On a device that is not the host it only queues, and may be called while the queue is being recorded: it then
+  // must not wait for the device. Must not throw.
+  virtual Status execute(const Lane& lane) = 0;
 };
 
 // When a piece of work that was submitted is done, and how it ended. Used again after each wait.
@@ -31,6 +40,13 @@ class Event {
   virtual bool done() const = 0;
 };
 
+// Work as a device recorded it, to be executed again with one call; the same addresses and shapes. Must go before
+// its stream does.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+};
+
 // Executes work a piece at a time, in the order it came. Thread rule: any thread; it synchronises its
 // callers.
 class Stream {
@@ -41,22 +57,89 @@ class Stream {
   // Executes and returns when done.
   virtual Status run(Work& work) = 0;
   // Queues `work` and returns; `event`, which must not be pending, is signalled when it is done. A stream
-  // without threads of its own executes before it returns. On failure nothing was queued.
-  virtual Status submit(Work& work, Event& event) = 0;
+  // without threads of its own executes before it returns. On failure nothing was queued. `queue`: the caller's own
+  // queue to use in place of the stream's; only devices that are not the host have one.
+  virtual Status submit(Work& work, Event& event, void* queue = nullptr) = 0;
+
+  // Devices that can record; the others refuse. Nothing is executed by it; what `work` needs on the device must have
+  // been executed once before.
+  virtual Result<std::unique_ptr<Recording>> record(Work& work);
+  // As submit, of what was recorded.
+  virtual Status replay(Recording& recording, Event& event, void* queue = nullptr);
+  // Microseconds of each of `runs` executions of `work` on the device, launch overhead left out where the device can
+  // record. Waits for the end.
+  virtual Result<std::vector<double>> measure(Work& work, int runs);
+  // Queues a call of `function` on the host, in order with what was queued before: it runs on a thread of the
+  // device's driver and must not call the device. On the host it runs at once.
+  virtual Status call_host(const Lane& lane, void (*function)(void* argument), void* argument);
+};
+
+// Facts of a device that is not the host. Zero and empty for the host.
+struct DeviceFacts {
+  std::string product;       // "NVIDIA H100 80GB HBM3"
+  std::string architecture;  // "sm_90a": what code is compiled for
+  std::string libraries;     // those that its kernels come from: "cublas 13.1.0, cudnn 9.19.0"
+  int multiprocessors = 0;
+  int64_t memory = 0;        // bytes
+  int64_t l2 = 0;            // bytes
+  int64_t shared_memory = 0; // bytes that one block may have at most
+};
+
+// Compiled code of one source text.
+struct KernelImage {
+  uint64_t key = 0;  // hash of the source and of how it was compiled
+  std::vector<std::byte> bytes;
+};
+
+struct SessionOptions {
+  // Code that a plan carries. Without `compile`, kernels whose code is not among it are refused.
+  std::span<const KernelImage> images;
+  bool compile = false;
+  std::string cache_folder;  // where compiled code is kept between builds; "" for nowhere
+};
+
+// Declared in kernels/common/kernel.h too.
+class DeviceSession {
+ public:
+  virtual ~DeviceSession() = default;
+  // The code that kernels prepared with this session use, each once, in order of key.
+  virtual std::vector<KernelImage> images() const = 0;
+};
+
+enum class Direction : uint8_t { to_device, to_host };
+enum class MemoryKind : uint8_t {
+  host,    // that the device cannot address
+  both,    // of the host, and the device may read it too (pinned or managed)
+  device,  // of this device
+  other,   // of another device
 };
 
 class Device {
  public:
   virtual ~Device() = default;
   virtual std::string_view name() const = 0;
+  // Whether the processor addresses its memory and its kernels run on teams of threads. Such a device needs none of
+  // what stands below create_stream.
+  virtual bool is_host() const { return true; }
+  // Memory of the device. `allocator` is asked where it gives such memory: on the host.
   virtual Result<Block> allocate(Allocator& allocator, uint64_t bytes, const char* what) const = 0;
   // A stream for work that `threads` threads share.
   virtual Result<std::unique_ptr<Stream>> create_stream(int threads) const = 0;
+
+  virtual const DeviceFacts& facts() const;
+  virtual Result<std::unique_ptr<DeviceSession>> create_session(const SessionOptions& options) const;
+  // Memory of the host that the device copies from and to without waiting.
+  virtual Result<Block> allocate_host(uint64_t bytes, const char* what) const;
+  // Copies and returns when done.
+  virtual Status copy(void* to, const void* from, uint64_t bytes, Direction direction) const;
+  // Queues a copy.
+  virtual Status copy(void* to, const void* from, uint64_t bytes, Direction direction, void* queue) const;
+  virtual MemoryKind kind_of(const void* data) const;
 };
 
-// Live for ever, in the order of devices.def.
+// Live for ever: those of devices.def, then those of modules that are there.
 std::span<const Device* const> all_devices();
-// Fails naming the devices that there are.
+// Fails naming the devices that there are, and why a known one is not.
 Result<const Device*> find_device(std::string_view name);
 
 }  // namespace tenon

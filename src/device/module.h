@@ -17,6 +17,8 @@
 
 namespace tenon {
 
+class Device;
+
 // Sizes of the types that cross the border.
 struct ModuleLayout {
   uint32_t kernel = sizeof(Kernel);
@@ -49,6 +51,9 @@ struct ModuleTable {
   const char* library = "";                // name and version of the library behind it: "onednn 2.6.3"
   const Kernel* const* kernels = nullptr;  // live as long as the process
   uint32_t kernel_count = 0;
+  const Device* const* devices = nullptr;  // live as long as the process
+  uint32_t device_count = 0;
+  const char* why_no_device = "";          // of a module for devices that found none: what is missing
 };
 
 // Returns nullptr when the module cannot work with this host. May be called more than once.
@@ -60,6 +65,8 @@ struct Module {
   std::string path;     // the file it came from
   std::string library;  // "onednn 2.6.3"
   std::span<const Kernel* const> kernels;
+  std::span<const Device* const> devices;
+  std::string why_no_device;
 };
 
 // The module libtenon_<name>.so, loaded at the first call and never unloaded; fails, saying where it looked

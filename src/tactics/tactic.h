@@ -12,11 +12,30 @@ namespace tenon {
 
 // What tactics may ask about the machine that the plan is for.
 struct TargetInfo {
-  std::string device = "cpu";
+  std::string device = "cpu";     // kind of the device: "cpu", "cuda"
   uint32_t cpu_features = 0;      // CpuFeature bits
   int threads = 1;
   int64_t l1d = 32 << 10, l2 = 1 << 20, l3 = 0;
   std::string onednn;             // version of the loaded module; empty: not there
+
+  // Of a CUDA device.
+  int architecture = 0;           // 90 for sm_90
+  int multiprocessors = 0;
+  int64_t shared_memory = 0;      // bytes that one block may have
+  // Precisions that f32 work may use besides f32.
+  bool allow_tf32 = false, allow_f16 = false, allow_bf16 = false;
+};
+
+// How a candidate wants an input, or gives an output. The element type is the node's own where none is named; f32
+// tensors may be stored as f16 or bf16 where the target allows it.
+struct Form {
+  DType dtype = DType::none;
+  Format format;
+
+  Form() = default;
+  Form(Format f) : format(f) {}
+  Form(DType d, Format f) : dtype(d), format(f) {}
+  friend bool operator==(const Form&, const Form&) = default;
 };
 
 // A constant input that the kernel wants in another form: becomes a `pack` node, folded when the plan is made and
@@ -30,8 +49,8 @@ struct Pack {
 struct Candidate {
   std::string config;             // names the variant within the tactic: part of the timing key; "" if only one
   KernelCall call;
-  std::vector<Format> inputs;     // per input; of packed inputs ignored
-  std::vector<Format> outputs;
+  std::vector<Form> inputs;       // per input; of packed inputs ignored
+  std::vector<Form> outputs;
   std::vector<Pack> packs;
 };
 
@@ -46,6 +65,7 @@ struct Tactic {
   std::string_view name;          // "matmul_packed"
   std::string_view op;            // the op it computes; "" for every op
   Claim (*claim)(NodeView node, const TargetInfo& target);
+  std::string_view device = "cpu"; // whose kernels it names
   // The node's types may hold symbols: a candidate must be valid for every value that they can take.
 };
 

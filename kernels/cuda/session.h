@@ -1,0 +1,51 @@
+// What the CUDA kernels of one engine share: the device, compiled code, handles of libraries.
+//
+// Libraries are opened when they are first asked for (cuBLASLt, cuDNN, NVRTC), so that a plan of Tenon's own kernels
+// needs none of them, and what is missing is said by name.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <string>
+
+#include "common/kernel.h"
+#include "device/device.h"
+
+struct cublasLtContext;
+struct cudnnContext;
+
+namespace tenon::cuda {
+
+// Thread rule: any thread.
+class Session : public DeviceSession {
+ public:
+  virtual int ordinal() const = 0;
+  virtual const DeviceFacts& facts() const = 0;
+  // The function `entry` (extern "C") of `source`, compiled for this device's architecture and loaded; lives as long
+  // as the session. The same source gives the same function, compiled once. Fails with the compiler's messages, or,
+  // when the session does not compile, saying that the plan lacks the code.
+  //
+  // What a source depends on must be the same when the plan is built and when it runs, for every shape of the plan:
+  // parameters, element types, ranks, formats, and of the dims only those in Arg::fixed_dims.
+  virtual Result<cudaKernel_t> function(const std::string& source, const char* entry) = 0;
+  // Live as long as the session. The cuDNN handle has no stream of its own: set it before each use, under the lock.
+  virtual Result<cublasLtContext*> cublaslt() = 0;
+  virtual Result<cudnnContext*> cudnn() = 0;
+};
+
+inline Session& session_of(const PrepareCall& call) { return static_cast<Session&>(*call.session); }
+
+// A failure of the CUDA runtime as a Status: "cudaMemcpyAsync: out of memory (cudaErrorMemoryAllocation)".
+Status check(cudaError_t code, const char* what);
+
+struct LaunchShape {
+  unsigned grid[3] = {1, 1, 1};
+  unsigned block[3] = {1, 1, 1};
+  unsigned shared_bytes = 0;      // dynamic; above 48 KiB the kernel must have been allowed them (allow_shared)
+};
+
+// `args[i]` points to the i-th parameter's value.
+Status launch(cudaKernel_t kernel, const LaunchShape& shape, void** args, void* queue);
+Status allow_shared(cudaKernel_t kernel, unsigned bytes);
+
+}  // namespace tenon::cuda
