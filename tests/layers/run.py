@@ -38,6 +38,7 @@ ROOMS = {
                  "onednn/post_ops.h": "which programs oneDNN's post-ops express: claim and prepare ask the same code"}),
     "compile": (["base", "ir", "onnx", "ops", "passes", "plan", "device", "tactics", "params"],
                 {"runtime/program.h": "weights are computed by the code that refits them",
+                 "runtime/prepared.h": "a plan's code is what an engine asks for when it prepares the plan",
                  KERNEL_API: "lowering asks what may run in place"}),
     "runtime": (["base", "plan", "device", "kernels"], {}),
     "cli": (["include"], {}),
