@@ -139,6 +139,8 @@ class Device {
   virtual MemoryKind kind_of(const void* data) const;
 };
 
+const Device& host_device();
+
 // Live for ever: those of devices.def, then those of modules that are there.
 std::span<const Device* const> all_devices();
 // Fails naming the devices that there are, and why a known one is not.
