@@ -1,6 +1,8 @@
+#include <atomic>
 #include <map>
 #include <mutex>
-#include <set>
+#include <system_error>
+#include <thread>
 
 #include "cuda/code_store.h"
 #include "cuda/library.h"
@@ -54,6 +56,13 @@ class CudaSession final : public Session {
 
   Result<cudaKernel_t> function(const std::string& source, const char* entry) override {
     const uint64_t key = code_key(source, facts_.architecture);
+    {
+      std::lock_guard lock(mutex_);
+      if (collecting_) {
+        collected_.emplace(key, source);
+        return fail(Code::busy, "code is collected now and compiled later");
+      }
+    }
     TN_ASSIGN(SharedImage image, image_of(key, source));
     std::lock_guard lock(mutex_);
     auto it = loaded_.find(key);
@@ -79,6 +88,34 @@ class CudaSession final : public Session {
     std::lock_guard lock(mutex_);
     Current current(ordinal_);
     return cudnn_.get("libcudnn.so.9", "cudnnCreate", "cudnnDestroy");
+  }
+
+  void begin_collecting() override {
+    std::lock_guard lock(mutex_);
+    collecting_ = true;
+  }
+
+  // What does not compile is said when its kernel is prepared.
+  void end_collecting(int threads) override {
+    std::vector<std::string> sources;
+    {
+      std::lock_guard lock(mutex_);
+      collecting_ = false;
+      for (auto& [key, source] : collected_) sources.push_back(std::move(source));
+      collected_.clear();
+    }
+    if (!compile_) return;
+    std::atomic<size_t> next{0};
+    auto work = [&] {
+      for (size_t i; (i = next.fetch_add(1)) < sources.size();) (void)compiled(sources[i], facts_.architecture, folder_);
+    };
+    std::vector<std::thread> team;
+    try {
+      for (int i = 1; i < threads && static_cast<size_t>(i) < sources.size(); ++i) team.emplace_back(work);
+    } catch (const std::system_error&) {  // no more threads: fewer do
+    }
+    work();
+    for (std::thread& thread : team) thread.join();
   }
 
   std::vector<KernelImage> images() const override {
@@ -107,6 +144,8 @@ class CudaSession final : public Session {
   std::map<uint64_t, SharedImage> given_;
   mutable std::mutex mutex_;
   std::map<uint64_t, Loaded> loaded_;
+  bool collecting_ = false;
+  std::map<uint64_t, std::string> collected_;
   LibraryHandle<cublasLtContext*> cublaslt_;
   LibraryHandle<cudnnContext*> cudnn_;
 };
