@@ -98,10 +98,13 @@ struct Kernel {
   Status (*prepare)(const PrepareCall& call, Prepared& out);
   // On the host it computes; on another device it puts the work into call.queue and returns.
   Status (*launch)(const LaunchCall& call);
-  // The memory of its tensors, which says what runs it: the host by default.
+  // What runs it, and the memory of its tensors but for the exceptions below.
   Place place = Place::host;
-  // Of a device's kernels: bit i of `host_inputs` is set when input i is read from the memory of the host.
+  // Of a device's kernels: bit i is set when input i is read from the memory of the host.
   uint32_t host_inputs = 0;
+  Place output_place = place;
+  // The library that computes it, as DeviceFacts::libraries begins its entry: "cublas"; "" for the kernel's own code.
+  const char* library = "";
 };
 
 // The kernels of this library for the host, in the order of the families' kernels.inc. A module adds its own.

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/cpu.h"
+#include "device/device.h"
 #include "compile/lower.h"
 #include "compile/report.h"
 #include "ops/ops.h"
@@ -44,10 +45,11 @@ class Build {
     TN_TRY(run_passes());
     std::vector<bool> is_static = static_values(graph_);
     TN_ASSIGN(Selection selection, choose(is_static));
-    TN_ASSIGN(ChosenGraph chosen, materialise(graph_, is_static, selection));
+    TN_ASSIGN(ChosenGraph chosen, materialise(graph_, is_static, selection, target_.device));
     TN_TRY(check("materialise", chosen.graph));
     TN_TRY(tell("lower", 0.95));
     TN_ASSIGN(Lowered lowered, lower(chosen, symbols_, config_, plan_target(chosen), *kernels_));
+    if (!device_->is_host()) TN_TRY(add_images(lowered, *kernels_, *device_, session_options()));
     TN_ASSIGN(std::vector<std::byte> bytes, plan::write(lowered.plan));
     TN_TRY(tell("done", 1));
     std::string report = write_report({graph_, selection, chosen, lowered.plan, passes_, decisions_,
@@ -57,19 +59,45 @@ class Build {
 
  private:
   Status find_target() {
-    if (config_.device != "cpu")
-      return fail(Code::unsupported, "device {} is not there; this library builds for: cpu", config_.device);
+    TN_ASSIGN(device_, find_device(config_.device));
     if (config_.timer != "real" && config_.timer != "fake")
       return fail(Code::invalid_argument, "timer {} is unknown; there are real and fake", config_.timer);
-    kernels_ = config_.use_onednn ? &full_kernel_table() : &host_kernel_table();
+    if (device_->is_host()) {
+      kernels_ = config_.use_onednn ? &full_kernel_table() : &host_kernel_table();
+      target_.onednn = kernels_->libraries();
+    } else {
+      TN_TRY(find_device_target());
+    }
     target_.cpu_features = cpu_features() & ~config_.masked_cpu_features;
     CacheSizes caches = cpu_caches();
     target_.l1d = caches.l1d;
     target_.l2 = caches.l2;
     target_.l3 = caches.l3;
     target_.threads = config_.threads > 0 ? config_.threads : cpu_count();
-    target_.onednn = kernels_->libraries();
     return {};
+  }
+
+  Status find_device_target() {
+    const DeviceFacts& facts = device_->facts();
+    TN_ASSIGN(kernels_, kernel_table_for(*device_));
+    TN_ASSIGN(session_, device_->create_session(session_options()));
+    target_.device = device_->kind();
+    target_.architecture = 0;
+    for (char c : facts.architecture)
+      if (c >= '0' && c <= '9') target_.architecture = target_.architecture * 10 + (c - '0');
+    target_.multiprocessors = facts.multiprocessors;
+    target_.shared_memory = facts.shared_memory;
+    target_.allow_tf32 = config_.allow_tf32;
+    target_.allow_f16 = config_.allow_f16;
+    target_.allow_bf16 = config_.allow_bf16;
+    return {};
+  }
+
+  SessionOptions session_options() const {
+    SessionOptions options;
+    options.compile = true;
+    options.cache_folder = config_.code_cache;
+    return options;
   }
 
   Status tell(std::string_view phase, double fraction) const {
@@ -116,22 +144,37 @@ class Build {
   Result<Selection> choose(const std::vector<bool>& is_static) {
     SelectOptions options;
     options.target = target_;
-    options.fingerprint = fmt::format("tenon {} cpu {} threads {} {}", TENON_VERSION,
-                                      cpu_feature_names(target_.cpu_features), target_.threads, target_.onednn);
+    options.session = session_.get();
+    options.fingerprint = device_->is_host()
+        ? fmt::format("tenon {} cpu {} threads {} {}", TENON_VERSION, cpu_feature_names(target_.cpu_features),
+                      target_.threads, target_.onednn)
+        : fmt::format("tenon {} {} {} {}", TENON_VERSION, device_->facts().product, device_->facts().architecture,
+                      device_->facts().libraries);
     options.disabled = config_.disabled_tactics;
     options.forced = config_.forced_tactic;
     // Timed at the first profile's opt; able to run at every profile's bounds.
-    options.points.push_back(symbols_.values(0, &plan::Range::opt));
+    SymbolValues fixed;
+    for (size_t s = 0; s < symbols_.symbols.size(); ++s) {
+      const int64_t value = symbols_.ranges[0][s].min;
+      if (std::all_of(symbols_.ranges.begin(), symbols_.ranges.end(),
+                      [&](const auto& profile) { return profile[s].min == value && profile[s].max == value; }))
+        fixed[symbols_.symbols[s]] = value;
+    }
+    options.points.push_back({symbols_.values(0, &plan::Range::opt), fixed});
     for (size_t profile = 0; profile < symbols_.ranges.size(); ++profile)
       for (auto which : {&plan::Range::min, &plan::Range::opt, &plan::Range::max}) {
         SymbolValues point = symbols_.values(profile, which);
-        if (std::find(options.points.begin(), options.points.end(), point) == options.points.end())
-          options.points.push_back(std::move(point));
+        if (std::none_of(options.points.begin(), options.points.end(),
+                         [&](const ProblemPoint& known) { return known.values == point; }))
+          options.points.push_back({std::move(point), fixed});
       }
     options.progress = [&](double fraction) { return tell("select", 0.3 + 0.6 * fraction).has_value(); };
     std::unique_ptr<Timer> timer;
-    if (config_.timer == "fake") timer = make_fake_timer(*kernels_, target_.threads);
-    else {
+    if (config_.timer == "fake") {
+      timer = make_fake_timer(*kernels_, target_.threads, session_.get());
+    } else if (!device_->is_host()) {
+      TN_ASSIGN(timer, make_device_timer(*kernels_, *device_, *session_));
+    } else {
       TN_ASSIGN(timer, make_real_timer(*kernels_, target_.threads));
     }
     TimingCache own;
@@ -140,12 +183,24 @@ class Build {
   }
 
   plan::Target plan_target(const ChosenGraph& chosen) const {
-    plan::Target target{"cpu", 0, "", target_.threads};
+    plan::Target target{target_.device, 0, "", target_.threads, "", ""};
+    std::set<std::string_view> libraries;
     for (const auto& [node, call] : chosen.calls)
       if (const Kernel* kernel = kernels_->find(call.kernel)) {
         target.cpu_features |= kernel->cpu_features;
-        if (!host_kernel_table().find(call.kernel)) target.libraries = kernels_->libraries();
+        if (*kernel->library) libraries.insert(kernel->library);
+        else if (device_->is_host() && !host_kernel_table().find(call.kernel)) target.libraries = kernels_->libraries();
       }
+    if (device_->is_host()) return target;
+    const DeviceFacts& facts = device_->facts();
+    target.architecture = facts.architecture;
+    target.product = facts.product;
+    for (std::string_view library : libraries) {
+      const size_t at = facts.libraries.find(library);
+      if (at == facts.libraries.npos) continue;
+      if (!target.libraries.empty()) target.libraries += ", ";
+      target.libraries += facts.libraries.substr(at, facts.libraries.find(',', at) - at);
+    }
     return target;
   }
 
@@ -153,7 +208,9 @@ class Build {
   Graph graph_;
   const BuildConfig& config_;
   const Log& log_;
+  const Device* device_ = nullptr;
   const KernelTable* kernels_ = nullptr;
+  std::unique_ptr<DeviceSession> session_;
   TargetInfo target_;
   SymbolRanges symbols_;
   std::vector<PassRecord> passes_;

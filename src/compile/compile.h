@@ -33,6 +33,10 @@ struct BuildConfig {
   std::vector<ShapeProfile> profiles;             // empty: dynamic dims become 1, with one warning
   std::shared_ptr<TimingCache> timing_cache;      // read and filled; null: a private one
   bool use_onednn = true;
+  // Precisions that f32 work may use on a device that has them: TF32 rounds operands of products to 10 bits of mantissa,
+  // f16 and bf16 store and multiply tensors so. Sums, norms, softmax and reductions stay in f32.
+  bool allow_tf32 = true, allow_f16 = false, allow_bf16 = false;
+  std::string code_cache;                         // folder where compiled kernels are kept between builds; "" for none
   std::string timer = "real";                     // "real", or "fake": deterministic costs from a model, for tests
   std::set<std::string, std::less<>> disabled_passes;
   std::set<std::string, std::less<>> disabled_tactics;  // names; the reference tactic cannot be disabled

@@ -7,6 +7,8 @@
 #include "base/hash.h"
 #include "compile/region.h"
 #include "passes/static_values.h"
+#include "plan/verify.h"
+#include "runtime/prepared.h"
 #include "runtime/program.h"
 
 namespace tenon {
@@ -30,7 +32,7 @@ class Lowering {
     TN_TRY(lower_pins());
     TN_TRY(lower_weights());
     plan_.weight_bytes = weights_;
-    return Lowered{std::move(plan_), std::move(weights_)};
+    return Lowered{std::move(plan_), std::move(weights_), {}};
   }
 
  private:
@@ -74,7 +76,12 @@ class Lowering {
         return Interval{range.min, range.max};
       });
     };
-    RegionBuilder region({graph_, chosen_.calls, kernels_, dims_, bounds_of, config_.limits});
+    RegionBuilder::Setting setting{graph_, chosen_.calls, kernels_, dims_, bounds_of, config_.limits};
+    if (plan_.target.device != "cpu") {
+      setting.on_host = false;
+      setting.copy_kernel = plan_.target.device + ".reformat";
+    }
+    RegionBuilder region(std::move(setting));
     for (uint32_t i = 0; i < graph_.inputs.size(); ++i)
       region.set_leaf(graph_.inputs[i], plan::ValueKind::input, i);
     auto leaf = [&](ValueId id) {
@@ -266,6 +273,38 @@ class Lowering {
 };
 
 }  // namespace
+
+Status add_images(Lowered& lowered, const KernelTable& kernels, const Device& device, const SessionOptions& options) {
+  plan::Plan& plan = lowered.plan;
+  TN_ASSIGN(std::unique_ptr<DeviceSession> session, device.create_session(options));
+  for (const plan::Profile& profile : plan.profiles) {
+    TN_ASSIGN(RegionKernels found, find_kernels(profile.region, kernels, cpu_features(), false));
+    std::vector<std::optional<int64_t>> opt;
+    for (const plan::Range& range : profile.symbols) opt.push_back(range.opt);
+    const DimValues dims(plan, opt);
+    std::vector<int64_t> bytes[2];
+    for (const auto* list : {&plan.inputs, &plan.outputs})
+      for (const plan::Binding& b : *list) {
+        TN_ASSIGN(std::vector<int64_t> shape, dims_of(plan, dims, b.dims, b.name));
+        bytes[list == &plan.outputs].push_back(plan::storage_bytes(b.dtype, kLinear, shape).value_or(-1));
+      }
+    PrepareOptions prepare;
+    prepare.threads = plan.target.threads;
+    prepare.session = session.get();
+    prepare.ranges = profile.symbols;
+    prepare.inputs = bytes[0];
+    prepare.outputs = bytes[1];
+    TN_TRY(prepare_region(plan, profile.region, found, dims, prepare));
+  }
+  for (KernelImage& image : session->images()) {
+    const size_t offset = static_cast<size_t>(round_up(static_cast<int64_t>(lowered.images.size()), 64));
+    plan.images.push_back({image.key, offset, image.bytes.size()});
+    lowered.images.resize(offset + image.bytes.size());
+    std::copy(image.bytes.begin(), image.bytes.end(), lowered.images.begin() + static_cast<int64_t>(offset));
+  }
+  plan.image_bytes = lowered.images;
+  return {};
+}
 
 Result<Lowered> lower(const ChosenGraph& chosen, const SymbolRanges& symbols, const BuildConfig& config,
                       const plan::Target& target, const KernelTable& kernels) {

@@ -13,8 +13,8 @@ std::string hex(const std::vector<std::byte>& bytes) {
 
 class Materialiser {
  public:
-  Materialiser(Graph graph, const std::vector<bool>& is_static, const Selection& selection)
-      : is_static_(is_static), selection_(selection), mapped_(graph.value_count()) {
+  Materialiser(Graph graph, const std::vector<bool>& is_static, const Selection& selection, std::string_view device)
+      : is_static_(is_static), selection_(selection), device_(device), mapped_(graph.value_count()) {
     out_.graph = std::move(graph);
   }
 
@@ -22,8 +22,9 @@ class Materialiser {
     Graph& graph = out_.graph;
     Patch patch(graph, std::span<const NodeId>());
     patch_ = &patch;
-    for (const NodeReport& report : selection_.nodes)
-      chosen_[report.node] = &report.candidates[static_cast<size_t>(report.chosen)].candidate;
+    for (const auto* reports : {&selection_.nodes, &selection_.views})
+      for (const NodeReport& report : *reports)
+        chosen_[report.node] = &report.candidates[static_cast<size_t>(report.chosen)].candidate;
     for (NodeId id : graph.order()) {
       patch.on_behalf_of(id);
       patch.erase(id);
@@ -33,7 +34,7 @@ class Materialiser {
     for (size_t i = 0; i < graph.outputs.size(); ++i) {
       ValueId before = graph.outputs[i];
       if (const Value& value = graph.value(before); value.producer.valid()) patch.on_behalf_of(value.producer);
-      TN_ASSIGN(ValueId after, in_format(before, kLinear));
+      TN_ASSIGN(ValueId after, in_form(before, kLinear));
       if (after != before) patch.replace(before, after);
     }
     patch_ = nullptr;
@@ -54,7 +55,7 @@ class Materialiser {
     std::vector<ValueId> inputs(node.inputs.size());
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (!node.inputs[i].valid()) continue;
-      TN_ASSIGN(inputs[i], in_format(node.inputs[i], candidate ? candidate->inputs[i] : kLinear));
+      TN_ASSIGN(inputs[i], in_form(node.inputs[i], candidate ? candidate->inputs[i] : Form(kLinear)));
     }
     if (candidate)
       for (const Pack& pack : candidate->packs) {
@@ -63,7 +64,7 @@ class Materialiser {
     std::vector<TensorType> types;
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       types.push_back(out_.graph.value(node.outputs[i]).type);
-      if (candidate) types.back().format = candidate->outputs[i];
+      if (candidate) set_form(types.back(), full_form(candidate->outputs[i], types.back()));
     }
     TN_ASSIGN(std::vector<ValueId> outputs, patch_->add_typed(*node.op, inputs, node.attrs, std::move(types)));
     NodeId made = patch_->added().back();
@@ -81,29 +82,42 @@ class Materialiser {
     return {};
   }
 
-  void set_format(ValueId id, Format format) {
-    TensorType type = out_.graph.value(id).type;
-    type.format = format;
-    out_.graph.set_value_type(id, std::move(type));
+  static void set_form(TensorType& type, const Form& form) {
+    type.dtype = form.dtype;
+    type.format = form.format;
   }
 
-  Result<ValueId> in_format(ValueId before, Format format) {
-    ValueId home = mapped(before);
-    const TensorType type = out_.graph.value(home).type;
-    if (type.format == format) return home;
-    auto [it, inserted] = reformats_.emplace(std::tuple(home, static_cast<int>(format.layout), int{format.block}),
-                                             ValueId{});
+  // The value that stands for `before` in the wanted form; the nodes that convert are made once.
+  Result<ValueId> in_form(ValueId before, const Form& wanted) {
+    ValueId value = mapped(before);
+    const TensorType& own = out_.graph.value(before).type;  // as selection saw it
+    const Form form = full_form(wanted, own);
+    const TensorType type = out_.graph.value(value).type;
+    const Form now(type.dtype, type.format);
+    if (now == form) return value;
+    const bool is_static = static_value(before);
+    TN_ASSIGN(std::vector<Conversion> steps, is_static ? static_conversions(own, now, form)
+                                                       : conversions(own, now, form, device_));
+    for (const Conversion& step : steps) {
+      TN_ASSIGN(value, converted(value, step, is_static));
+    }
+    return value;
+  }
+
+  Result<ValueId> converted(ValueId value, const Conversion& step, bool is_static) {
+    auto [it, inserted] = reformats_.emplace(std::pair(value, name_of(step.to)), ValueId{});
     if (!inserted) return it->second;
-    TN_ASSIGN(KernelCall call, reformat_call_for(type, type.format, format));
-    TN_ASSIGN(it->second, patch_->add(kReformat, {home}, {{"format", name_of(format)}}));
-    set_format(it->second, format);
-    out_.calls[patch_->added().back()] = std::move(call);
-    if (!static_value(before)) ++out_.reformats;
+    if (!is_static) ++out_.reformats;
+    const DType before = out_.graph.value(value).type.dtype;
+    Attrs attrs = {{"format", name_of(step.to.format)}};
+    if (step.to.dtype != before) attrs.set("dtype", step.to.dtype);
+    TN_ASSIGN(it->second, patch_->add(kReformat, {value}, std::move(attrs)));
+    out_.calls[patch_->added().back()] = step.call;
     return it->second;
   }
 
   Result<ValueId> packed(ValueId before, const Pack& pack) {
-    TN_ASSIGN(ValueId source, in_format(before, kLinear));
+    TN_ASSIGN(ValueId source, in_form(before, kLinear));
     std::string params = hex(pack.call.params);
     auto [it, inserted] = packs_.emplace(std::tuple(source, pack.call.kernel, params), ValueId{});
     if (!inserted) return it->second;
@@ -115,18 +129,20 @@ class Materialiser {
 
   const std::vector<bool>& is_static_;
   const Selection& selection_;
+  const std::string device_;
   ChosenGraph out_;
   Patch* patch_ = nullptr;
   std::map<NodeId, const Candidate*> chosen_;
   std::vector<ValueId> mapped_;
-  std::map<std::tuple<ValueId, int, int>, ValueId> reformats_;
+  std::map<std::pair<ValueId, std::string>, ValueId> reformats_;
   std::map<std::tuple<ValueId, std::string, std::string>, ValueId> packs_;
 };
 
 }  // namespace
 
-Result<ChosenGraph> materialise(Graph graph, const std::vector<bool>& is_static, const Selection& selection) {
-  return Materialiser(std::move(graph), is_static, selection).run();
+Result<ChosenGraph> materialise(Graph graph, const std::vector<bool>& is_static, const Selection& selection,
+                                std::string_view device) {
+  return Materialiser(std::move(graph), is_static, selection, device).run();
 }
 
 }  // namespace tenon

@@ -17,6 +17,8 @@ struct ChosenGraph {
   int reformats = 0;                      // at run time
 };
 
-Result<ChosenGraph> materialise(Graph graph, const std::vector<bool>& is_static, const Selection& selection);
+// `device`: whose kernels convert at run time; weights are converted on the host.
+Result<ChosenGraph> materialise(Graph graph, const std::vector<bool>& is_static, const Selection& selection,
+                                std::string_view device);
 
 }  // namespace tenon

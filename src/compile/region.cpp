@@ -32,6 +32,7 @@ Result<uint32_t> RegionBuilder::push(ValueId id, plan::Value value, uint32_t roo
   const TensorType& type = s_.graph.value(id).type;
   value.dtype = type.dtype;
   value.format = type.format;
+  if (s_.on_host) value.format.place = Place::device;
   for (const Dim& dim : type.shape) value.dims.push_back(s_.dims.of(dim));
   uint32_t number = static_cast<uint32_t>(drafts_.size());
   drafts_.push_back({std::move(value), root == UINT32_MAX ? number : root, UINT32_MAX, 0, leaf});
@@ -117,7 +118,7 @@ Status RegionBuilder::add_output(ValueId id, uint32_t index) {
     return {};
   }
   plan::Step step;
-  step.kernel = "copy.linear";
+  step.kernel = s_.copy_kernel;
   step.name = "copy to output " + std::to_string(index);
   step.inputs = {number};
   touch(number, static_cast<uint32_t>(steps_.size()));
@@ -157,13 +158,14 @@ void RegionBuilder::share_in_place(uint32_t index) {
   }
 }
 
-Result<plan::Region> RegionBuilder::finish() {
-  for (uint32_t i = 0; i < steps_.size(); ++i) share_in_place(i);
-  // One interval per piece of memory: from the first write of its first value to the last read of its last.
+// One interval per piece of memory: from the first write of its first value to the last read of its last.
+uint64_t RegionBuilder::place_values(Place place, std::map<uint32_t, uint64_t>& offsets) const {
   std::map<uint32_t, plan::Lifetime> lives;
   for (uint32_t i = 0; i < drafts_.size(); ++i) {
     const Draft& draft = drafts_[i];
-    if (draft.root != i || draft.leaf || draft.value.kind != plan::ValueKind::arena) continue;
+    if (draft.root != i || draft.leaf || draft.value.kind != plan::ValueKind::arena ||
+        draft.value.format.place != place)
+      continue;
     auto [it, inserted] = lives.emplace(memory_of_[i], plan::Lifetime{draft.value.max_bytes, draft.first, draft.last});
     if (inserted) continue;
     it->second.first = std::min(it->second.first, draft.first);
@@ -172,12 +174,17 @@ Result<plan::Region> RegionBuilder::finish() {
   std::vector<plan::Lifetime> intervals;
   for (const auto& [draft, life] : lives) intervals.push_back(life);
   plan::Layout layout = plan::plan_memory(intervals);
-  std::map<uint32_t, uint64_t> offset;
   size_t next = 0;
-  for (const auto& [draft, life] : lives) offset[draft] = layout.offsets[next++];
+  for (const auto& [draft, life] : lives) offsets[draft] = layout.offsets[next++];
+  return layout.total;
+}
 
+Result<plan::Region> RegionBuilder::finish() {
+  for (uint32_t i = 0; i < steps_.size(); ++i) share_in_place(i);
+  std::map<uint32_t, uint64_t> offset;
   plan::Region region;
-  region.arena_bytes = layout.total;
+  region.arena_bytes = place_values(Place::device, offset);
+  region.host_arena_bytes = place_values(Place::host, offset);
   for (uint32_t i = 0; i < drafts_.size(); ++i) {
     Draft& draft = drafts_[i];
     if (draft.root != i) {  // a view is its root's memory under its own dims

@@ -22,6 +22,8 @@ class RegionBuilder {
     DimTable& dims;
     std::function<Result<Interval>(const Dim&)> bounds;   // over the region's symbols
     Limits limits;
+    bool on_host = true;                                  // it runs on the host, where values have no place
+    std::string copy_kernel = "copy.linear";              // for results that are leaves
   };
   explicit RegionBuilder(Setting setting) : s_(std::move(setting)) {}
 
@@ -47,6 +49,8 @@ class RegionBuilder {
   uint32_t absent();
   void touch(uint32_t value, uint32_t step);
   void share_in_place(uint32_t step);
+  // Offsets of the values of a place, by the draft whose memory they are; returns the arena's size.
+  uint64_t place_values(Place place, std::map<uint32_t, uint64_t>& offsets) const;
   Draft& root(uint32_t value) { return drafts_[drafts_[value].root]; }
 
   Setting s_;

@@ -18,8 +18,8 @@ Json timing(const Considered& considered) {
 Json candidate(const Considered& considered) {
   Json out = {{"tactic", considered.tactic->name}, {"kernel", considered.candidate.call.kernel}};
   if (!considered.candidate.config.empty()) out["config"] = considered.candidate.config;
-  for (Format format : considered.candidate.inputs) out["inputs"].push_back(name_of(format));
-  for (Format format : considered.candidate.outputs) out["outputs"].push_back(name_of(format));
+  for (const Form& form : considered.candidate.inputs) out["inputs"].push_back(name_of(form));
+  for (const Form& form : considered.candidate.outputs) out["outputs"].push_back(name_of(form));
   out.update(timing(considered));
   return out;
 }

@@ -64,8 +64,8 @@ class Stream {
   // Devices that can record; the others refuse. Nothing is executed by it; what `work` needs on the device must have
   // been executed once before.
   virtual Result<std::unique_ptr<Recording>> record(Work& work);
-  // As submit, of what was recorded.
-  virtual Status replay(Recording& recording, Event& event, void* queue = nullptr);
+  // Queues what was recorded: for a Work's execute.
+  virtual Status replay(Recording& recording, const Lane& lane);
   // Microseconds of each of `runs` executions of `work` on the device, launch overhead left out where the device can
   // record. Waits for the end.
   virtual Result<std::vector<double>> measure(Work& work, int runs);
@@ -118,6 +118,8 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual std::string_view name() const = 0;
+  // What plans name: "cpu"; "cuda" of "cuda" and "cuda:1".
+  virtual std::string_view kind() const { return name(); }
   // Whether the processor addresses its memory and its kernels run on teams of threads. Such a device needs none of
   // what stands below create_stream.
   virtual bool is_host() const { return true; }
@@ -136,6 +138,8 @@ class Device {
   virtual Status copy(void* to, const void* from, uint64_t bytes, Direction direction, void* queue) const;
   virtual MemoryKind kind_of(const void* data) const;
 };
+
+const Device& host_device();
 
 // Live for ever: those of devices.def, then those of modules that are there.
 std::span<const Device* const> all_devices();

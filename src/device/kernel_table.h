@@ -10,6 +10,8 @@
 
 namespace tenon {
 
+class Device;
+
 // Immutable once made. Thread rule: any thread.
 class KernelTable {
  public:
@@ -34,5 +36,8 @@ class KernelTable {
 const KernelTable& host_kernel_table();
 // With those of every module that could be loaded; loads them at the first call.
 const KernelTable& full_kernel_table();
+// Of a device that is not the host: its own kernels, and the library's for steps that run on the host. Fails if its
+// module has none.
+Result<const KernelTable*> kernel_table_for(const Device& device);
 
 }  // namespace tenon

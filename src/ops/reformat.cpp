@@ -1,20 +1,21 @@
-// reformat: the same tensor in another memory format. Made when formats have been chosen.
+// reformat: the same tensor in another memory format, place or storage type. Made when forms have been chosen.
 #include "ops/ops.h"
 #include "ops/shapes.h"
 
 namespace tenon {
 namespace {
 
-constexpr AttrSpec kAttrs[] = {{"format", AttrKind::text, true}};
+constexpr AttrSpec kAttrs[] = {{"format", AttrKind::text, true}, {"dtype", AttrKind::dtype}};
 
 Result<Inferred> infer(NodeView view) {
   TensorType out = view.input(0);
   std::string name = view.attrs().text("format");
   auto format = format_from_name(name);
   if (!format) return fail(Code::invalid_model, "reformat: '{}' is no format", name);
-  if (*format != kLinear && out.rank() < 2)
+  if (format->layout != Layout::linear && out.rank() < 2)
     return fail(Code::invalid_model, "reformat: {} has no channels for format {}", print(out), name);
   out.format = *format;
+  out.dtype = view.attrs().get<DType>("dtype", out.dtype);
   return one_output(std::move(out), view.content(0));
 }
 

@@ -54,7 +54,7 @@ Result<Header> read_header(std::span<const std::byte> bytes, const Limits& limit
 }  // namespace
 
 Result<std::vector<std::byte>> pack(const Sections& sections) {
-  const std::span<const std::byte> parts[kSectionCount] = {sections.metadata, sections.weights};
+  const std::span<const std::byte> parts[kSectionCount] = {sections.metadata, sections.weights, sections.images};
   SectionEntry entries[kSectionCount] = {};
   uint64_t end = kTableBytes;
   for (uint32_t i = 0; i < kSectionCount; ++i) {
@@ -96,7 +96,7 @@ Result<Sections> unpack(std::span<const std::byte> bytes, const Limits& limits) 
   }
   if (end != bytes.size())
     return fail(Code::invalid_plan, "{} bytes follow the plan's last section", bytes.size() - end);
-  return Sections{parts[0], parts[1]};
+  return Sections{parts[0], parts[1], parts[2]};
 }
 
 void rehash(std::span<std::byte> bytes) {

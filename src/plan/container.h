@@ -15,14 +15,15 @@
 namespace tenon::plan {
 
 inline constexpr char kMagic[8] = {'T', 'E', 'N', 'O', 'N', 'P', 'L', 'N'};
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 inline constexpr uint64_t kSectionAlignment = 64;
 
 enum class SectionKind : uint32_t {
   metadata = 1,  // FlatBuffers
   weights = 2,   // raw
+  images = 3,    // raw
 };
-inline constexpr uint32_t kSectionCount = 2;
+inline constexpr uint32_t kSectionCount = 3;
 
 struct Header {
   char magic[8];
@@ -41,7 +42,7 @@ struct SectionEntry {
 static_assert(sizeof(SectionEntry) == 40);
 
 struct Sections {
-  std::span<const std::byte> metadata, weights;
+  std::span<const std::byte> metadata, weights, images;
 };
 
 Result<std::vector<std::byte>> pack(const Sections& sections);

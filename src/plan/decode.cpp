@@ -72,7 +72,7 @@ constexpr size_t kTable = 8;
 Value read_value(Reader& r, const fb::Value& v) {
   return {static_cast<ValueKind>(v.kind()),
           static_cast<DType>(v.dtype()),
-          {static_cast<tenon::Layout>(v.layout()), v.block()},
+          {static_cast<tenon::Layout>(v.layout()), v.block(), static_cast<Place>(v.place())},
           r.numbers(v.dims()),
           v.index(),
           v.offset(),
@@ -100,6 +100,7 @@ Region read_region(Reader& r, const fb::Region* region) {
   out.values = r.items<Value>(region->values(), kTable, [&](const fb::Value& v) { return read_value(r, v); });
   out.steps = r.items<Step>(region->steps(), kTable, [&](const fb::Step& s) { return read_step(r, s); });
   out.arena_bytes = region->arena_bytes();
+  out.host_arena_bytes = region->host_arena_bytes();
   return out;
 }
 
@@ -114,7 +115,7 @@ void read_refit(Reader& r, const fb::Metadata& m, Plan& plan) {
   plan.weights = r.items<Weight>(m.weights(), kTable, [&](const fb::Weight& w) {
     return Weight{static_cast<DType>(w.dtype()),
                   r.numbers(w.dims()),
-                  {static_cast<tenon::Layout>(w.layout()), w.block()},
+                  {static_cast<tenon::Layout>(w.layout()), w.block(), static_cast<Place>(w.place())},
                   w.offset(),
                   w.bytes(),
                   w.hash()};
@@ -136,7 +137,8 @@ Plan read(Reader& r, const fb::Metadata& m) {
   Plan plan;
   plan.network = r.text(m.network());
   if (const fb::Target* t = m.target())
-    plan.target = {r.text(t->device()), t->cpu_features(), r.text(t->libraries()), t->threads()};
+    plan.target = {r.text(t->device()), t->cpu_features(),         r.text(t->libraries()),
+                   t->threads(),        r.text(t->architecture()), r.text(t->product())};
   plan.symbols =
       r.items<Symbol>(m.symbols(), kTable, [&](const fb::Symbol& s) { return Symbol{r.text(s.name())}; });
   plan.dims = r.items<DimExpr>(m.dims(), sizeof(fb::DimExpr), [](const fb::DimExpr& e) {
@@ -156,6 +158,9 @@ Plan read(Reader& r, const fb::Metadata& m) {
   plan.origins = r.items<std::pair<std::string, std::string>>(m.origins(), kTable, [&](const fb::Origin& o) {
     std::string name = r.text(o.name());
     return std::pair(std::move(name), r.text(o.op_type()));
+  });
+  plan.images = r.items<Image>(m.images(), sizeof(fb::Image), [](const fb::Image& i) {
+    return Image{i.key(), i.offset(), i.bytes()};
   });
   return plan;
 }

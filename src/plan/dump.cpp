@@ -76,7 +76,11 @@ Json region_json(const Plan& plan, const Region& region) {
     }
     steps.push_back(std::move(item));
   }
-  return {{"arena_bytes", region.arena_bytes}, {"values", std::move(values)}, {"steps", std::move(steps)}};
+  Json out = {{"arena_bytes", region.arena_bytes}};
+  if (region.host_arena_bytes) out["host_arena_bytes"] = region.host_arena_bytes;
+  out["values"] = std::move(values);
+  out["steps"] = std::move(steps);
+  return out;
 }
 
 Json bindings_json(const Plan& plan, const std::vector<Binding>& list) {
@@ -131,6 +135,12 @@ Json plan_json(const Plan& plan) {
   out["dims"] = Json::object();
   for (size_t i = 0; i < plan.dims.size(); ++i)
     if (plan.dims[i].op > DimOp::symbol) out["dims"][fmt::format("d{}", i)] = text(plan, plan.dims[i]);
+  if (!plan.target.architecture.empty()) {
+    out["target"]["architecture"] = plan.target.architecture;
+    out["target"]["product"] = plan.target.product;
+  }
+  for (const Image& i : plan.images)
+    out["images"].push_back({{"key", fmt::format("{:016x}", i.key)}, {"bytes", i.bytes}});
   out["profiles"] = profiles_json(plan);
   out["weights"] = Json::array();
   for (const Weight& w : plan.weights)

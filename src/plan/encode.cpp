@@ -49,8 +49,8 @@ uint8_t number(E e) {
 
 Offset<fb::Value> make_value(Builder& b, const Value& v) {
   auto dims = numbers(b, v.dims);
-  return fb::CreateValue(b, number(v.kind), number(v.dtype), number(v.format.layout), v.format.block, dims,
-                         v.index, v.offset, v.max_bytes, v.view_of);
+  return fb::CreateValue(b, number(v.kind), number(v.dtype), number(v.format.layout), v.format.block,
+                         number(v.format.place), dims, v.index, v.offset, v.max_bytes, v.view_of);
 }
 
 Offset<fb::Step> make_step(Builder& b, const Step& s) {
@@ -68,7 +68,7 @@ Offset<fb::Step> make_step(Builder& b, const Step& s) {
 Offset<fb::Region> make_region(Builder& b, const Region& r) {
   auto values = tables<fb::Value>(b, r.values, make_value);
   auto steps = tables<fb::Step>(b, r.steps, make_step);
-  return fb::CreateRegion(b, values, steps, r.arena_bytes);
+  return fb::CreateRegion(b, values, steps, r.arena_bytes, r.host_arena_bytes);
 }
 
 Offset<fb::Profile> make_profile(Builder& b, const Profile& p) {
@@ -87,8 +87,8 @@ Offset<fb::Binding> make_binding(Builder& b, const Binding& v) {
 
 Offset<fb::Weight> make_weight(Builder& b, const Weight& w) {
   auto dims = numbers(b, w.dims);
-  return fb::CreateWeight(b, number(w.dtype), number(w.format.layout), w.format.block, dims, w.offset,
-                          w.bytes, w.hash);
+  return fb::CreateWeight(b, number(w.dtype), number(w.format.layout), w.format.block, number(w.format.place),
+                          dims, w.offset, w.bytes, w.hash);
 }
 
 Offset<fb::RefitSource> make_source(Builder& b, const RefitSource& s) {
@@ -116,12 +116,14 @@ Offset<fb::Pin> make_pin(Builder& b, const Pin& p) {
 Offset<fb::Target> make_target(Builder& b, const Target& t) {
   Text device = b.CreateString(t.device);
   Text libraries = b.CreateString(t.libraries);
-  return fb::CreateTarget(b, device, t.cpu_features, libraries, t.threads);
+  Text architecture = b.CreateString(t.architecture);
+  Text product = b.CreateString(t.product);
+  return fb::CreateTarget(b, device, t.cpu_features, libraries, t.threads, architecture, product);
 }
 
 // An upper bound of the encoded size: the builder must never be asked for more than it can address.
 uint64_t bound(const Plan& plan) {
-  uint64_t n = 1024 + plan.network.size() + 64 * (plan.dims.size() + plan.symbols.size());
+  uint64_t n = 1024 + plan.network.size() + 64 * (plan.dims.size() + plan.symbols.size()) + 24 * plan.images.size();
   auto add_region = [&](const Region& r) {
     for (const Value& v : r.values) n += 128 + 4 * v.dims.size();
     for (const Step& s : r.steps)
@@ -171,9 +173,11 @@ Result<std::vector<std::byte>> encode(const Plan& plan) {
     Text type = builder.CreateString(origin.second);
     return fb::CreateOrigin(builder, name, type);
   });
+  auto images = structs<fb::Image>(
+      b, plan.images, [](const Image& i) { return fb::Image(i.key, i.offset, i.bytes); });
   // A number other than the default, so that the field is there to be written.
   b.Finish(fb::CreateMetadata(b, UINT64_MAX, network, target, symbols, dims, inputs, outputs, profiles,
-                              weights, sources, programs, pins, origins));
+                              weights, sources, programs, pins, origins, images));
   auto* data = reinterpret_cast<const std::byte*>(b.GetBufferPointer());
   std::vector<std::byte> out(data, data + b.GetSize());
   if (!rehash_metadata(out))

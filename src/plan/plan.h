@@ -17,11 +17,13 @@ namespace tenon::plan {
 // The machine that a plan was built for. A plan whose target differs from the loading machine's is refused,
 // naming the first difference; another thread count only warns.
 struct Target {
-  std::string device;         // "cpu"
+  std::string device;         // "cpu", "cuda"
   uint32_t cpu_features = 0;  // CpuFeature bits that the plan's kernels need
   std::string
       libraries;  // versions that packed layouts depend on, e.g. "onednn 2.6.3"; empty if none is used
   int32_t threads = 1;
+  std::string architecture;   // that the plan's kernel images are compiled for: "sm_90a"; empty on the CPU
+  std::string product;        // that kernels were timed on: another one of the same architecture only warns
 };
 
 // Expressions over symbols, in evaluation order: operands come before their use. Evaluated once per shape
@@ -58,6 +60,9 @@ enum class ValueKind : uint8_t {
 // memory when the later one is that step's output 0, and offset and max_bytes are equal: the step then runs
 // in place, which its kernel must allow. All others that live at the same time lie apart. At most one value
 // that is no view stands for each input, output and weight. Inputs, outputs and sources are linear.
+//
+// `format.place` says in which memory a value lies: the device's, or the host's, which has an arena of its own.
+// Inputs and outputs lie on the device. In a refit program, which runs on the host, no value has a place.
 inline constexpr uint32_t kNoView = UINT32_MAX;
 struct Value {
   ValueKind kind = ValueKind::arena;
@@ -92,6 +97,7 @@ struct Region {
   std::vector<Value> values;
   std::vector<Step> steps;
   uint64_t arena_bytes = 0;
+  uint64_t host_arena_bytes = 0;
 };
 
 // The ranges of the symbols for which a profile's region is valid, by symbol index.
@@ -150,6 +156,13 @@ struct RefitProgram {
   Region region;
 };
 
+// Compiled code of generated kernels, which ask for it by key.
+struct Image {
+  uint64_t key = 0;     // ascending
+  uint64_t offset = 0;  // in the images section: the end of the image before, rounded up to 64
+  uint64_t bytes = 0;
+};
+
 struct Plan {
   std::string network;
   Target target;
@@ -162,9 +175,11 @@ struct Plan {
   std::vector<RefitProgram> programs;
   std::vector<Pin> pins;
   std::vector<std::pair<std::string, std::string>> origins;  // node name, op type
+  std::vector<Image> images;
 
-  // The raw weights section; owned elsewhere (the builder's buffer, or the engine's copy of the file).
+  // The raw sections; owned elsewhere (the builder's buffer, or the engine's copy of the file).
   std::span<const std::byte> weight_bytes;
+  std::span<const std::byte> image_bytes;
 };
 
 }  // namespace tenon::plan

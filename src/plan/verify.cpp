@@ -26,6 +26,8 @@ Status check_name(std::string_view name, std::string_view what, size_t index, co
 Status check_target(const Target& t, const Limits& limits) {
   TN_TRY(check_name(t.device, "device", 0, limits, false));
   TN_TRY(check_name(t.libraries, "libraries", 0, limits));
+  TN_TRY(check_name(t.architecture, "architecture", 0, limits));
+  TN_TRY(check_name(t.product, "product", 0, limits));
   if (t.threads < 1 || t.threads > kMaxThreads)
     return fail(Code::invalid_plan, "the plan's thread count is {}, expected 1 to {}", t.threads,
                 kMaxThreads);
@@ -129,6 +131,23 @@ Status check_weights(const Plan& plan, const Limits& limits) {
   return {};
 }
 
+Status check_images(const Plan& plan) {
+  uint64_t end = 0;
+  for (size_t i = 0; i < plan.images.size(); ++i) {
+    const Image& image = plan.images[i];
+    uint64_t offset = (end + 63) / 64 * 64;
+    if (image.offset != offset || image.bytes == 0 || offset > plan.image_bytes.size() ||
+        image.bytes > plan.image_bytes.size() - offset || (i > 0 && image.key <= plan.images[i - 1].key))
+      return fail(Code::invalid_plan,
+                  "kernel image {} lies at {} with {} bytes, expected {} within a section of {}, in order of key", i,
+                  image.offset, image.bytes, offset, plan.image_bytes.size());
+    end = image.offset + image.bytes;
+  }
+  if (end == plan.image_bytes.size()) return {};
+  return fail(Code::invalid_plan, "the plan's images section has {} bytes, its images end at {}",
+              plan.image_bytes.size(), end);
+}
+
 Status check_profiles(const Plan& plan, const Limits& limits) {
   if (plan.profiles.empty()) return fail(Code::invalid_plan, "the plan has no profile");
   Boundary boundary;
@@ -191,7 +210,7 @@ Status check_program(const Plan& plan, const RefitProgram& p, const std::vector<
   }
   for (uint32_t w : p.weights) {
     const Weight& weight = plan.weights[w];  // the caller has checked the indices
-    boundary.outputs.push_back({weight.dtype, weight.format, weight.dims});
+    boundary.outputs.push_back({weight.dtype, on_host(weight.format), weight.dims});
   }
   if (p.sources.empty() || p.weights.empty())
     return fail(Code::invalid_plan, "has no source, or computes no weight");
@@ -247,6 +266,7 @@ Status verify(const Plan& plan, const Limits& limits) {
     TN_TRY(check_name(plan.origins[i].second, "origin", i, limits));
   }
   TN_TRY(check_weights(plan, limits));
+  TN_TRY(check_images(plan));
   TN_TRY(check_sources(plan, limits));
   TN_TRY(check_profiles(plan, limits));
   return check_programs(plan, limits);

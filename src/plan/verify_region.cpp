@@ -24,9 +24,10 @@ class RegionCheck {
   Status run() {
     if (region_.values.size() >= kNoView || region_.steps.size() >= kNever)
       return fail(Code::invalid_plan, "the region has too many values or steps");
-    if (region_.arena_bytes > static_cast<uint64_t>(limits_.arena_bytes))
-      return fail(Code::limit_exceeded, "the arena needs {} bytes, the limit arena_bytes is {}",
-                  region_.arena_bytes, limits_.arena_bytes);
+    for (uint64_t bytes : {region_.arena_bytes, region_.host_arena_bytes})
+      if (bytes > static_cast<uint64_t>(limits_.arena_bytes))
+        return fail(Code::limit_exceeded, "the arena needs {} bytes, the limit arena_bytes is {}", bytes,
+                    limits_.arena_bytes);
     for (uint32_t i = 0; i < region_.values.size(); ++i)
       if (Status status = check_value(i); !status) return trail(std::move(status.error()), "in value {}", i);
     TN_TRY(check_boundary());
@@ -59,6 +60,8 @@ class RegionCheck {
     if (!is_known(v.format) || (v.format != kLinear && v.dims.size() < 2))
       return fail(Code::invalid_plan, "layout {} with block {} is not one that {} dims can have",
                   static_cast<int>(v.format.layout), v.format.block, v.dims.size());
+    if (v.format.place != Place::device && (boundary_.constant || plan_.target.device == "cpu"))
+      return fail(Code::invalid_plan, "it has a place, which no value has on the host");
     TN_TRY(check_dims(v.dims, plan_, "value", ""));
     if (boundary_.constant)
       for (uint32_t d : v.dims)
@@ -84,12 +87,11 @@ class RegionCheck {
 
   Status check_memory(const Value& v) const {
     if (v.kind == ValueKind::arena) {
-      if (v.index == 0 && v.offset % 64 == 0 && v.offset <= region_.arena_bytes &&
-          v.max_bytes <= region_.arena_bytes - v.offset)
-        return {};
+      uint64_t arena = v.format.place == Place::device ? region_.arena_bytes : region_.host_arena_bytes;
+      if (v.index == 0 && v.offset % 64 == 0 && v.offset <= arena && v.max_bytes <= arena - v.offset) return {};
       return fail(Code::invalid_plan,
                   "its memory at {} with {} bytes does not lie within the arena of {} bytes", v.offset,
-                  v.max_bytes, region_.arena_bytes);
+                  v.max_bytes, arena);
     }
     if (v.offset != 0 || v.max_bytes != 0)
       return fail(Code::invalid_plan, "only arena values have an offset and max_bytes");
@@ -117,7 +119,8 @@ class RegionCheck {
     for (uint32_t d : v.dims)
       if (plan_.dims[d].op != DimOp::constant)
         return fail(Code::invalid_plan, "it is a weight with a dim that varies");
-    if (v.dtype == w.dtype && v.format == w.format && constants(v) == w.dims) return {};
+    Format format = boundary_.constant ? on_host(w.format) : w.format;
+    if (v.dtype == w.dtype && v.format == format && constants(v) == w.dims) return {};
     return fail(Code::invalid_plan, "it is weight {} but differs from it in type, dims or format", v.index);
   }
 
@@ -210,13 +213,14 @@ class RegionCheck {
     std::vector<std::vector<uint32_t>> dying(region_.steps.size());
     for (uint32_t i = 0; i < lives_.size(); ++i)
       if (holds_arena(i)) dying[lives_[i].last].push_back(i);
-    std::map<uint64_t, uint32_t> live;  // by offset
+    std::map<uint64_t, uint32_t> lives[2];  // by place, then offset
     for (uint32_t s = 0; s < region_.steps.size(); ++s) {
       const Step& step = region_.steps[s];
       for (size_t o = 0; o < step.outputs.size(); ++o) {
         uint32_t root = root_of(region_, step.outputs[o]);
         if (!holds_arena(root)) continue;
         const Value& v = region_.values[root];
+        auto& live = lives[static_cast<size_t>(v.format.place)];
         if (auto at = live.find(v.offset);
             o == 0 && at != live.end() && takes_over(step, s, root, at->second))
           live.erase(at);
@@ -226,9 +230,11 @@ class RegionCheck {
                       root, other);
         live.emplace(v.offset, root);
       }
-      for (uint32_t i : dying[s])
+      for (uint32_t i : dying[s]) {
+        auto& live = lives[static_cast<size_t>(region_.values[i].format.place)];
         if (auto at = live.find(region_.values[i].offset); at != live.end() && at->second == i)
           live.erase(at);
+      }
     }
     return {};
   }
@@ -288,7 +294,8 @@ std::vector<InPlace> in_place_steps(const Region& region) {
     if (o.kind != ValueKind::arena || o.max_bytes == 0) continue;
     for (uint32_t i = 0; i < step.inputs.size(); ++i) {
       const Value& v = region.values[root_of(region, step.inputs[i])];
-      if (v.kind == ValueKind::arena && v.max_bytes > 0 && v.offset == o.offset) out.push_back({s, i});
+      if (v.kind == ValueKind::arena && v.max_bytes > 0 && v.offset == o.offset && v.format.place == o.format.place)
+        out.push_back({s, i});
     }
   }
   return out;

@@ -17,6 +17,12 @@ struct Port {
   friend bool operator==(const Port&, const Port&) = default;
 };
 
+// A format as it is on the host, where memory is one.
+inline Format on_host(Format format) {
+  format.place = Place::device;
+  return format;
+}
+
 struct Boundary {
   std::vector<Port> inputs, outputs;
   bool constant = false;  // all dims of the region are constants, and ports have dims

@@ -4,24 +4,37 @@
 
 #include "base/checked.h"
 #include "runtime/engine_impl.h"
+#include "runtime/recorder.h"
+#include "runtime/staging.h"
 
 namespace tenon {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
+class ContextImpl;
+
+// A host step among those of another device: what the device's driver calls.
+struct HostCall {
+  ContextImpl* context = nullptr;
+  uint32_t step = 0;
+};
+
 // Everything that depends on the values of the symbols.
 struct ShapeState {
   std::vector<std::optional<int64_t>> symbols;
   std::unique_ptr<PreparedRegion> region;
   std::vector<int64_t> bytes;  // of each tensor, inputs then outputs
+  std::vector<HostCall> host_calls;  // by launch; empty on the host
+  Recorder recorder;
 };
 
 struct Tensor {
   std::optional<std::vector<int64_t>> dims;  // of an input, as set
   void* data = nullptr;
   size_t bytes = 0;
-  bool is_set = false;  // the buffer
+  bool is_set = false;     // the buffer
+  bool is_direct = true;   // kernels may be given it
 };
 
 std::string join(std::span<const int64_t> dims) {
@@ -37,16 +50,25 @@ class ContextImpl final : public Context, public Work {
         profile_index_(profile),
         plan_(engine_->plan()),
         profile_(plan_.profiles[profile]),
-        tensors_(engine_->io().size()) {}
+        tensors_(engine_->io().size()),
+        staging_(engine_->device(), engine_->allocator(), tensors_.size()),
+        steps_(*this) {}
 
   ~ContextImpl() override {
     if (event_) (void)event_->wait();  // the stream must not use what goes now
   }
 
   Status init() {
-    TN_ASSIGN(event_, engine_->stream().create_event());
-    TN_ASSIGN(arena_, engine_->device().allocate(engine_->allocator(), profile_.region.arena_bytes,
-                                                 "a context's arena"));
+    const Device& device = engine_->device();
+    stream_ = &engine_->host_stream();
+    if (!on_host()) {
+      TN_ASSIGN(own_stream_, device.create_stream(engine_->options().threads));
+      stream_ = own_stream_.get();
+      TN_ASSIGN(host_arena_, device.allocate_host(profile_.region.host_arena_bytes, "a context's arena on the host"));
+    }
+    TN_ASSIGN(event_, stream_->create_event());
+    TN_ASSIGN(arena_,
+              device.allocate(engine_->allocator(), profile_.region.arena_bytes, "a context's arena"));
     addresses_.resize(tensors_.size());
     return {};
   }
@@ -56,12 +78,15 @@ class ContextImpl final : public Context, public Work {
   Result<std::vector<int64_t>> shape(std::string_view tensor) override;
   Status prepare() override;
   Status run() override;
-  Status enqueue() override;
+  Status enqueue(void* queue) override;
   Status wait() override;
   Status set_profiler(ProfileSink sink) override;
+  Result<Replay> replay() override;
 
-  // The stream's call: launches every step.
-  Status execute(Team& team) override;
+  // The stream's call: copies what must be copied, and launches or replays the steps.
+  Status execute(const Lane& lane) override;
+  // The driver's call, on a thread of its own.
+  static void run_host_step(void* host_call);
 
  private:
   // Who may touch the context: nobody else while a call is in it or work is queued.
@@ -109,6 +134,18 @@ class ContextImpl final : public Context, public Work {
   Status bind();
   Status ready();
   Status unseen_failure();
+  bool on_host() const { return engine_->on_host(); }
+  Status launch(const Lane& lane);
+  Status launch_step(size_t step, const Lane& lane);
+  Status run_profiled(void* queue);
+  Status host_failure();
+
+  // The steps alone: what is recorded.
+  struct Steps final : Work {
+    explicit Steps(ContextImpl& c) : context(c) {}
+    Status execute(const Lane& lane) override { return context.launch(lane); }
+    ContextImpl& context;
+  };
 
   [[no_unique_address]] Live<LiveType::context> live_;
   std::shared_ptr<EngineImpl> engine_;  // outlives the memory below
@@ -117,9 +154,13 @@ class ContextImpl final : public Context, public Work {
   const plan::Profile& profile_;
   std::atomic<int> state_{idle};
   std::atomic<bool> unseen_{false};  // work was queued and nobody has waited for it
+  std::unique_ptr<Stream> own_stream_;  // on a device that is not the host
+  Stream* stream_ = nullptr;
   std::unique_ptr<Event> event_;
   std::vector<Tensor> tensors_;  // inputs, then outputs
-  Block arena_, scratch_;
+  Block arena_, host_arena_, scratch_, host_scratch_;
+  Staging staging_;
+  Steps steps_;
   std::list<ShapeState> shapes_;  // the current one first, then by last use
   bool shapes_stale_ = true;      // input dims were set since shapes_.front() was chosen
   bool bound_ = false;            // launches hold the addresses below and the tensors' buffers
@@ -127,6 +168,9 @@ class ContextImpl final : public Context, public Work {
   uint64_t weights_version_ = 0;
   std::vector<void*> addresses_;  // by tensor
   ProfileSink profiler_;
+  Recording* recording_ = nullptr;  // of the addresses that are bound; null: steps are launched
+  std::mutex host_failure_mutex_;
+  Status host_failure_;  // of a host step on another device, that nobody has been told
 };
 
 Status ContextImpl::check_input_dim(const plan::Binding& input, size_t dim, int64_t value) const {
@@ -173,6 +217,11 @@ Status ContextImpl::set_buffer(std::string_view name, void* data, size_t bytes) 
                 element);
   Tensor& tensor = tensors_[index];
   if (tensor.is_set && tensor.data == data && tensor.bytes == bytes) return {};
+  bool is_direct = true;
+  if (!on_host() && bytes > 0) {
+    TN_ASSIGN(is_direct, Staging::is_direct(engine_->device(), data, name));
+  }
+  tensor.is_direct = is_direct;
   tensor.data = data;
   tensor.bytes = bytes;
   tensor.is_set = true;
@@ -257,12 +306,18 @@ Status ContextImpl::make_shape(std::vector<std::optional<int64_t>> symbols) {
   if (is_opt) state.region = engine_->take_prepared(profile_index_);
   if (!state.region) {
     std::span<const int64_t> bytes = state.bytes;
-    PrepareOptions options = {engine_->options().threads, engine_->options().limits,
-                              bytes.first(plan_.inputs.size()), bytes.subspan(plan_.inputs.size()),
+    PrepareOptions options = {engine_->options().threads,
+                              engine_->options().limits,
+                              engine_->session(),
+                              profile_.symbols,
+                              bytes.first(plan_.inputs.size()),
+                              bytes.subspan(plan_.inputs.size()),
                               shapes_.empty() ? nullptr : shapes_.front().region.get()};
     TN_ASSIGN(state.region,
               prepare_region(plan_, profile_.region, engine_->kernels(profile_index_), dims, options));
   }
+  if (!on_host())
+    for (uint32_t i = 0; i < state.region->launches.size(); ++i) state.host_calls.push_back({this, i});
   state.symbols = std::move(symbols);
   shapes_.push_front(std::move(state));
   if (shapes_.size() > static_cast<size_t>(engine_->options().shapes_kept)) shapes_.pop_back();
@@ -270,10 +325,18 @@ Status ContextImpl::make_shape(std::vector<std::optional<int64_t>> symbols) {
 }
 
 Status ContextImpl::grow_scratch() {
-  uint64_t need = shapes_.front().region->scratch_bytes;
-  if (need <= scratch_.bytes()) return {};
-  scratch_ = Block();
-  TN_ASSIGN(scratch_, engine_->device().allocate(engine_->allocator(), need, "a context's scratch"));
+  const PreparedRegion& region = *shapes_.front().region;
+  if (region.scratch_bytes > scratch_.bytes()) {
+    scratch_ = Block();
+    TN_ASSIGN(scratch_,
+              engine_->device().allocate(engine_->allocator(), region.scratch_bytes, "a context's scratch"));
+    for (ShapeState& shape : shapes_) shape.recorder.forget();
+  }
+  if (region.host_scratch_bytes > host_scratch_.bytes()) {
+    host_scratch_ = Block();
+    TN_ASSIGN(host_scratch_,
+              Block::allocate(engine_->allocator(), region.host_scratch_bytes, "a context's scratch on the host"));
+  }
   return {};
 }
 
@@ -313,12 +376,20 @@ Status ContextImpl::bind() {
   TN_TRY(check_buffers());
   weights_version_ = engine_->weights_version();
   weights_ = engine_->weights();
-  for (size_t i = 0; i < tensors_.size(); ++i) addresses_[i] = tensors_[i].data;
+  staging_.clear();
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    addresses_[i] = tensors_[i].data;
+    if (on_host() || tensors_[i].is_direct) continue;
+    TN_ASSIGN(addresses_[i], staging_.add(i, tensors_[i].data, static_cast<uint64_t>(shapes_.front().bytes[i]),
+                                          i < plan_.inputs.size()));
+  }
   std::span<void* const> all = addresses_;
   size_t inputs = plan_.inputs.size();
   shapes_.front().region->bind(
-      {arena_.data(), scratch_.data(), weights_->addresses, all.first(inputs), all.subspan(inputs)});
+      {arena_.data(), host_arena_.data(), scratch_.data(), host_scratch_.data(), weights_->addresses,
+       all.first(inputs), all.subspan(inputs)});
   bound_ = true;
+  recording_ = nullptr;
   return {};
 }
 
@@ -329,23 +400,75 @@ Status ContextImpl::ready() {
     TN_TRY(grow_scratch());
     shapes_stale_ = false;
   }
-  if (!bound_ || weights_version_ != engine_->weights_version()) return bind();
+  if (!bound_ || weights_version_ != engine_->weights_version()) TN_TRY(bind());
+  if (!on_host() && !recording_ && !profiler_ && engine_->options().recordings)
+    recording_ = shapes_.front().recorder.find(*stream_, steps_, addresses_, weights_version_);
   return {};
 }
 
-Status ContextImpl::execute(Team& team) {
+Status ContextImpl::launch_step(size_t step, const Lane& lane) {
+  PreparedRegion::Launch& launch = shapes_.front().region->launches[step];
+  Status status;
+  if (on_host() || launch.kernel->place == Place::device) {
+    launch.call.team = lane.team;
+    launch.call.queue = lane.queue;
+    status = launch.kernel->launch(launch.call);
+  } else {
+    status = stream_->call_host(lane, run_host_step, &shapes_.front().host_calls[step]);
+  }
+  if (status) [[likely]]
+    return {};
+  return trail(std::move(status.error()), "{}", step_text(plan_, profile_.region.steps[step]));
+}
+
+// A host step takes its turn on the engine's team. What fails is told by the wait: the driver's thread has nobody to
+// tell.
+void ContextImpl::run_host_step(void* host_call) {
+  struct Step final : Work {
+    Status execute(const Lane& lane) override {
+      launch->call.team = lane.team;
+      return launch->kernel->launch(launch->call);
+    }
+    PreparedRegion::Launch* launch;
+  };
+  const HostCall& call = *static_cast<HostCall*>(host_call);
+  ContextImpl& context = *call.context;
+  Step step;
+  step.launch = &context.shapes_.front().region->launches[call.step];
+  Status status = context.engine_->host_stream().run(step);
+  if (status) return;
+  std::lock_guard lock(context.host_failure_mutex_);
+  if (context.host_failure_)
+    context.host_failure_ = trail(std::move(status.error()), "{}",
+                                  step_text(context.plan_, context.profile_.region.steps[call.step]));
+}
+
+Status ContextImpl::host_failure() {
+  std::lock_guard lock(host_failure_mutex_);
+  return std::exchange(host_failure_, Status());
+}
+
+Status ContextImpl::launch(const Lane& lane) {
+  for (size_t i = 0; i < shapes_.front().region->launches.size(); ++i) TN_TRY(launch_step(i, lane));
+  return {};
+}
+
+Status ContextImpl::execute(const Lane& lane) {
   try {
-    PreparedRegion& region = *shapes_.front().region;
-    for (size_t i = 0; i < region.launches.size(); ++i) {
-      PreparedRegion::Launch& launch = region.launches[i];
-      launch.call.team = &team;
-      Clock::time_point start = profiler_ ? Clock::now() : Clock::time_point();
-      Status status = launch.kernel->launch(launch.call);
-      if (!status) [[unlikely]]
-        return trail(std::move(status.error()), "{}", step_text(plan_, profile_.region.steps[i]));
-      if (profiler_) [[unlikely]]
-        profiler_(profile_.region.steps[i],
-                  std::chrono::duration<double, std::micro>(Clock::now() - start).count());
+    if (!on_host()) {
+      TN_TRY(staging_.copy_in(lane.queue));
+      if (recording_) TN_TRY(stream_->replay(*recording_, lane));
+      else TN_TRY(launch(lane));
+      shapes_.front().recorder.has_run();
+      return staging_.copy_out(lane.queue);
+    }
+    if (!profiler_) [[likely]]
+      return launch(lane);
+    for (size_t i = 0; i < shapes_.front().region->launches.size(); ++i) {
+      Clock::time_point start = Clock::now();
+      TN_TRY(launch_step(i, lane));
+      profiler_(profile_.region.steps[i],
+                std::chrono::duration<double, std::micro>(Clock::now() - start).count());
     }
     return {};
   } catch (
@@ -354,9 +477,43 @@ Status ContextImpl::execute(Team& team) {
   }
 }
 
+// On a device that is not the host: one step after the other, each measured by the device.
+Status ContextImpl::run_profiled(void* queue) {
+  struct One final : Work {
+    Status execute(const Lane& lane) override { return context->launch_step(step, lane); }
+    ContextImpl* context;
+    size_t step;
+  };
+  struct Copies final : Work {
+    Status execute(const Lane& lane) override {
+      return out ? context->staging_.copy_out(lane.queue) : context->staging_.copy_in(lane.queue);
+    }
+    ContextImpl* context;
+    bool out;
+  };
+  Copies copies;
+  copies.context = this;
+  copies.out = false;
+  TN_TRY(stream_->submit(copies, *event_, queue));
+  TN_TRY(event_->wait());
+  for (size_t i = 0; i < shapes_.front().region->launches.size(); ++i) {
+    One one;
+    one.context = this;
+    one.step = i;
+    TN_ASSIGN(std::vector<double> times, stream_->measure(one, 1));
+    profiler_(profile_.region.steps[i], times.front());
+  }
+  copies.out = true;
+  TN_TRY(stream_->submit(copies, *event_, queue));
+  TN_TRY(event_->wait());
+  return host_failure();
+}
+
 // The failure of work that nobody has waited for: it must not pass unseen.
 Status ContextImpl::unseen_failure() {
-  return unseen_.exchange(false, std::memory_order_relaxed) ? event_->wait() : Status();
+  if (!unseen_.exchange(false, std::memory_order_relaxed)) return {};
+  TN_TRY(event_->wait());
+  return host_failure();
 }
 
 Status ContextImpl::run() {
@@ -364,15 +521,21 @@ Status ContextImpl::run() {
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
   TN_TRY(ready());
-  return engine_->stream().run(*this);
+  if (on_host()) return stream_->run(*this);
+  if (profiler_) return run_profiled(nullptr);
+  TN_TRY(stream_->run(*this));
+  return host_failure();
 }
 
-Status ContextImpl::enqueue() {
+Status ContextImpl::enqueue(void* queue) {
   Turn turn(*this);
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
   TN_TRY(ready());
-  TN_TRY(engine_->stream().submit(*this, *event_));
+  if (on_host() && queue)
+    return fail(Code::invalid_argument, "a stream was given, but the engine runs on the host, which has none: give NULL");
+  if (!on_host() && profiler_) return run_profiled(queue);
+  TN_TRY(stream_->submit(*this, *event_, queue));
   unseen_.store(true, std::memory_order_relaxed);
   turn.leave_queued();
   return {};
@@ -381,7 +544,18 @@ Status ContextImpl::enqueue() {
 Status ContextImpl::wait() {
   Status status = event_->wait();
   unseen_.store(false, std::memory_order_relaxed);
-  return status;
+  Status host = host_failure();
+  return status ? std::move(host) : std::move(status);
+}
+
+Result<Replay> ContextImpl::replay() {
+  Turn turn(*this);
+  if (!turn) return busy();
+  if (on_host()) return Replay{false, "the host launches every step itself"};
+  if (!engine_->options().recordings) return Replay{false, "recordings are switched off"};
+  TN_TRY(ready());
+  if (recording_) return Replay{true, {}};
+  return Replay{false, profiler_ ? "a profiler is set" : shapes_.front().recorder.why_not()};
 }
 
 Status ContextImpl::set_profiler(ProfileSink sink) {

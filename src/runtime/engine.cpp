@@ -49,15 +49,16 @@ Result<std::shared_ptr<Engine>> Engine::load(std::span<const std::byte> bytes, c
 
 Status EngineImpl::init(const Log& log) {
   TN_TRY(check_target(log));
-  TN_ASSIGN(stream_, device_->create_stream(options_.threads));
+  TN_ASSIGN(host_stream_, host_device().create_stream(options_.threads));
   for (const plan::Profile& profile : plan_.profiles) {
-    TN_ASSIGN(RegionKernels kernels, find_kernels(profile.region, *options_.kernels, cpu_features()));
+    TN_ASSIGN(RegionKernels kernels, find_kernels(profile.region, *options_.kernels, cpu_features(), on_host()));
     kernels_.push_back(std::move(kernels));
   }
   for (const plan::RefitProgram& program : plan_.programs)
-    TN_TRY(find_kernels(program.region, *options_.kernels, cpu_features()));
+    TN_TRY(find_kernels(program.region, *options_.kernels, cpu_features(), true));
   describe_io();
-  TN_TRY(copy_weights());
+  TN_TRY(place_weights());
+  if (!on_host()) TN_TRY(open_session());
   for (int i = 0; i < profile_count(); ++i)
     if (Status status = prepare_profile(i); !status)
       return trail(std::move(status.error()), "in profile {} at its opt shape", i);
@@ -66,18 +67,37 @@ Status EngineImpl::init(const Log& log) {
 
 Status EngineImpl::check_target(const Log& log) {
   const plan::Target& target = plan_.target;
-  Result<const Device*> device = find_device(target.device);
-  if (!device) return trail(std::move(device.error()), "the plan was built for device '{}'", target.device);
-  device_ = *device;
+  device_ = options_.device;
+  if (!device_) {
+    Result<const Device*> device = find_device(target.device);
+    if (!device) return trail(std::move(device.error()), "the plan was built for device '{}'", target.device);
+    device_ = *device;
+  }
+  if (device_->kind() != target.device)
+    return fail(Code::incompatible_plan, "the plan was built for a device of kind {}, it is loaded for {}",
+                target.device, device_->name());
+  const DeviceFacts& facts = device_->facts();
+  if (facts.architecture != target.architecture)
+    return fail(Code::incompatible_plan,
+                "the plan was built for architecture {}, device {} ({}) is {}: build the plan again for it",
+                target.architecture, device_->name(), facts.product, facts.architecture);
+  if (facts.product != target.product)
+    log(Severity::warning, "the plan was tuned on {} and runs on {}", target.product, facts.product);
   if (uint32_t lacking = target.cpu_features & ~cpu_features())
     return fail(Code::incompatible_plan,
                 "the plan needs a processor with {}, this one has {}: {} is missing; build the plan "
                 "again on this machine",
                 cpu_feature_names(target.cpu_features), cpu_feature_names(cpu_features()),
                 cpu_feature_names(lacking));
-  if (!options_.kernels)
-    options_.kernels = target.libraries.empty() ? &host_kernel_table() : &full_kernel_table();
+  if (!options_.kernels) {
+    if (!on_host()) {
+      TN_ASSIGN(options_.kernels, kernel_table_for(*device_));
+    } else {
+      options_.kernels = target.libraries.empty() ? &host_kernel_table() : &full_kernel_table();
+    }
+  }
   std::vector<std::string_view> present = items_of(options_.kernels->libraries());
+  for (std::string_view library : items_of(facts.libraries)) present.push_back(library);
   for (std::string_view library : items_of(target.libraries))
     if (std::find(present.begin(), present.end(), library) == present.end())
       return fail(Code::incompatible_plan,
@@ -94,17 +114,55 @@ Status EngineImpl::check_target(const Log& log) {
   return {};
 }
 
-Status EngineImpl::copy_weights() {
-  auto weights = std::make_shared<Weights>();
-  TN_ASSIGN(weights->memory, device_->allocate(allocator(), plan_.weight_bytes.size(), "weights"));
-  if (!plan_.weight_bytes.empty())
-    std::memcpy(weights->memory.data(), plan_.weight_bytes.data(), plan_.weight_bytes.size());
-  for (const plan::Weight& w : plan_.weights) {
-    weights->addresses.push_back(weights->memory.data() + w.offset);
-    weights->hashes.push_back(w.hash);
-  }
+Status EngineImpl::place_weights() {
+  TN_ASSIGN(std::shared_ptr<Weights> weights, make_weights(plan_.weight_bytes));
+  for (const plan::Weight& w : plan_.weights) weights->hashes.push_back(w.hash);
   weights_ = std::move(weights);
   plan_.weight_bytes = {};  // the caller's bytes go
+  return {};
+}
+
+// Weights of the host's place are copied to the host as well; few steps have any.
+Result<std::shared_ptr<Weights>> EngineImpl::make_weights(std::span<const std::byte> bytes) const {
+  auto weights = std::make_shared<Weights>();
+  TN_ASSIGN(weights->memory, device_->allocate(allocator(), bytes.size(), "weights"));
+  if (!bytes.empty()) TN_TRY(device_->copy(weights->memory.data(), bytes.data(), bytes.size(), Direction::to_device));
+  uint64_t on_host = 0;
+  auto is_host = [](const plan::Weight& w) { return w.format.place == Place::host; };
+  for (const plan::Weight& w : plan_.weights)
+    if (is_host(w)) on_host += (w.bytes + 63) / 64 * 64;
+  TN_ASSIGN(weights->host_memory, Block::allocate(allocator(), on_host, "weights of host steps"));
+  std::byte* next = weights->host_memory.data();
+  for (const plan::Weight& w : plan_.weights) {
+    if (!is_host(w)) {
+      weights->addresses.push_back(weights->memory.data() + w.offset);
+      continue;
+    }
+    if (w.bytes) std::memcpy(next, bytes.data() + w.offset, w.bytes);
+    weights->addresses.push_back(next);
+    next += (w.bytes + 63) / 64 * 64;
+  }
+  return weights;
+}
+
+Result<Block> EngineImpl::weight_bytes(const Weights& weights) const {
+  TN_ASSIGN(Block out, Block::allocate(default_allocator(), weights.memory.bytes(), "a copy of the weights on the host"));
+  if (out.bytes()) TN_TRY(device_->copy(out.data(), weights.memory.data(), out.bytes(), Direction::to_host));
+  return out;
+}
+
+// The plan's code goes to the session, which keeps what it needs of it.
+Status EngineImpl::open_session() {
+  SessionOptions options;
+  std::vector<KernelImage> images;
+  for (const plan::Image& i : plan_.images) {
+    auto bytes = plan_.image_bytes.subspan(i.offset, i.bytes);
+    images.push_back({i.key, {bytes.begin(), bytes.end()}});
+  }
+  options.images = images;
+  TN_ASSIGN(session_, device_->create_session(options));
+  image_bytes_.assign(plan_.image_bytes.begin(), plan_.image_bytes.end());
+  plan_.image_bytes = {};
   return {};
 }
 
@@ -124,7 +182,7 @@ Status EngineImpl::prepare_profile(int profile) {
   DimValues dims(plan_, opt_symbols(p));
   TN_ASSIGN(std::vector<int64_t> inputs, bytes_of(plan_, plan_.inputs, dims));
   TN_ASSIGN(std::vector<int64_t> outputs, bytes_of(plan_, plan_.outputs, dims));
-  PrepareOptions options = {options_.threads, options_.limits, inputs, outputs, nullptr};
+  PrepareOptions options = {options_.threads, options_.limits, session(), p.symbols, inputs, outputs, nullptr};
   TN_ASSIGN(std::unique_ptr<PreparedRegion> prepared,
             prepare_region(plan_, p.region, kernels_[profile], dims, options));
   prepared_.push_back(std::move(prepared));
@@ -180,7 +238,13 @@ Result<std::vector<std::byte>> EngineImpl::serialize() const {
   std::shared_ptr<const Weights> weights = this->weights();
   plan::Plan plan = plan_;
   for (size_t i = 0; i < plan.weights.size(); ++i) plan.weights[i].hash = weights->hashes[i];
-  plan.weight_bytes = {weights->memory.data(), weights->memory.bytes()};
+  plan.image_bytes = image_bytes_;
+  if (on_host()) {
+    plan.weight_bytes = {weights->memory.data(), weights->memory.bytes()};
+    return plan::write(plan);
+  }
+  TN_ASSIGN(Block bytes, weight_bytes(*weights));
+  plan.weight_bytes = {bytes.data(), bytes.bytes()};
   return plan::write(plan);
 }
 

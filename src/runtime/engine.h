@@ -10,6 +10,7 @@
 #include "base/allocator.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "device/device.h"
 #include "device/kernel_table.h"
 #include "plan/plan.h"
 
@@ -26,8 +27,11 @@ struct IoTensor {
 
 struct EngineOptions {
   // Of the engine's one team, which its contexts share by turns; 0: the plan's. With 1 there is no team:
-  // every call runs on its caller's thread, and contexts run beside each other.
+  // every call runs on its caller's thread, and contexts run beside each other. On a device that is not the host the
+  // team runs host steps and refits.
   int threads = 0;
+  const Device* device = nullptr;  // null: the one that the plan names
+  bool recordings = true;          // a device that can record a run replays it from the second run of a shape on
   Limits limits;
   std::shared_ptr<Allocator> allocator;  // of weights, arenas, scratch; null: the process's heap
   const KernelTable* kernels =
@@ -51,6 +55,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // min, opt, max of an input's dims in a profile; fails for outputs and unknown names.
   virtual Result<std::vector<plan::Range>> profile_shape(int profile, std::string_view input) const = 0;
   virtual uint64_t arena_bytes(int profile) const = 0;
+  // Where its inputs and outputs lie: on the host if that is its device.
+  virtual bool on_host() const = 0;
   // As loaded: without the weights' bytes, and with the hashes that they had then.
   virtual const plan::Plan& plan() const = 0;
 
@@ -74,6 +80,12 @@ class Engine : public std::enable_shared_from_this<Engine> {
   virtual std::vector<std::string> missing(std::span<const std::string> set) const = 0;
 };
 
+// Whether a context's next run is replayed from a recording.
+struct Replay {
+  bool recorded = false;
+  std::string why_not;  // when it is not
+};
+
 // Called after each step with its time, on the thread that runs the steps.
 using ProfileSink = std::function<void(const plan::Step& step, double microseconds)>;
 
@@ -85,7 +97,8 @@ class Context {
 
   virtual Status set_input_shape(std::string_view input, std::span<const int64_t> dims) = 0;
   // `bytes` is the buffer's size; it is checked when the context runs. For outputs it must hold the output's
-  // shape, and their memory may not overlap any other tensor's. Aligned to the element size at least.
+  // shape, and their memory may not overlap any other tensor's. Aligned to the element size at least. On a device
+  // that is not the host, memory of the host is copied through memory of the context's at each run.
   virtual Status set_buffer(std::string_view tensor, void* data, size_t bytes) = 0;
   // Dims of any I/O tensor at the shapes set so far; fails while an input it depends on has none.
   virtual Result<std::vector<int64_t>> shape(std::string_view tensor) = 0;
@@ -93,11 +106,14 @@ class Context {
   // Evaluates dims and prepares every kernel for the shapes set, so that run neither plans nor allocates.
   virtual Status prepare() = 0;
   virtual Status run() = 0;      // enqueue, then wait
-  virtual Status enqueue() = 0;  // returns at once where the team has its own threads
+  // Returns at once where the team has its own threads, and on a device that is not the host, whose queue the caller
+  // may choose: null is the context's own.
+  virtual Status enqueue(void* queue = nullptr) = 0;
   // The result of the last enqueue. A failure that nobody has waited for is given by the next run or enqueue,
   // which then does nothing else.
   virtual Status wait() = 0;
   virtual Status set_profiler(ProfileSink sink) = 0;  // null: none
+  virtual Result<Replay> replay() = 0;
 };
 
 }  // namespace tenon

@@ -15,7 +15,8 @@ namespace tenon {
 // The weights of an engine at one time; never changed once they are in force.
 struct Weights {
   [[no_unique_address]] Live<LiveType::weights> live;
-  Block memory;
+  Block memory;                  // of the device
+  Block host_memory;             // of weights that host steps read on a device that is not the host
   std::vector<void*> addresses;  // by weight
   std::vector<uint64_t> hashes;  // by weight
 };
@@ -29,6 +30,7 @@ class EngineImpl final : public Engine {
   int profile_count() const override { return static_cast<int>(plan_.profiles.size()); }
   Result<std::vector<plan::Range>> profile_shape(int profile, std::string_view input) const override;
   uint64_t arena_bytes(int profile) const override;
+  bool on_host() const override { return device_->is_host(); }
   const plan::Plan& plan() const override { return plan_; }
   Result<std::unique_ptr<Context>> create_context(int profile) override;
   Result<std::vector<std::byte>> serialize() const override;
@@ -39,7 +41,9 @@ class EngineImpl final : public Engine {
   const EngineOptions& options() const { return options_; }
   Allocator& allocator() const { return options_.allocator ? *options_.allocator : default_allocator(); }
   const Device& device() const { return *device_; }
-  Stream& stream() const { return *stream_; }
+  DeviceSession* session() const { return session_.get(); }
+  // Of the host: its contexts' on the host device, else of host steps and refits.
+  Stream& host_stream() const { return *host_stream_; }
   const RegionKernels& kernels(int profile) const { return kernels_[profile]; }
   // Counts the refits: contexts ask for the weights anew when it has changed.
   uint64_t weights_version() const { return weights_version_.load(std::memory_order_acquire); }
@@ -52,21 +56,26 @@ class EngineImpl final : public Engine {
 
  private:
   Status check_target(const Log& log);
-  Status copy_weights();
+  Status open_session();
+  Status place_weights();
+  // The weights' bytes as a plan holds them, from the device.
+  Result<Block> weight_bytes(const Weights& weights) const;
+  Result<std::shared_ptr<Weights>> make_weights(std::span<const std::byte> bytes) const;
   Status prepare_profile(int profile);
   void describe_io();
 
   using Given = std::vector<const NewWeight*>;  // by source; null: not given
   Result<Given> check_refit(std::span<const NewWeight> weights) const;
-  Result<std::shared_ptr<Weights>> clone_weights() const;
-  Status run_program(size_t program, const Given& given, Weights& weights);
+  Status run_program(size_t program, const Given& given, std::byte* weights);
   void add_needed(std::vector<bool>& sources) const;
 
   [[no_unique_address]] Live<LiveType::engine> live_;
   plan::Plan plan_;
   EngineOptions options_;
   const Device* device_ = nullptr;
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<DeviceSession> session_;
+  std::vector<std::byte> image_bytes_;
+  std::unique_ptr<Stream> host_stream_;
   std::vector<IoTensor> io_;
   std::unordered_map<std::string_view, size_t> tensor_index_;
   std::vector<RegionKernels> kernels_;  // by profile

@@ -35,7 +35,8 @@ class RegionPreparation {
       Result<std::shared_ptr<PreparedStep>> step = prepare(i);
       if (!step) return trail(std::move(step.error()), "{}", step_text(plan_, region_.steps[i]));
       args += (*step)->args.size();
-      out->scratch_bytes = std::max<uint64_t>(out->scratch_bytes, (*step)->prepared.scratch_bytes);
+      uint64_t& scratch = on_host(i) ? out->host_scratch_bytes : out->scratch_bytes;
+      scratch = std::max<uint64_t>(scratch, (*step)->prepared.scratch_bytes);
       out->steps.push_back(std::move(*step));
     }
     out->args_.reserve(args);  // launches point into it
@@ -44,8 +45,24 @@ class RegionPreparation {
   }
 
  private:
+  bool on_host(uint32_t step) const { return kernels_.kernels[step]->place == Place::host; }
+
+  // Which entries of the dim table are the same at every shape.
+  std::vector<bool> fixed_dims() const {
+    std::vector<bool> fixed(plan_.dims.size());
+    for (size_t i = 0; i < fixed.size(); ++i) {
+      const plan::DimExpr& e = plan_.dims[i];
+      if (e.op == plan::DimOp::constant) fixed[i] = true;
+      else if (e.op != plan::DimOp::symbol) fixed[i] = fixed[e.a] && fixed[e.b];
+      else if (static_cast<size_t>(e.value) < options_.ranges.size())
+        fixed[i] = options_.ranges[e.value].min == options_.ranges[e.value].max;
+    }
+    return fixed;
+  }
+
   // Every value's tensor at this shape, and that it fits its memory.
   Status measure() {
+    const std::vector<bool> fixed = fixed_dims();
     tensors_.resize(region_.values.size());
     std::vector<int64_t> bytes(region_.values.size());
     for (uint32_t i = 0; i < region_.values.size(); ++i) {
@@ -57,6 +74,7 @@ class RegionPreparation {
       for (uint32_t dim : v.dims) {
         if (!dims_.has(dim) || dims_.value(dim) < 0)
           return tl::unexpected<Error>(dims_of(plan_, dims_, v.dims, fmt::format("value {}", i)).error());
+        if (fixed[dim]) arg.fixed_dims |= 1u << arg.rank;
         arg.dims[arg.rank++] = dims_.value(dim);
       }
       std::optional<int64_t> size = plan::storage_bytes(v.dtype, v.format, arg.shape());
@@ -113,7 +131,7 @@ class RegionPreparation {
     for (uint32_t v : step.outputs) out->args.push_back(tensors_[v]);
     if (options_.other && same(*options_.other->steps[index], *out)) return options_.other->steps[index];
     PrepareCall call = {params_of(step, *out), inputs_of(step, out->args.data()),
-                        outputs_of(step, out->args.data()), options_.threads};
+                        outputs_of(step, out->args.data()), options_.threads, options_.session};
     TN_TRY(kernels_.kernels[index]->prepare(call, out->prepared));
     int64_t scratch = out->prepared.scratch_bytes;
     if (scratch < 0 || scratch > options_.limits.arena_bytes)
@@ -143,7 +161,7 @@ class RegionPreparation {
     auto add_arg = [&](uint32_t value) {
       const Value& v = region_.values[value];
       if (v.kind != ValueKind::absent)
-        out.sources_.push_back({static_cast<uint32_t>(out.args_.size()), v.kind, v.index, v.offset});
+        out.sources_.push_back({static_cast<uint32_t>(out.args_.size()), v.kind, v.format.place, v.index, v.offset});
       out.args_.push_back(tensors_[value]);
     };
     for (uint32_t v : step.inputs) add_arg(v);
@@ -168,7 +186,11 @@ void PreparedRegion::bind(const Addresses& addresses) {
   for (const ArgSource& s : sources_) {
     void* data = nullptr;
     switch (s.kind) {
-      case ValueKind::arena: data = addresses.arena ? addresses.arena + s.offset : nullptr; break;
+      case ValueKind::arena: {
+        std::byte* arena = s.place == Place::device ? addresses.arena : addresses.host_arena;
+        data = arena ? arena + s.offset : nullptr;
+        break;
+      }
       case ValueKind::weight: data = addresses.weights[s.index]; break;
       case ValueKind::input: data = addresses.inputs[s.index]; break;
       case ValueKind::output: data = addresses.outputs[s.index]; break;
@@ -176,10 +198,34 @@ void PreparedRegion::bind(const Addresses& addresses) {
     }
     args_[s.arg].data = data ? data : kNowhere;
   }
-  for (Launch& launch : launches) launch.call.scratch = addresses.scratch ? addresses.scratch : kNowhere;
+  for (Launch& launch : launches) {
+    void* scratch = launch.kernel->place == Place::host ? addresses.host_scratch : addresses.scratch;
+    launch.call.scratch = scratch ? scratch : kNowhere;
+  }
 }
 
-Result<RegionKernels> find_kernels(const Region& region, const KernelTable& table, uint32_t cpu_features) {
+namespace {
+
+// A kernel reaches the memory of its own place, and the host's where it says so.
+Status check_places(const Region& region, const Step& step, const Kernel& kernel) {
+  auto check = [&](uint32_t value, Place expected, const char* what, size_t i) -> Status {
+    const Value& v = region.values[value];
+    if (v.kind == ValueKind::absent || v.format.place == expected) return {};
+    return fail(Code::invalid_plan, "{} {} of step '{}' lies in memory that its kernel {} cannot reach", what, i,
+                step.name, kernel.id);
+  };
+  for (size_t i = 0; i < step.inputs.size(); ++i) {
+    bool reads_host = i < 32 && (kernel.host_inputs >> i & 1);
+    TN_TRY(check(step.inputs[i], reads_host ? Place::host : kernel.place, "input", i));
+  }
+  for (size_t i = 0; i < step.outputs.size(); ++i) TN_TRY(check(step.outputs[i], kernel.output_place, "output", i));
+  return {};
+}
+
+}  // namespace
+
+Result<RegionKernels> find_kernels(const Region& region, const KernelTable& table, uint32_t cpu_features,
+                                   bool on_host) {
   RegionKernels out;
   for (const Step& step : region.steps) {
     const Kernel* kernel = table.find(step.kernel);
@@ -193,6 +239,9 @@ Result<RegionKernels> find_kernels(const Region& region, const KernelTable& tabl
     if (step.params.size() != kernel->params_size)
       return fail(Code::invalid_plan, "step '{}' has {} bytes of parameters, its kernel {} takes {}",
                   step.name, step.params.size(), step.kernel, kernel->params_size);
+    if (!on_host) TN_TRY(check_places(region, step, *kernel));
+    else if (kernel->place != Place::host)
+      return fail(Code::invalid_plan, "step '{}' runs kernel {}, which does not run on the host", step.name, kernel->id);
     out.kernels.push_back(kernel);
   }
   out.in_place = plan::in_place_steps(region);

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/live_count.h"
 #include "common/kernel.h"
+#include "device/device.h"
 #include "device/kernel_table.h"
 #include "plan/plan.h"
 #include "plan/verify.h"
@@ -21,10 +22,11 @@ struct RegionKernels {
   std::vector<plan::InPlace> in_place;
 };
 
-// Refuses kernels that the table lacks or this processor cannot run, parameters of another size, and steps in
-// place whose kernel does not allow it.
+// Refuses kernels that the table lacks or this processor cannot run, parameters of another size, steps in place whose
+// kernel does not allow it, and tensors in memory that the kernel cannot reach. `on_host`: the region runs on the host,
+// where memory is one.
 Result<RegionKernels> find_kernels(const plan::Region& region, const KernelTable& table,
-                                   uint32_t cpu_features);
+                                   uint32_t cpu_features, bool on_host);
 
 // One step at one shape. Shapes that do not differ for a step share it.
 struct PreparedStep {
@@ -37,6 +39,7 @@ struct PreparedStep {
 struct ArgSource {
   uint32_t arg;
   plan::ValueKind kind;
+  Place place;
   uint32_t index;
   uint64_t offset;  // arena
 };
@@ -44,14 +47,16 @@ struct ArgSource {
 // Addresses that change between runs.
 struct Addresses {
   std::byte* arena = nullptr;
+  std::byte* host_arena = nullptr;
   void* scratch = nullptr;
+  void* host_scratch = nullptr;
   std::span<void*const> weights, inputs, outputs;  // by index
 };
 
 class PreparedRegion {
  public:
   std::vector<std::shared_ptr<PreparedStep>> steps;
-  uint64_t scratch_bytes = 0;  // the most that a step needs
+  uint64_t scratch_bytes = 0, host_scratch_bytes = 0;  // the most that a step needs, by the kernel's place
 
   // Writes addresses into the arguments of every launch; must precede launches whenever one has changed.
   void bind(const Addresses& addresses);
@@ -72,6 +77,9 @@ class PreparedRegion {
 struct PrepareOptions {
   int threads = 1;
   Limits limits;
+  DeviceSession* session = nullptr;  // of a device that is not the host
+  // Ranges of the symbols, which say what dims are the same at every shape; empty: those that are constant.
+  std::span<const plan::Range> ranges;
   // Bytes of the region's inputs and outputs at this shape, by index.
   std::span<const int64_t> inputs, outputs;
   // The same region at another shape, to share steps with; may be null.

@@ -43,12 +43,15 @@ Status run_refit_program(const plan::Plan& plan, const plan::RefitProgram& progr
     if (output_bytes[0]) std::memcpy(outputs[0], sources[0], static_cast<size_t>(output_bytes[0]));
     return {};
   }
-  TN_ASSIGN(RegionKernels found, find_kernels(region, kernels, cpu_features()));
+  TN_ASSIGN(RegionKernels found, find_kernels(region, kernels, cpu_features(), true));
   DimValues dims(plan, std::vector<std::optional<int64_t>>(plan.symbols.size()));
-  PrepareOptions options = {team.size(), Limits{}, source_bytes, output_bytes, nullptr};
+  PrepareOptions options;
+  options.threads = team.size();
+  options.inputs = source_bytes;
+  options.outputs = output_bytes;
   TN_ASSIGN(std::unique_ptr<PreparedRegion> prepared, prepare_region(plan, region, found, dims, options));
   TN_ASSIGN(Block arena, Block::allocate(allocator, region.arena_bytes, "memory to compute weights"));
-  TN_ASSIGN(Block scratch, Block::allocate(allocator, prepared->scratch_bytes, "scratch to compute weights"));
+  TN_ASSIGN(Block scratch, Block::allocate(allocator, prepared->host_scratch_bytes, "scratch to compute weights"));
   SourceMemory memory;
   std::vector<void*> inputs, literals;
   for (size_t i = 0; i < sources.size(); ++i) {
@@ -58,7 +61,7 @@ Status run_refit_program(const plan::Plan& plan, const plan::RefitProgram& progr
   }
   for (const std::byte* data : weights) literals.push_back(writable(data));
   std::vector<void*> results(outputs.begin(), outputs.end());
-  prepared->bind({arena.data(), scratch.data(), literals, inputs, results});
+  prepared->bind({arena.data(), nullptr, nullptr, scratch.data(), literals, inputs, results});
   for (size_t i = 0; i < prepared->launches.size(); ++i) {
     PreparedRegion::Launch& launch = prepared->launches[i];
     launch.call.team = &team;

@@ -11,19 +11,19 @@
 namespace tenon {
 namespace {
 
-// One refit program, on the engine's stream.
+// One refit program, on the host.
 class ProgramWork final : public Work {
  public:
   ProgramWork(const EngineImpl& engine, const plan::RefitProgram& program,
-              std::span<const std::byte* const> sources, const Weights& weights)
+              std::span<const std::byte* const> sources, std::byte* weights)
       : engine_(engine), program_(program), sources_(sources) {
-    for (uint32_t w : program.weights) outputs_.push_back(static_cast<std::byte*>(weights.addresses[w]));
-    for (void* address : weights.addresses) literals_.push_back(static_cast<std::byte*>(address));
+    for (uint32_t w : program.weights) outputs_.push_back(weights + engine.plan().weights[w].offset);
+    for (const plan::Weight& w : engine.plan().weights) literals_.push_back(weights + w.offset);
   }
 
-  Status execute(Team& team) override {
+  Status execute(const Lane& lane) override {
     return run_refit_program(engine_.plan(), program_, sources_, outputs_, literals_,
-                             *engine_.options().kernels, engine_.allocator(), team);
+                             *engine_.options().kernels, engine_.allocator(), *lane.team);
   }
 
  private:
@@ -113,38 +113,41 @@ Result<EngineImpl::Given> EngineImpl::check_refit(std::span<const NewWeight> wei
                                      std::move(problems)});
 }
 
-Result<std::shared_ptr<Weights>> EngineImpl::clone_weights() const {
-  std::shared_ptr<const Weights> old = weights();
-  auto copy = std::make_shared<Weights>();
-  TN_ASSIGN(copy->memory,
-            device_->allocate(allocator(), old->memory.bytes(), "the second copy of the weights"));
-  if (old->memory.bytes()) std::memcpy(copy->memory.data(), old->memory.data(), old->memory.bytes());
-  for (const plan::Weight& w : plan_.weights) copy->addresses.push_back(copy->memory.data() + w.offset);
-  copy->hashes = old->hashes;
-  return copy;
-}
-
-Status EngineImpl::run_program(size_t index, const Given& given, Weights& weights) {
+Status EngineImpl::run_program(size_t index, const Given& given, std::byte* weights) {
   const plan::RefitProgram& program = plan_.programs[index];
   std::vector<const std::byte*> sources;
   for (uint32_t s : program.sources) sources.push_back(given[s]->bytes.data());
   ProgramWork work(*this, program, sources, weights);
-  return stream_->run(work);
+  return host_stream_->run(work);
 }
 
 Status EngineImpl::refit(std::span<const NewWeight> new_weights) {
   TN_ASSIGN(Given given, check_refit(new_weights));
   std::lock_guard lock(refit_mutex_);
-  TN_ASSIGN(std::shared_ptr<Weights> weights, clone_weights());
+  // The second copy: on the host the weights that will be in force, else what is copied to the device at the end.
+  std::shared_ptr<const Weights> old = this->weights();
+  std::shared_ptr<Weights> weights;
+  Block staging;
+  if (on_host()) {
+    TN_ASSIGN(weights, make_weights({old->memory.data(), old->memory.bytes()}));
+  } else {
+    TN_ASSIGN(staging, weight_bytes(*old));
+  }
+  std::byte* bytes = on_host() ? weights->memory.data() : staging.data();
+  std::vector<uint64_t> hashes = old->hashes;
   for (size_t i = 0; i < plan_.programs.size(); ++i) {
     const plan::RefitProgram& program = plan_.programs[i];
     if (!given[program.sources[0]]) continue;  // all of a program's sources are given, or none
-    if (Status status = run_program(i, given, *weights); !status)
+    if (Status status = run_program(i, given, bytes); !status)
       return trail(std::move(status.error()), "when computing weights from '{}'; nothing was changed",
                    plan_.sources[program.sources[0]].name);
     for (uint32_t w : program.weights)
-      weights->hashes[w] = hash_bytes(weights->addresses[w], plan_.weights[w].bytes);
+      hashes[w] = hash_bytes(bytes + plan_.weights[w].offset, plan_.weights[w].bytes);
   }
+  if (!on_host()) {
+    TN_ASSIGN(weights, make_weights({staging.data(), staging.bytes()}));
+  }
+  weights->hashes = std::move(hashes);
   std::lock_guard swap(weights_mutex_);
   weights_ = std::move(weights);
   weights_version_.fetch_add(1, std::memory_order_release);

@@ -24,6 +24,10 @@ bool is_static_input(NodeView node, size_t input) {
   return node.has_input(input) && is_static(node.graph(), node.node().inputs[input], 0);
 }
 
+std::string name_of(const Form& form) {
+  return form.dtype == DType::none ? name_of(form.format) : std::string(name_of(form.dtype)) + " " + name_of(form.format);
+}
+
 InstructionSet instruction_set(const TargetInfo& target) {
   if ((target.cpu_features & kAvx512) && (target.cpu_features & kAvx2)) return {"avx512", 16};
   if (target.cpu_features & kAvx2) return {"avx2", 8};

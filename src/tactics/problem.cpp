@@ -1,6 +1,7 @@
 #include "tactics/problem.h"
 
 #include "base/hash.h"
+#include "tactics/claims.h"
 
 namespace tenon {
 namespace {
@@ -53,32 +54,35 @@ Result<std::string> text_of(const std::string& name, const Attr& attr, const Sym
 
 }  // namespace
 
-Result<Arg> concrete_arg(const TensorType& type, Format format, const SymbolValues& symbols) {
+Result<Arg> concrete_arg(const TensorType& type, const Form& form, const ProblemPoint& point) {
   Arg arg;
-  arg.dtype = type.dtype;
-  arg.format = format;
+  arg.dtype = form.dtype == DType::none ? type.dtype : form.dtype;
+  arg.format = form.format;
+  arg.format.place = Place::device;  // kernels are not told where their tensors lie
   arg.rank = static_cast<int32_t>(type.rank());
   for (size_t i = 0; i < type.rank(); ++i) {
-    TN_ASSIGN(arg.dims[i], at(type.shape[i], symbols));
+    TN_ASSIGN(arg.dims[i], at(type.shape[i], point.values));
+    if (at(type.shape[i], point.fixed)) arg.fixed_dims |= 1u << i;
     if (arg.dims[i] < 0) return fail(Code::out_of_range, "dim {} is {} at the opt shapes", i, arg.dims[i]);
   }
   return arg;
 }
 
-Result<Trial> concrete_trial(NodeView node, const Candidate& candidate, const SymbolValues& symbols) {
-  Trial trial{candidate.call.kernel, candidate.call.params, {}, {}};
+Result<Trial> concrete_trial(NodeView node, const Candidate& candidate, const ProblemPoint& point) {
+  Trial trial{candidate.call.kernel, candidate.call.params, {}, {}, {}};
   for (const KernelCall::DimParam& dim : candidate.call.dims) {
-    TN_ASSIGN(int64_t value, at(dim.dim, symbols));
+    TN_ASSIGN(int64_t value, at(dim.dim, point.values));
     if (dim.offset + sizeof value > trial.params.size())
       return fail(Code::internal, "a dim parameter of {} lies outside its parameters", candidate.call.kernel);
     std::memcpy(trial.params.data() + dim.offset, &value, sizeof value);
   }
   for (size_t i = 0; i < node.input_count(); ++i) {
+    trial.is_static.push_back(is_static_input(node, i));
     if (!node.has_input(i)) {
       trial.inputs.push_back({});
       continue;
     }
-    TN_ASSIGN(Arg arg, concrete_arg(node.input(i), candidate.inputs[i], symbols));
+    TN_ASSIGN(Arg arg, concrete_arg(node.input(i), candidate.inputs[i], point));
     trial.inputs.push_back(arg);
   }
   for (const Pack& pack : candidate.packs) {
@@ -86,10 +90,11 @@ Result<Trial> concrete_trial(NodeView node, const Candidate& candidate, const Sy
     packed.dtype = DType::u8;
     packed.rank = 1;
     packed.dims[0] = pack.bytes;
+    packed.fixed_dims = 1;
     trial.inputs[pack.input] = packed;
   }
   for (size_t i = 0; i < node.output_count(); ++i) {
-    TN_ASSIGN(Arg arg, concrete_arg(node.output(i), candidate.outputs[i], symbols));
+    TN_ASSIGN(Arg arg, concrete_arg(node.output(i), candidate.outputs[i], point));
     trial.outputs.push_back(arg);
   }
   return trial;
@@ -119,9 +124,9 @@ Result<std::string> problem_key(NodeView node, const SymbolValues& symbols) {
 std::string candidate_key(const Tactic& tactic, const Candidate& candidate) {
   std::string key(tactic.name);
   if (!candidate.config.empty()) key += ":" + candidate.config;
-  for (Format format : candidate.inputs) key += " " + name_of(format);
+  for (const Form& form : candidate.inputs) key += " " + name_of(form);
   key += " ->";
-  for (Format format : candidate.outputs) key += " " + name_of(format);
+  for (const Form& form : candidate.outputs) key += " " + name_of(form);
   return key;
 }
 

@@ -54,7 +54,7 @@ class Candidates {
   void claim(NodeView view, NodeReport& report, bool reference) {
     for (const Tactic* tactic : all_tactics()) {
       if (is_reference(*tactic) != reference) continue;
-      if (!reference && tactic->op != view.node().op->name) continue;
+      if (!reference && (tactic->op != view.node().op->name || tactic->device != options_.target.device)) continue;
       if (!reference && options_.disabled.count(tactic->name)) {
         report.refusals.emplace_back(tactic->name, "disabled by the build's configuration");
         continue;
@@ -75,12 +75,13 @@ class Candidates {
     if (!kernel) return "there is no kernel " + candidate.call.kernel;
     if (kernel->cpu_features & ~options_.target.cpu_features)
       return "the kernel needs " + cpu_feature_names(kernel->cpu_features);
-    for (const SymbolValues& point : options_.points) {
+    for (const ProblemPoint& point : options_.points) {
       auto trial = concrete_trial(view, candidate, point);
       if (!trial) return trial.error().text();
       if (trial->params.size() != kernel->params_size) return "the claim's parameters do not fit the kernel";
       Prepared prepared;
-      auto status = kernel->prepare({trial->params, trial->inputs, trial->outputs, options_.target.threads}, prepared);
+      auto status = kernel->prepare(
+          {trial->params, trial->inputs, trial->outputs, options_.target.threads, options_.session}, prepared);
       if (!status) return status.error().text();
     }
     return {};
@@ -98,7 +99,7 @@ class Candidates {
   Status time(NodeView view, NodeReport& report) {
     auto stands = [](const Considered& c) { return c.failure.empty(); };
     if (std::count_if(report.candidates.begin(), report.candidates.end(), stands) < 2) return {};
-    TN_ASSIGN(std::string problem, problem_key(view, options_.points[0]));
+    TN_ASSIGN(std::string problem, problem_key(view, options_.points[0].values));
     double best = 1e9;
     for (Considered& considered : report.candidates) {
       if (!considered.failure.empty()) continue;
@@ -126,8 +127,9 @@ double label_cost(const Considered& considered) {
   return considered.timing.microseconds * (considered.timing.kind == Timing::Kind::censored ? 2 : 1);
 }
 
-// The labelling problem: a variable per node, whose labels are its candidates, and one per value that may lie in more
-// than one format, whose labels are the sets of formats in which it exists.
+// The labelling problem: a variable per node, whose labels are its candidates, and one per value that may be in more
+// than one form, whose labels are the sets of forms in which it exists. Views compute nothing; where tensors may be
+// stored in several types they have a candidate for each, so that a type goes through them.
 class Labelling {
  public:
   Labelling(const Graph& graph, const std::vector<bool>& is_static, Selection& selection, Candidates& candidates,
@@ -135,21 +137,24 @@ class Labelling {
       : graph_(graph), is_static_(is_static), selection_(selection), candidates_(candidates), options_(options) {}
 
   Status solve() {
-    for (NodeReport& report : selection_.nodes) add_node(report);
+    if (options_.target.device != "cpu") add_views();
+    for (NodeReport& report : selection_.nodes) reports_.push_back(&report);
+    for (NodeReport& report : selection_.views) reports_.push_back(&report);
+    for (NodeReport* report : reports_) add_node(*report);
     for (uint32_t i = 0; i < graph_.value_count(); ++i) TN_TRY(add_value({i}));
     Pbqp::Solution solution = problem_.solve();
     selection_.exact = solution.exact;
     selection_.microseconds = solution.cost;
     if (solution.cost >= Pbqp::kImpossible)
       return fail(Code::internal, "no choice of kernels fits together: a needed reformat has no kernel");
-    for (size_t n = 0; n < selection_.nodes.size(); ++n)
-      selection_.nodes[n].chosen = labels_[n][solution.labels[node_variable_[n]]];
+    for (size_t n = 0; n < reports_.size(); ++n)
+      reports_[n]->chosen = labels_[n][solution.labels[node_variable_[n]]];
     return {};
   }
 
  private:
   struct Use {
-    size_t node;             // index into selection_.nodes
+    size_t node;             // index into reports_
     size_t input;
   };
 
@@ -159,8 +164,9 @@ class Labelling {
     for (size_t c = 0; c < report.candidates.size(); ++c) {
       const Considered& considered = report.candidates[c];
       if (!considered.failure.empty()) continue;
+      const std::string own = signature(report.node, considered.candidate);
       auto same = std::find_if(labels.begin(), labels.end(), [&](int other) {
-        return signature(report.candidates[static_cast<size_t>(other)].candidate) == signature(considered.candidate);
+        return signature(report.node, report.candidates[static_cast<size_t>(other)].candidate) == own;
       });
       if (same == labels.end()) labels.push_back(static_cast<int>(c));
       else if (label_cost(considered) < label_cost(report.candidates[static_cast<size_t>(*same)]))
@@ -173,16 +179,50 @@ class Labelling {
     index_.emplace(report.node, labels_.size() - 1);
   }
 
-  static std::string signature(const Candidate& candidate) {
+  // Inputs that are static are converted when the plan is made: what form they take costs nothing.
+  std::string signature(NodeId id, const Candidate& candidate) const {
+    const Node& node = graph_.node(id);
     std::string out;
-    for (size_t i = 0; i < candidate.inputs.size(); ++i)
-      out += is_packed(candidate, i) ? "packed " : name_of(candidate.inputs[i]) + " ";
-    for (Format format : candidate.outputs) out += "> " + name_of(format);
+    for (size_t i = 0; i < candidate.inputs.size(); ++i) {
+      const ValueId input = node.inputs[i];
+      if (is_packed(candidate, i) || (input.valid() && is_static_[input.index])) out += "static ";
+      else out += name_of(full_form(candidate.inputs[i], graph_.value(input).type)) + " ";
+    }
+    for (size_t i = 0; i < candidate.outputs.size(); ++i)
+      out += "> " + name_of(full_form(candidate.outputs[i], graph_.value(node.outputs[i]).type));
     return out;
   }
 
+  void add_views() {
+    const TargetInfo& target = options_.target;
+    for (NodeId id : graph_.order()) {
+      const Node& node = graph_.node(id);
+      if (!node.op->is_view || is_static_[node.outputs[0].index]) continue;
+      std::vector<Form> forms = {kLinear, kHostLinear};
+      if (graph_.value(node.outputs[0]).type.dtype == DType::f32) {
+        if (target.allow_f16) forms.push_back({DType::f16, kLinear});
+        if (target.allow_bf16) forms.push_back({DType::bf16, kLinear});
+      }
+      NodeReport report{id, {}, {}, -1};
+      for (const Form& form : forms) {
+        Candidate candidate;
+        candidate.inputs.assign(node.inputs.size(), form);
+        candidate.outputs.assign(1, form);
+        report.candidates.push_back({nullptr, std::move(candidate), {Timing::Kind::not_tried, 0}, {}});
+      }
+      selection_.views.push_back(std::move(report));
+    }
+  }
+
   const Candidate& label(size_t node, size_t index) const {
-    return selection_.nodes[node].candidates[static_cast<size_t>(labels_[node][index])].candidate;
+    return reports_[node]->candidates[static_cast<size_t>(labels_[node][index])].candidate;
+  }
+  Form input_form(size_t node, size_t index, size_t input) const {
+    return full_form(label(node, index).inputs[input], graph_.value(graph_.node(reports_[node]->node).inputs[input]).type);
+  }
+  Form output_form(size_t node, size_t index, size_t output) const {
+    return full_form(label(node, index).outputs[output],
+                     graph_.value(graph_.node(reports_[node]->node).outputs[output]).type);
   }
 
   std::vector<Use> uses_of(ValueId id) const {
@@ -197,8 +237,8 @@ class Labelling {
     return uses;
   }
 
-  // Views, static nodes and the network's boundary know linear tensors only.
-  bool wants_linear(ValueId id) const {
+  // Nodes without a variable and the network's boundary know plain tensors only.
+  bool wants_plain(ValueId id) const {
     if (graph_.is_output(id)) return true;
     const std::vector<NodeId>& users = graph_.users(id);
     return std::any_of(users.begin(), users.end(), [&](NodeId user) { return !index_.count(user); });
@@ -210,39 +250,37 @@ class Labelling {
     std::vector<Use> uses = uses_of(id);
     auto producer = value.producer.valid() ? index_.find(value.producer) : index_.end();
     bool made = producer != index_.end();
-    std::vector<Format> formats = {kLinear};
-    auto note = [&](Format format) {
-      if (std::find(formats.begin(), formats.end(), format) == formats.end()) formats.push_back(format);
+    std::vector<Form> forms = {full_form(kLinear, value.type)};
+    auto note = [&](const Form& form) {
+      if (std::find(forms.begin(), forms.end(), form) == forms.end()) forms.push_back(form);
     };
     if (made)
-      for (size_t l = 0; l < labels_[producer->second].size(); ++l)
-        note(label(producer->second, l).outputs[value.output]);
+      for (size_t l = 0; l < labels_[producer->second].size(); ++l) note(output_form(producer->second, l, value.output));
     for (const Use& use : uses)
       for (size_t l = 0; l < labels_[use.node].size(); ++l)
-        if (!is_packed(label(use.node, l), use.input)) note(label(use.node, l).inputs[use.input]);
-    if (formats.size() == 1) return {};
-    return add_format_sets(id, formats, made ? static_cast<int64_t>(producer->second) : -1, uses);
+        if (!is_packed(label(use.node, l), use.input)) note(input_form(use.node, l, use.input));
+    if (forms.size() == 1) return {};
+    return add_form_sets(id, forms, made ? static_cast<int64_t>(producer->second) : -1, uses);
   }
 
-  Status add_format_sets(ValueId id, const std::vector<Format>& formats, int64_t producer,
-                         const std::vector<Use>& uses) {
-    size_t sets = (size_t{1} << formats.size()) - 1;
+  Status add_form_sets(ValueId id, const std::vector<Form>& forms, int64_t producer, const std::vector<Use>& uses) {
+    size_t sets = (size_t{1} << forms.size()) - 1;
     auto has = [](size_t set, size_t f) { return ((set + 1) >> f & 1) != 0; };
-    TN_ASSIGN(std::vector<double> reformat, reformat_costs(id, formats));
-    // What the set costs when the value is made in format `home`.
+    TN_ASSIGN(std::vector<double> reformat, conversion_costs(id, forms));
+    // What the set costs when the value is made in form `home`.
     auto making = [&](size_t set, size_t home) {
       if (!has(set, home)) return Pbqp::kImpossible;
       double cost = 0;
-      for (size_t f = 0; f < formats.size(); ++f)
-        if (f != home && has(set, f)) cost += reformat[home * formats.size() + f];
+      for (size_t f = 0; f < forms.size(); ++f)
+        if (f != home && has(set, f)) cost += reformat[home * forms.size() + f];
       return std::min(cost, Pbqp::kImpossible);
     };
-    auto position = [&](Format format) {
-      return static_cast<size_t>(std::find(formats.begin(), formats.end(), format) - formats.begin());
+    auto position = [&](const Form& form) {
+      return static_cast<size_t>(std::find(forms.begin(), forms.end(), form) - forms.begin());
     };
     std::vector<double> own(sets, 0);
     for (size_t set = 0; set < sets; ++set) {
-      if (wants_linear(id) && !has(set, 0)) own[set] = Pbqp::kImpossible;
+      if (wants_plain(id) && !has(set, 0)) own[set] = Pbqp::kImpossible;
       if (producer < 0) own[set] += making(set, 0);
     }
     uint32_t variable = problem_.add_variable(own);
@@ -250,15 +288,14 @@ class Labelling {
       size_t node = static_cast<size_t>(producer), output = graph_.value(id).output;
       std::vector<double> costs;
       for (size_t l = 0; l < labels_[node].size(); ++l)
-        for (size_t set = 0; set < sets; ++set) costs.push_back(making(set, position(label(node, l).outputs[output])));
+        for (size_t set = 0; set < sets; ++set) costs.push_back(making(set, position(output_form(node, l, output))));
       problem_.add_edge(node_variable_[node], variable, costs);
     }
     for (const Use& use : uses) {
       std::vector<double> costs;
       for (size_t l = 0; l < labels_[use.node].size(); ++l)
         for (size_t set = 0; set < sets; ++set) {
-          const Candidate& candidate = label(use.node, l);
-          bool fits = is_packed(candidate, use.input) || has(set, position(candidate.inputs[use.input]));
+          bool fits = is_packed(label(use.node, l), use.input) || has(set, position(input_form(use.node, l, use.input)));
           costs.push_back(fits ? 0 : Pbqp::kImpossible);
         }
       problem_.add_edge(node_variable_[use.node], variable, costs);
@@ -267,27 +304,44 @@ class Labelling {
   }
 
   // costs[from * n + to]
-  Result<std::vector<double>> reformat_costs(ValueId id, const std::vector<Format>& formats) {
+  Result<std::vector<double>> conversion_costs(ValueId id, const std::vector<Form>& forms) {
     const TensorType& type = graph_.value(id).type;
-    size_t n = formats.size();
+    size_t n = forms.size();
     std::vector<double> costs(n * n, 0);
     for (size_t from = 0; from < n; ++from)
       for (size_t to = 0; to < n; ++to) {
         if (from == to) continue;
-        auto call = reformat_call_for(type, formats[from], formats[to]);
-        costs[from * n + to] = Pbqp::kImpossible;
-        if (!call) continue;
-        Trial trial{call->kernel, call->params, {}, {}};
-        TN_ASSIGN(Arg in, concrete_arg(type, formats[from], options_.points[0]));
-        TN_ASSIGN(Arg out, concrete_arg(type, formats[to], options_.points[0]));
-        trial.inputs = {in};
-        trial.outputs = {out};
-        std::string key = candidates_.key("reformat " + describe(in), name_of(formats[to]));
-        auto timing = candidates_.cost(key, trial, 1e9);
-        if (timing) costs[from * n + to] = timing->microseconds;
+        double& cost = costs[from * n + to];
+        auto steps = conversions(type, forms[from], forms[to], options_.target.device);
+        if (!steps) {
+          cost = Pbqp::kImpossible;
+          continue;
+        }
+        Form now = forms[from];
+        for (const Conversion& step : *steps) {
+          TN_ASSIGN(double one, conversion_cost(type, now, step));
+          cost = std::min(cost + one, Pbqp::kImpossible);
+          now = step.to;
+        }
       }
     return costs;
   }
+
+  Result<double> conversion_cost(const TensorType& type, const Form& from, const Conversion& step) {
+    Trial trial{step.call.kernel, step.call.params, {}, {}, {false}};
+    TN_ASSIGN(Arg in, concrete_arg(type, from, options_.points[0]));
+    TN_ASSIGN(Arg out, concrete_arg(type, step.to, options_.points[0]));
+    if (from.format.place != step.to.format.place) return copy_microseconds(storage_bytes(in));
+    trial.inputs = {in};
+    trial.outputs = {out};
+    std::string target = step.to.dtype == type.dtype ? name_of(step.to.format) : name_of(step.to);
+    auto timing = candidates_.cost(candidates_.key("reformat " + describe(in), target), trial, 1e9);
+    return timing ? timing->microseconds : Pbqp::kImpossible;
+  }
+
+  // A copy between the memories of host and device, with the wait for the host step that it belongs to. A model, not a
+  // measurement: about 10 GB/s.
+  static double copy_microseconds(int64_t bytes) { return 20 + static_cast<double>(bytes) / 1e4; }
 
   const Graph& graph_;
   const std::vector<bool>& is_static_;
@@ -295,6 +349,7 @@ class Labelling {
   Candidates& candidates_;
   const SelectOptions& options_;
   Pbqp problem_;
+  std::vector<NodeReport*> reports_;         // of nodes, then of views: a variable each
   std::vector<uint32_t> node_variable_;
   std::vector<std::vector<int>> labels_;
   std::map<NodeId, size_t> index_;
@@ -320,7 +375,7 @@ class TacticOracle : public ClaimOracle {
   std::string refusal(NodeView node) const override {
     std::string reasons;
     for (const Tactic* tactic : all_tactics()) {
-      if (tactic->op != node.node().op->name || disabled_.count(tactic->name)) continue;
+      if (tactic->op != node.node().op->name || tactic->device != target_.device || disabled_.count(tactic->name)) continue;
       Claim claimed = tactic->claim(node, target_);
       if (!claimed.candidates.empty()) return {};
       reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", tactic->name, claimed.refusal);

@@ -30,6 +30,7 @@ struct NodeReport {
 
 struct Selection {
   std::vector<NodeReport> nodes;   // of the nodes that run at run time, in order
+  std::vector<NodeReport> views;   // of views that a form goes through; their candidates have no tactic
   double microseconds = 0;         // what the choice costs in all, reformats included
   bool exact = true;               // the optimum of the costs, not only a good answer
   const NodeReport* find(NodeId id) const {
@@ -45,7 +46,8 @@ struct SelectOptions {
   std::set<std::string, std::less<>> disabled;
   std::string forced;
   // Symbol values at which a candidate must be able to prepare; the first is the one that is timed.
-  std::vector<SymbolValues> points;
+  std::vector<ProblemPoint> points;
+  DeviceSession* session = nullptr;  // of a device that is not the host
   // Fraction done; false cancels.
   std::function<bool(double)> progress;
 };
@@ -59,7 +61,18 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
 std::unique_ptr<ClaimOracle> make_claim_oracle(const TargetInfo& target,
                                                const std::set<std::string, std::less<>>& disabled);
 
-// The call that brings a tensor into another format; a failure when no kernel does.
-Result<KernelCall> reformat_call_for(const TensorType& type, Format from, Format to);
+// A form with the element type written out.
+Form full_form(const Form& form, const TensorType& type);
+
+// The calls that bring a tensor on `device` ("cpu", "cuda") from one form into another, with the form after each: one,
+// or two where memory changes and the form too. A failure when no kernel does.
+struct Conversion {
+  Form to;
+  KernelCall call;
+};
+Result<std::vector<Conversion>> conversions(const TensorType& type, const Form& from, const Form& to,
+                                            std::string_view device);
+// The same for a weight, by kernels of the host.
+Result<std::vector<Conversion>> static_conversions(const TensorType& type, const Form& from, const Form& to);
 
 }  // namespace tenon

@@ -37,6 +37,8 @@ struct Form {
   Form(DType d, Format f) : dtype(d), format(f) {}
   friend bool operator==(const Form&, const Form&) = default;
 };
+// "linear", "f16 nhwc".
+std::string name_of(const Form& form);
 
 // A constant input that the kernel wants in another form: becomes a `pack` node, folded when the plan is made and
 // rerun by a refit.

@@ -157,14 +157,15 @@ class RealTimer : public Timer {
 
 class FakeTimer : public Timer {
  public:
-  FakeTimer(const KernelTable& kernels, int threads) : kernels_(kernels), threads_(threads) {}
+  FakeTimer(const KernelTable& kernels, int threads, DeviceSession* session)
+      : kernels_(kernels), threads_(threads), session_(session) {}
 
   std::string_view name() const override { return "fake"; }
 
   Result<Timing> time(const Trial& trial, double) override {
     TN_ASSIGN(const Kernel* kernel, find_kernel(kernels_, trial));
     Prepared prepared;
-    TN_TRY(kernel->prepare({trial.params, trial.inputs, trial.outputs, threads_}, prepared));
+    TN_TRY(kernel->prepare({trial.params, trial.inputs, trial.outputs, threads_, session_}, prepared));
     double bytes = 0;
     for (const Arg& arg : trial.inputs) bytes += arg.present() ? static_cast<double>(storage_bytes(arg)) : 0;
     for (const Arg& arg : trial.outputs) bytes += static_cast<double>(storage_bytes(arg));
@@ -175,6 +176,7 @@ class FakeTimer : public Timer {
  private:
   const KernelTable& kernels_;
   int threads_;
+  DeviceSession* session_;
 };
 
 }  // namespace
@@ -184,8 +186,8 @@ Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int t
   return std::unique_ptr<Timer>(std::make_unique<RealTimer>(kernels, std::move(team)));
 }
 
-std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads) {
-  return std::make_unique<FakeTimer>(kernels, threads);
+std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads, DeviceSession* session) {
+  return std::make_unique<FakeTimer>(kernels, threads, session);
 }
 
 }  // namespace tenon

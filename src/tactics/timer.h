@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "device/device.h"
 #include "device/kernel_table.h"
 #include "tactics/problem.h"
 #include "tactics/timing_cache.h"
@@ -26,6 +27,11 @@ Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int t
 
 // Costs from the bytes that a trial touches: faster kernels first, the reference last. Runs prepare, never
 // launch.
-std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads);
+std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads, DeviceSession* session = nullptr);
+
+// Runs the kernel on a device that is not the host, as the device times it: median of several runs over rotated
+// outputs, with weights rotated among copies that together exceed the device's cache.
+Result<std::unique_ptr<Timer>> make_device_timer(const KernelTable& kernels, const Device& device,
+                                                 DeviceSession& session);
 
 }  // namespace tenon
