@@ -1,31 +1,23 @@
 #include "cuda/cublaslt.h"
 
-#include <dlfcn.h>
+#include "cuda/library.h"
 
 namespace tenon::cuda {
 namespace {
 
 constexpr char kLibrary[] = "libcublasLt.so.13";
 
-template <class F>
-Status find(void* library, const char* name, F& function) {
-  function = reinterpret_cast<F>(dlsym(library, name));
-  if (function) return {};
-  return fail(Code::not_found, "{} has no function {}", kLibrary, name);
-}
-
 Status load(CublasLt& out) {
-  void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
-  if (!library) return fail(Code::not_found, "cuBLASLt cannot be loaded: {}", dlerror());
-  TN_TRY(find(library, "cublasLtMatmul", out.matmul));
-  TN_TRY(find(library, "cublasLtMatmulAlgoGetHeuristic", out.heuristic));
-  TN_TRY(find(library, "cublasLtMatmulDescInit_internal", out.desc_init));
-  TN_TRY(find(library, "cublasLtMatmulDescSetAttribute", out.desc_set));
-  TN_TRY(find(library, "cublasLtMatrixLayoutInit_internal", out.layout_init));
-  TN_TRY(find(library, "cublasLtMatrixLayoutSetAttribute", out.layout_set));
-  TN_TRY(find(library, "cublasLtMatmulPreferenceInit_internal", out.preference_init));
-  TN_TRY(find(library, "cublasLtMatmulPreferenceSetAttribute", out.preference_set));
-  return find(library, "cublasLtGetStatusString", out.status_string);
+  TN_ASSIGN(const Library* library, Library::open(kLibrary));
+  TN_TRY(library->find("cublasLtMatmul", out.matmul));
+  TN_TRY(library->find("cublasLtMatmulAlgoGetHeuristic", out.heuristic));
+  TN_TRY(library->find("cublasLtMatmulDescInit_internal", out.desc_init));
+  TN_TRY(library->find("cublasLtMatmulDescSetAttribute", out.desc_set));
+  TN_TRY(library->find("cublasLtMatrixLayoutInit_internal", out.layout_init));
+  TN_TRY(library->find("cublasLtMatrixLayoutSetAttribute", out.layout_set));
+  TN_TRY(library->find("cublasLtMatmulPreferenceInit_internal", out.preference_init));
+  TN_TRY(library->find("cublasLtMatmulPreferenceSetAttribute", out.preference_set));
+  return library->find("cublasLtGetStatusString", out.status_string);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "cuda/cudnn_api.h"
 
-#include <dlfcn.h>
+#include "cuda/library.h"
 
 namespace tenon::cuda {
 namespace {
@@ -8,25 +8,17 @@ namespace {
 constexpr char kLibrary[] = "libcudnn.so.9";
 constexpr int64_t kMaxNotes = 32;
 
-template <class F>
-Status find(void* library, const char* name, F& function) {
-  function = reinterpret_cast<F>(dlsym(library, name));
-  if (function) return {};
-  return fail(Code::not_found, "{} has no function {}", kLibrary, name);
-}
-
 Status load(Cudnn& out) {
-  void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
-  if (!library) return fail(Code::not_found, "cuDNN cannot be loaded: {}", dlerror());
-  TN_TRY(find(library, "cudnnBackendCreateDescriptor", out.create));
-  TN_TRY(find(library, "cudnnBackendDestroyDescriptor", out.destroy));
-  TN_TRY(find(library, "cudnnBackendFinalize", out.finalize));
-  TN_TRY(find(library, "cudnnBackendSetAttribute", out.set));
-  TN_TRY(find(library, "cudnnBackendGetAttribute", out.get));
-  TN_TRY(find(library, "cudnnBackendExecute", out.execute));
-  TN_TRY(find(library, "cudnnSetStream", out.set_stream));
-  TN_TRY(find(library, "cudnnGetErrorString", out.error_string));
-  return find(library, "cudnnGetLastErrorString", out.last_error);
+  TN_ASSIGN(const Library* library, Library::open(kLibrary));
+  TN_TRY(library->find("cudnnBackendCreateDescriptor", out.create));
+  TN_TRY(library->find("cudnnBackendDestroyDescriptor", out.destroy));
+  TN_TRY(library->find("cudnnBackendFinalize", out.finalize));
+  TN_TRY(library->find("cudnnBackendSetAttribute", out.set));
+  TN_TRY(library->find("cudnnBackendGetAttribute", out.get));
+  TN_TRY(library->find("cudnnBackendExecute", out.execute));
+  TN_TRY(library->find("cudnnSetStream", out.set_stream));
+  TN_TRY(library->find("cudnnGetErrorString", out.error_string));
+  return library->find("cudnnGetLastErrorString", out.last_error);
 }
 
 // All descriptors of an attribute.
