@@ -35,4 +35,39 @@ struct CudaConvCudnnParams {
   int64_t apart = 0;       // 1: bias and epilogue are a pointwise kernel of its own behind the convolution
 };
 
+// The tile that one block of the library's own tensor-core kernels computes: bm × bn of the product, bk of K at a time.
+struct GemmTile {
+  bool wgmma;      // of cuda.matmul.wgmma (Hopper), else of cuda.matmul.mma
+  int bm, bn, bk;
+  int wm, wn;      // mma: the part of one warp
+  int stages;      // of the pipeline through shared memory
+  bool swap;       // the tile's rows are the result's columns: for few rows
+  int threads() const { return wgmma ? bm * 2 + 32 : bm / wm * (bn / wn) * 32; }
+  int rows() const { return swap ? bn : bm; }
+  int columns() const { return swap ? bm : bn; }
+};
+inline constexpr GemmTile kGemmTiles[] = {
+    {false, 128, 128, 32, 64, 32, 4, false},
+    {false, 128, 64, 32, 32, 32, 4, false},
+    {false, 64, 64, 64, 32, 32, 3, false},
+    {false, 32, 64, 64, 16, 32, 4, false},
+    {false, 16, 64, 128, 16, 16, 4, false},
+    {true, 128, 256, 64, 0, 0, 3, false},
+    {true, 128, 128, 64, 0, 0, 4, false},
+    {true, 128, 64, 64, 0, 0, 4, false},
+    {true, 64, 128, 64, 0, 0, 4, false},
+    {true, 64, 64, 64, 0, 0, 6, false},
+    {true, 128, 64, 64, 0, 0, 4, true},
+    {true, 64, 32, 64, 0, 0, 6, true},
+    {true, 64, 16, 64, 0, 0, 8, true},
+};
+inline constexpr int kMaxGemmParts = 8;
+
+// cuda.matmul.mma, cuda.matmul.wgmma: MatmulParams' operands, a and b stored as f16 or bf16, any epilogue.
+struct CudaGemmParams {
+  MatmulParams matmul;
+  int64_t tile = 0;        // of kGemmTiles
+  int64_t parts = 1;       // blocks that share the K of one tile: 1, 2, 4 or 8
+};
+
 }  // namespace tenon
