@@ -7,13 +7,12 @@
 
 #include "cuda/generate/element.h"
 #include "cuda/generate/logical.h"
+#include "cuda/index.h"
 #include "cuda/move.h"
 
 namespace tenon::cuda {
-namespace {
 
-// The type that elements are moved as when their type does not change.
-DType bits_of(DType type) {
+DType move_type(DType type) {
   switch (size_of(type)) {
     case 1: return DType::u8;
     case 2: return DType::u16;
@@ -22,6 +21,8 @@ DType bits_of(DType type) {
     default: return DType::none;
   }
 }
+
+namespace {
 
 // The loop along which the input is dense, if it is another than the innermost and tiles pay: both are long enough.
 int tile_loop(const Space& space) {
@@ -117,7 +118,7 @@ _Pragma("unroll") for (int j = 0; j < {tile}; j += 8) {{
 
 Status add_move(Session& session, const MovePlan& plan, LaunchState& state) {
   MovePlan moved = plan;
-  if (plan.from == plan.to) moved.from = moved.to = bits_of(plan.from);
+  if (plan.from == plan.to) moved.from = moved.to = move_type(plan.from);
   if (const int t = tile_loop(plan.space); t >= 0) return add_tiled(session, moved, t, state);
   PointwisePlan pointwise{plan.space, {}, {{"x0", moved.from, plan.space.operands()[0], ""}}, {}, "tenon_move", {}};
   if (plan.base || plan.moves_base) pointwise.bases = {plan.base};
@@ -144,7 +145,7 @@ Status prepare_variants(const PrepareCall& call, Prepared& prepared, F plan_for)
 }
 
 Status check_moved(const Arg& arg) {
-  if (bits_of(arg.dtype) != DType::none) return {};
+  if (move_type(arg.dtype) != DType::none) return {};
   return fail(Code::unsupported, "CUDA kernels do not move elements of {}", describe(arg));
 }
 

@@ -3,7 +3,7 @@
 #include "cuda/gemm_epilogue.h"
 #include "onednn/post_ops.h"
 #include "ops/conv.h"
-#include "tactics/cuda_products.h"
+#include "tactics/cuda_product_claims.h"
 #include "tactics/onednn_claims.h"
 
 namespace tenon {

@@ -4,7 +4,7 @@
 
 #include "base/checked.h"
 #include "ops/matmul.h"
-#include "tactics/cuda_products.h"
+#include "tactics/cuda_product_claims.h"
 
 namespace tenon {
 namespace {

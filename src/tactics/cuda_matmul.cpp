@@ -1,7 +1,7 @@
 // cuda_matmul_lt: products in cuBLASLt.
 #include "cuda/gemm_epilogue.h"
 #include "ops/matmul.h"
-#include "tactics/cuda_products.h"
+#include "tactics/cuda_product_claims.h"
 #include "tactics/onednn_claims.h"
 
 namespace tenon {

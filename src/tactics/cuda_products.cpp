@@ -1,35 +1,29 @@
-#include "tactics/cuda_products.h"
+// cuda_matmul_tile, cuda_conv_direct, cuda_conv_transpose_direct: products of any kind, without a library.
+#include "tactics/cuda_claims.h"
 
 namespace tenon {
 namespace {
 
-bool is_small_float(DType type) { return type == DType::f32 || type == DType::f16 || type == DType::bf16; }
+Claim claim_matmul(NodeView node, const TargetInfo& target) { return claim_cuda(node, target, "cuda.matmul.tile"); }
+
+Claim claim_convolution(NodeView node, const TargetInfo& target, std::string_view kernel) {
+  Claim out = claim_cuda(node, target, kernel);
+  std::vector<Format> inputs = nhwc_inputs(node);
+  inputs[0] = kChannelsLast;
+  for (size_t i = 1; i < inputs.size() && i < 3; ++i) inputs[i] = kLinear;
+  add_formats(out, node, inputs, {kChannelsLast});
+  return out;
+}
+Claim claim_conv(NodeView node, const TargetInfo& target) { return claim_convolution(node, target, "cuda.conv.direct"); }
+Claim claim_conv_transpose(NodeView node, const TargetInfo& target) {
+  return claim_convolution(node, target, "cuda.conv_transpose.direct");
+}
 
 }  // namespace
 
-std::vector<ProductPrecision> product_precisions(DType type, const TargetInfo& target, bool wide_results) {
-  std::vector<ProductPrecision> out;
-  if (!is_small_float(type)) return out;
-  out.push_back({DType::none, DType::none, CudaMath::exact, std::string(name_of(type))});
-  if (type != DType::f32) return out;
-  if (target.allow_tf32) out.push_back({DType::none, DType::none, CudaMath::tf32, "tf32"});
-  for (DType reduced : {DType::f16, DType::bf16}) {
-    if (!(reduced == DType::f16 ? target.allow_f16 : target.allow_bf16)) continue;
-    out.push_back({reduced, reduced, CudaMath::exact, std::string(name_of(reduced))});
-    if (wide_results) out.push_back({reduced, DType::none, CudaMath::exact, std::string(name_of(reduced)) + " to f32"});
-  }
-  return out;
-}
-
-Form extra_form(const TensorType& type, const ProductPrecision& precision, Format format) {
-  return Form(type.dtype == DType::f32 ? precision.out : DType::none, format);
-}
-
-std::string product_refusal(NodeView node) {
-  if (!is_small_float(node.input(0).dtype)) return "operands must be f32, f16 or bf16, they are " + print(node.input(0));
-  const DType result = node.output(0).dtype;
-  if (result != node.input(0).dtype) return "the result must have the type of the operands, it is " + print(node.output(0));
-  return {};
-}
+extern const Tactic k_cuda_matmul_tile, k_cuda_conv_direct, k_cuda_conv_transpose_direct;
+const Tactic k_cuda_matmul_tile{"cuda_matmul_tile", "matmul", claim_matmul, "cuda"};
+const Tactic k_cuda_conv_direct{"cuda_conv_direct", "conv", claim_conv, "cuda"};
+const Tactic k_cuda_conv_transpose_direct{"cuda_conv_transpose_direct", "conv_transpose", claim_conv_transpose, "cuda"};
 
 }  // namespace tenon

@@ -16,6 +16,9 @@ std::vector<Case> kernel_cases() {
   pointwise_cases(out);
   move_cases(out);
   rows_cases(out);
+  index_cases(out);
+  window_cases(out);
+  product_cases(out);
   return out;
 }
 

@@ -31,7 +31,7 @@ Extent Space::number(int64_t value, bool fixed) {
 }
 
 int Space::add_loop(Extent size, int group) {
-  loops_.push_back({std::move(size), group});
+  loops_.push_back({std::move(size), group, false});
   return static_cast<int>(loops_.size()) - 1;
 }
 
@@ -43,7 +43,7 @@ int Space::add_operand(Steps steps) {
 void Space::divide_loop(int loop, int64_t outer, int64_t inner) {
   const Loop divided = loops_[static_cast<size_t>(loop)];
   loops_[static_cast<size_t>(loop)].size = Extent::of(outer);
-  loops_.insert(loops_.begin() + loop + 1, {Extent::of(inner), divided.group});
+  loops_.insert(loops_.begin() + loop + 1, {Extent::of(inner), divided.group, false});
 }
 
 void Space::reorder(std::span<const int> order) {
@@ -59,7 +59,7 @@ void Space::reorder(std::span<const int> order) {
 
 void Space::simplify() {
   for (size_t i = loops_.size(); i-- > 0;) {
-    if (!loops_[i].size.is(1)) continue;
+    if (!loops_[i].size.is(1) || loops_[i].keep) continue;
     loops_.erase(loops_.begin() + static_cast<std::ptrdiff_t>(i));
     for (Steps& steps : operands_) steps.at.erase(steps.at.begin() + static_cast<std::ptrdiff_t>(i));
   }
@@ -89,14 +89,21 @@ Extent Space::count() const {
   return out;
 }
 
+int64_t Space::indexed() const {
+  Extent out;
+  for (const Loop& loop : loops_)
+    if (loop.group != kInnerGroup) out = out * loop.size;
+  return out.value;
+}
+
 bool Space::wide() const {
   if (variant_ != Variant::exact) return variant_ == Variant::general;
-  return !(count().value < (int64_t{1} << 31) && reach_ < (int64_t{1} << 31));
+  return !(indexed() < (int64_t{1} << 31) && reach_ < (int64_t{1} << 31));
 }
 
 bool Space::fits() const {
   if (variant_ != Variant::fast) return true;
-  return holds_ && count().value < (int64_t{1} << 31) && reach_ < (int64_t{1} << 31);
+  return holds_ && indexed() < (int64_t{1} << 31) && reach_ < (int64_t{1} << 31);
 }
 
 void Space::add_dims(const Arg& dims) {

@@ -18,11 +18,13 @@ enum class Variant : uint8_t { exact, fast, general };
 // exact alone, or fast and general: the sources that must exist so that every shape can run.
 std::span<const Variant> variants(const PrepareCall& call);
 
-inline constexpr int kMaxLoops = 16;
+// The group of loops that run within a thread: no index counts their iterations with those of others.
+inline constexpr int kInnerGroup = 3;
 
 struct Loop {
   Extent size;
-  int group = 0;   // only loops of one group merge
+  int group = 0;      // only loops of one group merge
+  bool keep = false;  // also when it has one iteration
 };
 
 // Steps of one operand along each loop; in elements.
@@ -44,6 +46,7 @@ class Space {
   const std::vector<Loop>& loops() const { return loops_; }
   const std::vector<Steps>& operands() const { return operands_; }
   void set_group(int loop, int group) { loops_[static_cast<size_t>(loop)].group = group; }
+  void keep(int loop) { loops_[static_cast<size_t>(loop)].keep = true; }
   // Divides a loop into two; only before operands are added.
   void divide_loop(int loop, int64_t outer, int64_t inner);
   // Puts the loops in another order.
@@ -59,6 +62,8 @@ class Space {
   // Elements that some operand or the kernel addresses beyond those of the loops.
   void reach(int64_t elements) { reach_ = elements > reach_ ? elements : reach_; }
   bool wide() const;
+  // Product of the sizes of the loops outside kInnerGroup.
+  int64_t indexed() const;
 
   // Loops over the logical dims of `dims` (fixed as its bits say) in group 0.
   void add_dims(const Arg& dims);
