@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Where the CUDA toolkit is: prints lines `version X.Y`, `home PATH`, `include PATH` …, `lib PATH` (of libcudart_static.a).
+"""Where the CUDA toolkit is: prints lines of a name, a tab and a value:
+version, home, include (several), lib (the folder of libcudart_static.a).
 
     .ci/cuda_toolkit.py [HOME]     HOME: the toolkit's folder; else CUDA_HOME, this Python's packages, /usr/local/cuda
 
@@ -48,10 +49,10 @@ def main():
                       "cudnn.h")
         frontend = first([site / "include/cudnn_frontend.h", home / "include/cudnn_frontend.h",
                           pathlib.Path("/usr/include/cudnn_frontend.h")], "cudnn_frontend.h")
-        print(f"version {version // 1000}.{version % 1000 // 10}\nhome {home}")
+        print(f"version\t{version // 1000}.{version % 1000 // 10}\nhome\t{home}")
         for folder in dict.fromkeys([home / "include", cudnn.parent, frontend.parent]):
-            print(f"include {folder}")
-        print(f"lib {runtime.parent}")
+            print(f"include\t{folder}")
+        print(f"lib\t{runtime.parent}")
         return 0
     sys.exit(f"no CUDA toolkit of version 13: looked at {', '.join(map(str, candidates(given)))}")
 

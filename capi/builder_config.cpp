@@ -74,6 +74,11 @@ constexpr Option kOptions[] = {
        config.check_passes = value == "1";
        return {};
      }},
+    {"code_cache",
+     [](BuildConfig& config, std::string_view value) -> Status {
+       config.code_cache = value;
+       return {};
+     }},
     {"timer", set_timer},
     {"mask_cpu", set_mask},
 };
@@ -84,6 +89,15 @@ Result<const Option*> find_option(std::string_view key) {
   std::string known;
   for (const Option& option : kOptions) known += fmt::format("{}{}", known.empty() ? "" : ", ", option.key);
   return fail(Code::not_found, "there is no option \"{}\"; expected one of {}", key, known);
+}
+
+Result<bool BuildConfig::*> precision_member(tn_precision precision) {
+  switch (precision) {
+    case TN_PRECISION_TF32: return &BuildConfig::allow_tf32;
+    case TN_PRECISION_FP16: return &BuildConfig::allow_f16;
+    case TN_PRECISION_BF16: return &BuildConfig::allow_bf16;
+    default: return fail(Code::invalid_argument, "precision is {}, which names none", precision);
+  }
 }
 
 Result<ProfileShapes> checked_shapes(const std::string& input,
@@ -219,6 +233,31 @@ tn_error_t tn_builder_config_get_onednn_enabled(tn_builder_config_t config, int3
         return {};
       },
       out(out_enabled, "out_enabled"));
+}
+
+tn_error_t tn_builder_config_set_precision_allowed(tn_builder_config_t config, tn_precision precision,
+                                                   int32_t allowed) noexcept {
+  return enter([&]() -> Status {
+    TN_ASSIGN(auto self, object(config, "config"));
+    TN_ASSIGN(auto member, precision_member(precision));
+    TN_TRY(expect_bool(allowed, "allowed"));
+    std::lock_guard lock(self->mutex);
+    self->config.*member = allowed != 0;
+    return {};
+  });
+}
+
+tn_error_t tn_builder_config_get_precision_allowed(tn_builder_config_t config, tn_precision precision,
+                                                   int32_t* out_allowed) noexcept {
+  return enter(
+      [&]() -> Status {
+        TN_ASSIGN(auto self, object(config, "config"));
+        TN_ASSIGN(auto member, precision_member(precision));
+        std::lock_guard lock(self->mutex);
+        *out_allowed = self->config.*member ? 1 : 0;
+        return {};
+      },
+      out(out_allowed, "out_allowed"));
 }
 
 tn_error_t tn_builder_config_set_option(tn_builder_config_t config, const char* key,

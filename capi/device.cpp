@@ -8,27 +8,33 @@ using namespace tenon::capi;
 
 namespace {
 
-constexpr std::string_view kDevices[] = {"cpu"};
-
-// "cuda", "cuda:0", "cuda:15".
-bool names_cuda(std::string_view name) {
-  if (!name.starts_with("cuda")) return false;
-  name.remove_prefix(4);
-  if (name.empty()) return true;
-  if (name[0] != ':' || name.size() == 1) return false;
-  return name.find_first_not_of("0123456789", 1) == std::string_view::npos;
+// Those that plans can be built for: all but the one that executes nothing.
+std::vector<const Device*> devices() {
+  std::vector<const Device*> out;
+  for (const Device* device : all_devices())
+    if (device->name() != "null") out.push_back(device);
+  return out;
 }
 
 }  // namespace
 
-size_t tn_device_count() noexcept { return std::size(kDevices); }
+size_t tn_device_count() noexcept {
+  size_t count = 0;
+  if (tn_error_t error = enter([&]() -> Status {
+        count = devices().size();
+        return {};
+      }))
+    tn_error_destroy(error);  // there was no memory for the list
+  return count;
+}
 
 tn_error_t tn_device_at(size_t index, char* buf, size_t buf_size, size_t* out_size) noexcept {
   TextOut name{buf, buf_size, out_size};
   return enter(
       [&]() -> Status {
-        TN_TRY(expect_index(index, std::size(kDevices), "devices"));
-        name.set(kDevices[index]);
+        const std::vector<const Device*> all = devices();
+        TN_TRY(expect_index(index, all.size(), "devices"));
+        name.set(all[index]->name());
         return {};
       },
       name);
@@ -38,13 +44,12 @@ tn_error_t tn_device_create(const char* name, tn_device_t* out_device) noexcept 
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto wanted, text(name, "name"));
-        if (names_cuda(wanted))
-          return fail(Code::unsupported, "device \"{}\": this build of Tenon has no CUDA module; use \"cpu\"",
-                      wanted);
-        if (std::find(std::begin(kDevices), std::end(kDevices), wanted) == std::end(kDevices))
-          return fail(Code::not_found, "there is no device \"{}\"; expected \"cpu\"", wanted);
+        if (wanted == "null") return fail(Code::not_found, "there is no device \"null\" that plans are built for");
+        TN_ASSIGN(const Device* found, find_device(wanted));
         auto device = std::make_shared<DeviceObject>();
-        device->name = wanted;
+        device->name = found->name();
+        device->device = found;
+        device->kind = found->is_host() ? TN_DEVICE_TYPE_CPU : TN_DEVICE_TYPE_CUDA;
         *out_device = new_handle<tn_device_t>(std::move(device));
         return {};
       },
@@ -78,8 +83,10 @@ tn_error_t tn_device_get_features(tn_device_t device, char* buf, size_t buf_size
   TextOut features{buf, buf_size, out_size};
   return enter(
       [&]() -> Status {
-        TN_TRY(object(device, "device"));
-        features.set(cpu_feature_names(cpu_features()));
+        TN_ASSIGN(auto self, object(device, "device"));
+        const DeviceFacts& facts = self->device->facts();
+        if (self->device->is_host()) features.set(cpu_feature_names(cpu_features()));
+        else features.set(fmt::format("{},{}", facts.architecture, facts.product));
         return {};
       },
       features);
@@ -88,8 +95,8 @@ tn_error_t tn_device_get_features(tn_device_t device, char* buf, size_t buf_size
 tn_error_t tn_device_get_thread_count(tn_device_t device, int32_t* out_thread_count) noexcept {
   return enter(
       [&]() -> Status {
-        TN_TRY(object(device, "device"));
-        *out_thread_count = cpu_count();
+        TN_ASSIGN(auto self, object(device, "device"));
+        *out_thread_count = self->device->is_host() ? cpu_count() : 0;
         return {};
       },
       out(out_thread_count, "out_thread_count"));

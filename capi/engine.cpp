@@ -181,7 +181,7 @@ tn_error_t tn_engine_get_tensor_location(tn_engine_t engine, size_t index,
       [&]() -> Status {
         TN_ASSIGN(auto self, object(engine, "engine"));
         TN_TRY(tensor_at(*self, index));
-        *out_location = TN_TENSOR_LOCATION_HOST;  // the one device is the CPU
+        *out_location = self->engine->on_host() ? TN_TENSOR_LOCATION_HOST : TN_TENSOR_LOCATION_DEVICE;
         return {};
       },
       out(out_location, "out_location"));

@@ -192,8 +192,7 @@ tn_error_t tn_execution_context_run(tn_execution_context_t context) noexcept {
 tn_error_t tn_execution_context_enqueue(tn_execution_context_t context, void* stream) noexcept {
   return enter([&]() -> Status {
     TN_ASSIGN(Turn turn, Turn::take(context));
-    if (stream) return fail(Code::invalid_argument, "stream is not NULL, but the engine runs on the CPU");
-    TN_TRY(turn->context->enqueue());
+    TN_TRY(turn->context->enqueue(stream));
     turn->enqueued = true;
     return {};
   });

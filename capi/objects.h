@@ -59,6 +59,7 @@ struct AllocatorObject : Object<ObjectType::allocator>, Allocator {
 
 struct DeviceObject : Object<ObjectType::device> {
   std::string name;
+  const Device* device = nullptr;
   tn_device_type kind = TN_DEVICE_TYPE_CPU;
 };
 

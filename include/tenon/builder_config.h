@@ -143,6 +143,30 @@ TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_builder_config_get_onednn_enabled(tn_builder_config_t config, TN_OUT int32_t *out_enabled) TN_NOEXCEPT;
 
 /**
+ * Says whether FP32 work may be done in a lower precision. On the CPU this version computes in FP32 whatever is set.
+ *
+ * @param config     The configuration.
+ * @param precision  The precision.
+ * @param allowed    0 or 1.
+ * @return Fails with INVALID_HANDLE, INVALID_ARGUMENT.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_builder_config_set_precision_allowed(tn_builder_config_t config, tn_precision precision,
+                                        int32_t allowed) TN_NOEXCEPT;
+
+/**
+ * Whether FP32 work may be done in a precision.
+ *
+ * @param config       The configuration.
+ * @param precision    The precision.
+ * @param out_allowed  Receives 0 or 1.
+ * @return Fails with INVALID_HANDLE, INVALID_ARGUMENT.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_builder_config_get_precision_allowed(tn_builder_config_t config, tn_precision precision,
+                                        TN_OUT int32_t *out_allowed) TN_NOEXCEPT;
+
+/**
  * Sets an experimental option. These may change or go in any version.
  *
  * | key               | value |
@@ -152,6 +176,7 @@ tn_builder_config_get_onednn_enabled(tn_builder_config_t config, TN_OUT int32_t 
  * | `force_tactic`    | the tactic that every node it can compute must take |
  * | `timer`           | `real`, or `fake`: costs from a model, the same in every run, for tests |
  * | `mask_cpu`        | instruction sets that the plan must not use, with commas: `avx512`, `amx`, … |
+ * | `code_cache`      | folder where compiled GPU kernels are kept between builds |
  * | `check_passes`    | `1`: after every pass the graph's text must survive printing and parsing; for tests |
  *
  * @param config  The configuration.

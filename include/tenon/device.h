@@ -2,8 +2,8 @@
  * @file device.h
  * Devices: what plans are built for and run on.
  *
- * This version has one device, "cpu". Names of devices that it knows of but cannot drive ("cuda", "cuda:0")
- * are refused with `TN_ERROR_UNSUPPORTED` and a message that says why.
+ * "cpu" is always there. NVIDIA GPUs are "cuda", "cuda:1", …: they need the module `libtenon_cuda` beside the library and
+ * NVIDIA's driver; where one is missing, the name is refused with `TN_ERROR_UNSUPPORTED` and a message that says which.
  *
  * Thread rule: immutable; any thread.
  */
@@ -44,9 +44,9 @@ tn_device_at(size_t index, TN_OUT TN_NULLABLE TN_LEN(buf_size) char *buf, size_t
 /**
  * A device by name.
  *
- * @param name        "cpu".
+ * @param name        "cpu", "cuda", "cuda:1".
  * @param out_device  Receives the device.
- * @return Fails with UNSUPPORTED (known, but not in this build), NOT_FOUND (unknown), INVALID_ARGUMENT,
+ * @return Fails with UNSUPPORTED (known, but not on this machine), NOT_FOUND (unknown), INVALID_ARGUMENT,
  *         OUT_OF_MEMORY.
  */
 TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
@@ -66,7 +66,7 @@ TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_device_get_type(tn_device_t device, TN_OUT tn_device_type *out_type) TN_NOEXCEPT;
 
 /**
- * The name of a device: "cpu".
+ * The name of a device: "cpu", "cuda".
  *
  * @param device    The device.
  * @param buf       Receives the text in UTF-8, always terminated; what does not fit is cut off. May be NULL
@@ -81,7 +81,7 @@ tn_device_get_name(tn_device_t device, TN_OUT TN_NULLABLE TN_LEN(buf_size) char 
 
 /**
  * What a device can do, as a list with commas: of a CPU its instruction sets ("avx2,avx512,avx512_vnni"),
- * "baseline" for none that matter.
+ * "baseline" for none that matter; of a GPU its architecture and product ("sm_90a,NVIDIA H100 80GB HBM3").
  *
  * @param device    The device.
  * @param buf       Receives the text in UTF-8, always terminated; what does not fit is cut off. May be NULL

@@ -130,6 +130,10 @@ tn_execution_context_get_shape(tn_execution_context_t context, const char *tenso
 /**
  * Sets the memory that an input is read from or an output is written to. Each must have one before a run.
  *
+ * On a GPU, give memory of the engine's device (tn_engine_get_tensor_location() says DEVICE), aligned to 16 bytes. Memory of
+ * the host, and less aligned memory of the device, is taken too: it is copied through memory of the context's in each run,
+ * in order with the run's other work. Pinned host memory makes such copies asynchronous.
+ *
  * @param context      The context.
  * @param tensor       Name of the tensor.
  * @param buffer       Used by every later run, until another is set: it must stay valid for as long. Inputs

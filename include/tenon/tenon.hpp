@@ -476,6 +476,14 @@ class BuilderConfig : public detail::Owner<tn_builder_config_t, tn_builder_confi
   void set_timing_cache(const TimingCache& cache) {
     check(tn_builder_config_set_timing_cache(handle_, cache.get()));
   }
+  void set_precision_allowed(tn_precision precision, bool allowed) {
+    check(tn_builder_config_set_precision_allowed(handle_, precision, allowed ? 1 : 0));
+  }
+  bool precision_allowed(tn_precision precision) const {
+    std::int32_t allowed = 0;
+    check(tn_builder_config_get_precision_allowed(handle_, precision, &allowed));
+    return allowed != 0;
+  }
   void set_onednn_enabled(bool enabled) {
     check(tn_builder_config_set_onednn_enabled(handle_, enabled ? 1 : 0));
   }

@@ -70,6 +70,17 @@ TN_ENUM(tn_shape_selector) {
   TN_SHAPE_SELECTOR_MAX = 2   /**< the largest dims that a context will accept */
 };
 
+/**
+ * Precisions that a build may use for FP32 work on devices that have them. Allowed is not forced: a kernel that uses one is
+ * taken where it is faster. Sums, softmax, normalisations and reductions are computed in FP32 in any case.
+ */
+typedef int32_t tn_precision;
+TN_ENUM(tn_precision) {
+  TN_PRECISION_TF32 = 0,  /**< operands of matrix products rounded to 10 bits of mantissa; allowed by default */
+  TN_PRECISION_FP16 = 1,  /**< tensors stored and multiplied in FP16 */
+  TN_PRECISION_BF16 = 2   /**< tensors stored and multiplied in BF16 */
+};
+
 /** Form of a document that describes an object. */
 typedef int32_t tn_document_format;
 TN_ENUM(tn_document_format) {

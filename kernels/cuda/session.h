@@ -35,8 +35,11 @@ class Session : public DeviceSession {
 
 inline Session& session_of(const PrepareCall& call) { return static_cast<Session&>(*call.session); }
 
-// A failure of the CUDA runtime as a Status: "cudaMemcpyAsync: out of memory (cudaErrorMemoryAllocation)".
+// A failure of the CUDA runtime as a Status: "cudaMemcpyAsync: out of memory (cudaErrorMemoryAllocation)". Every call of
+// the runtime that can fail goes through it.
 Status check(cudaError_t code, const char* what);
+// For tests: the n-th check from now fails; 0: none.
+void fail_call(int64_t n);
 
 struct LaunchShape {
   unsigned grid[3] = {1, 1, 1};

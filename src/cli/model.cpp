@@ -69,6 +69,12 @@ Expected<Config> make_config(const Common& common, const Ranges& ranges, const T
   CLI_TRY(check(tn_builder_config_set_thread_count(config.get(), common.threads)));
   CLI_TRY(check(tn_builder_config_set_timing_cache(config.get(), cache.get())));
   CLI_TRY(check(tn_builder_config_set_onednn_enabled(config.get(), common.no_onednn ? 0 : 1)));
+  const std::pair<tn_precision, bool> precisions[] = {
+      {TN_PRECISION_TF32, common.tf32}, {TN_PRECISION_FP16, common.fp16}, {TN_PRECISION_BF16, common.bf16}};
+  for (const auto& [precision, allowed] : precisions)
+    CLI_TRY(check(tn_builder_config_set_precision_allowed(config.get(), precision, allowed ? 1 : 0)));
+  if (!common.timing_cache.empty() && common.device != "cpu")
+    CLI_TRY(check(tn_builder_config_set_option(config.get(), "code_cache", (common.timing_cache + ".code").c_str())));
   for (const std::string& option : common.options) {
     const size_t equals = option.find('=');
     if (equals == std::string::npos) return fail(kExitUsage, "--option \"{}\" is not KEY=VALUE", option);
@@ -83,12 +89,16 @@ Expected<Config> make_config(const Common& common, const Ranges& ranges, const T
 }  // namespace
 
 void add_common_options(CLI::App& app, Common& common) {
-  app.add_option("--device", common.device, "cpu or cuda")->capture_default_str();
+  app.add_option("--device", common.device, "cpu, cuda, cuda:1, …")->capture_default_str();
   app.add_option("--threads", common.threads, "threads to use; 0: all that this process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   app.add_option("--timing-cache", common.timing_cache,
-                 "file of measured times, read if it is there and written");
+                 "file of measured times, read if it is there and written; a GPU's compiled kernels are kept in "
+                 "the folder FILE.code beside it");
+  app.add_flag("--fp16", common.fp16, "FP16 is allowed where it is faster (on a GPU)");
+  app.add_flag("--bf16", common.bf16, "BF16 is allowed where it is faster (on a GPU)");
+  app.add_flag("--tf32,!--no-tf32", common.tf32, "TF32 is allowed (the default) or not (on a GPU)");
   app.add_flag("--no-onednn", common.no_onednn, "own kernels only");
   app.add_option("--option", common.options, "experimental option of the build, KEY=VALUE")
       ->allow_extra_args(false);

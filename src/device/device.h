@@ -104,6 +104,10 @@ class DeviceSession {
   virtual ~DeviceSession() = default;
   // The code that kernels prepared with this session use, each once, in order of key.
   virtual std::vector<KernelImage> images() const = 0;
+  // Between the two calls a kernel that is prepared only says what code it needs, and fails; the second call compiles
+  // all of it, on several threads.
+  virtual void begin_collecting() = 0;
+  virtual void end_collecting(int threads) = 0;
 };
 
 enum class Direction : uint8_t { to_device, to_host };
@@ -138,6 +142,8 @@ class Device {
   virtual Status copy(void* to, const void* from, uint64_t bytes, Direction direction, void* queue) const;
   virtual MemoryKind kind_of(const void* data) const;
 };
+
+const Device& host_device();
 
 // Live for ever: those of devices.def, then those of modules that are there.
 std::span<const Device* const> all_devices();

@@ -1,5 +1,9 @@
 #include "device/kernel_table.h"
 
+#include <map>
+#include <mutex>
+
+#include "device/device.h"
 #include "device/module.h"
 
 namespace tenon {
@@ -33,6 +37,20 @@ void KernelTable::add(std::span<const Kernel* const> kernels) {
 const Kernel* KernelTable::find(std::string_view id) const {
   auto it = by_id_.find(id);
   return it == by_id_.end() ? nullptr : it->second;
+}
+
+Result<const KernelTable*> kernel_table_for(const Device& device) {
+  static std::mutex mutex;
+  static auto& tables = *new std::map<std::string, KernelTable, std::less<>>;  // kernels may be in use to the end
+  std::lock_guard lock(mutex);
+  auto it = tables.find(device.kind());
+  if (it == tables.end()) {
+    TN_ASSIGN(const Module* module, load_module(device.kind()));
+    KernelTable table(host_kernels());
+    table.add(module->kernels);
+    it = tables.emplace(device.kind(), std::move(table)).first;
+  }
+  return &it->second;
 }
 
 const KernelTable& host_kernel_table() {

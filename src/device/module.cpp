@@ -63,7 +63,12 @@ Result<Module> take(std::string_view name, const Opened& opened) {
     return fail(Code::device,
                 "module {} is of another build than this library ({}): install both from one build",
                 opened.path, TENON_VERSION);
-  return Module{std::string(name), opened.path, table->library, {table->kernels, table->kernel_count}};
+  return Module{std::string(name),
+                opened.path,
+                table->library,
+                {table->kernels, table->kernel_count},
+                {table->devices, table->device_count},
+                table->why_no_device};
 }
 
 }  // namespace

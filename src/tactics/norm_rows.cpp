@@ -37,13 +37,13 @@ Claim claim_layer_norm(NodeView node, const TargetInfo& target) {
 }
 
 // Formats for channel-blocked tensors: extras have the output's dims, or one value per channel.
-std::optional<std::vector<Format>> blocked_inputs(const NodeView& node, int lanes) {
+std::optional<std::vector<Form>> blocked_inputs(const NodeView& node, int lanes) {
   const TensorType& out = node.output(0);
   if (out.rank() < 4 || !out.shape[1].is_constant()) return std::nullopt;
   const int64_t per_group = out.shape[1].value() / std::max<int64_t>(1, node.attrs().integer("groups"));
   if (per_group < 1 || (per_group % lanes != 0 && lanes % per_group != 0)) return std::nullopt;
   const Format block = blocked(static_cast<uint8_t>(lanes));
-  std::vector<Format> formats = {block, kLinear, kLinear};
+  std::vector<Form> formats = {block, kLinear, kLinear};
   for (size_t i = 3; i < node.input_count(); ++i) {
     const TensorType& extra = node.input(i);
     const bool full = extra.shape == out.shape;

@@ -38,6 +38,12 @@ class Candidates {
     return report;
   }
 
+  // Lets the session hear what code the node's candidates need.
+  void announce(const Graph& graph, NodeId id) {
+    NodeReport ignored{id, {}, {}, -1};
+    claim(NodeView(graph, graph.node(id)), ignored, false);
+  }
+
   // The measured or recorded cost of one trial; censored and failed ones are not costs.
   Result<Timing> cost(const std::string& key, const Trial& trial, double limit) {
     if (auto known = cache_.find(key)) return *known;
@@ -394,12 +400,19 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
                          Timer& timer, TimingCache& cache, const SelectOptions& options) {
   Selection selection;
   Candidates candidates(kernels, timer, cache, options);
+  auto is_chosen = [&](const Node& node) { return !node.op->is_view && !is_static[node.outputs[0].index]; };
+  if (options.session) {
+    options.session->begin_collecting();
+    for (NodeId id : graph.order())
+      if (is_chosen(graph.node(id))) candidates.announce(graph, id);
+    options.session->end_collecting(options.target.threads);
+  }
   size_t done = 0;
   for (NodeId id : graph.order()) {
     const Node& node = graph.node(id);
     if (options.progress && !options.progress(static_cast<double>(done++) / static_cast<double>(graph.order().size())))
       return fail(Code::cancelled, "the build was cancelled");
-    if (node.op->is_view || is_static[node.outputs[0].index]) continue;
+    if (!is_chosen(node)) continue;
     auto report = candidates.of(graph, id);
     if (!report) return trail(std::move(report.error()), "in node {} ({})", node.name, node.op->name);
     TN_TRY(require_candidate(graph, *report));

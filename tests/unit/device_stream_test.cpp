@@ -15,7 +15,8 @@ struct CountingWork final : Work {
   std::atomic<int>& together;
   int done = 0;
   CountingWork(std::atomic<int>& r, std::atomic<int>& t) : running(r), together(t) {}
-  Status execute(Team& team) override {
+  Status execute(const Lane& lane) override {
+    Team& team = *lane.team;
     if (++running > 1) ++together;
     std::atomic<int> sum{0};
     team.parallel_for(100, [&](int64_t begin, int64_t end, int) { sum += static_cast<int>(end - begin); });

@@ -53,10 +53,10 @@ class InlineStream final : public Stream {
   Result<std::unique_ptr<Event>> create_event() override { return std::make_unique<HostEvent>(); }
 
   // A team of one has no state that callers could share.
-  Status run(Work& work) override { return work.execute(*team_); }
+  Status run(Work& work) override { return work.execute({team_.get(), nullptr}); }
 
-  Status submit(Work& work, Event& event) override {
-    static_cast<HostEvent&>(event).end(work.execute(*team_));
+  Status submit(Work& work, Event& event, void*) override {
+    static_cast<HostEvent&>(event).end(work.execute({team_.get(), nullptr}));
     return {};
   }
 
@@ -85,10 +85,10 @@ class TeamStream final : public Stream {
 
   Status run(Work& work) override {
     std::lock_guard lock(team_mutex_);
-    return work.execute(*team_);
+    return work.execute({team_.get(), nullptr});
   }
 
-  Status submit(Work& work, Event& event) override {
+  Status submit(Work& work, Event& event, void*) override {
     auto& host_event = static_cast<HostEvent&>(event);
     std::lock_guard lock(queue_mutex_);
     if (!dispatcher_.joinable()) TN_TRY(start_dispatcher());

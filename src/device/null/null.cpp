@@ -17,7 +17,7 @@ class NullStream final : public Stream {
   int threads() const override { return threads_; }
   Result<std::unique_ptr<Event>> create_event() override { return std::make_unique<NullEvent>(); }
   Status run(Work&) override { return {}; }
-  Status submit(Work&, Event&) override { return {}; }
+  Status submit(Work&, Event&, void*) override { return {}; }
 
  private:
   int threads_;
