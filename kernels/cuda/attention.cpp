@@ -10,7 +10,7 @@ namespace tenon::cuda {
 namespace {
 
 const char kSource[] =
-#include "attention.cuh.inc"
+#include "cuda/device/attention.cuh"
     ;
 
 constexpr int64_t kLongest = int64_t{1} << 30;  // queries or keys: indices in the kernel are 32 bits wide

@@ -1,3 +1,4 @@
+R"device(
 // Fused attention on tensor cores: a block takes a tile of queries of one head and walks over the keys with an online
 // softmax (FlashAttention-2, Dao 2023). Its warps share the rows (WARPS_M, 16 each) and the keys of each step (WARPS_N;
 // their partial results are merged at the end, which keeps small problems short).
@@ -453,3 +454,4 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_co
   }
 #endif
 }
+)device"
