@@ -31,6 +31,9 @@ const Pass* const kPasses[] = {
     &k_absorb_transposes,      // matmuls read their operands as they lie
     &k_canonicalise,           //
     &k_fuse,                   // what the transposes stood between
+    &k_fuse_attention,         // product, softmax, product
+    &k_common_subexpressions,  // masks that every layer computes
+    &k_merge_matmuls,          // q, k and v are parts of one product
     &k_dead_code,
 };
 

@@ -19,6 +19,7 @@ std::vector<Case> kernel_cases() {
   index_cases(out);
   window_cases(out);
   product_cases(out);
+  attention_cases(out);
   return out;
 }
 
