@@ -56,6 +56,15 @@ class Candidates {
     return fmt::format("{} | {} | {} | {}", problem, candidate, options_.fingerprint, timer_.name());
   }
 
+  // Why a candidate that was checked at the first point cannot be used at the others; empty if it can.
+  std::string verify_elsewhere(NodeView view, const Candidate& candidate) const {
+    const Kernel* kernel = kernels_.find(candidate.call.kernel);
+    return options_.session ? prepare_at(std::span(options_.points).subspan(1), view, candidate, *kernel) : "";
+  }
+
+  // The reference, for a node whose other candidates have failed.
+  void add_reference(NodeView view, NodeReport& report) { claim(view, report, true); }
+
  private:
   void claim(NodeView view, NodeReport& report, bool reference) {
     for (const Tactic* tactic : all_tactics()) {
@@ -74,19 +83,26 @@ class Candidates {
     }
   }
 
-  // Why a candidate cannot be used; empty if it can.
+  // Why a candidate cannot be used; empty if it can. On a device that is not the host, where to prepare may mean to
+  // compile, only the point that is timed is looked at: verify_elsewhere does the rest for what is chosen.
   std::string check(NodeView view, const Candidate& candidate) const {
     if (!well_formed(candidate, view)) return "the claim does not fit the node";
     const Kernel* kernel = kernels_.find(candidate.call.kernel);
     if (!kernel) return "there is no kernel " + candidate.call.kernel;
     if (kernel->cpu_features & ~options_.target.cpu_features)
       return "the kernel needs " + cpu_feature_names(kernel->cpu_features);
-    for (const ProblemPoint& point : options_.points) {
+    const size_t points = options_.session ? 1 : options_.points.size();
+    return prepare_at(std::span(options_.points).first(points), view, candidate, *kernel);
+  }
+
+  std::string prepare_at(std::span<const ProblemPoint> points, NodeView view, const Candidate& candidate,
+                         const Kernel& kernel) const {
+    for (const ProblemPoint& point : points) {
       auto trial = concrete_trial(view, candidate, point);
       if (!trial) return trial.error().text();
-      if (trial->params.size() != kernel->params_size) return "the claim's parameters do not fit the kernel";
+      if (trial->params.size() != kernel.params_size) return "the claim's parameters do not fit the kernel";
       Prepared prepared;
-      auto status = kernel->prepare(
+      auto status = kernel.prepare(
           {trial->params, trial->inputs, trial->outputs, options_.target.threads, options_.session}, prepared);
       if (!status) return status.error().text();
     }
@@ -373,6 +389,24 @@ Status require_candidate(const Graph& graph, const NodeReport& report) {
   return tl::unexpected<Error>(std::move(error));
 }
 
+// Drops chosen candidates that cannot be used at every shape; returns their number.
+Result<size_t> drop_failing(const Graph& graph, Candidates& candidates, Selection& selection) {
+  size_t dropped = 0;
+  for (NodeReport& report : selection.nodes) {
+    Considered& chosen = report.candidates[static_cast<size_t>(report.chosen)];
+    if (chosen.verified) continue;
+    const NodeView view(graph, graph.node(report.node));
+    chosen.failure = candidates.verify_elsewhere(view, chosen.candidate);
+    chosen.verified = true;
+    if (chosen.failure.empty()) continue;
+    ++dropped;
+    auto stands = [](const Considered& c) { return c.failure.empty(); };
+    if (std::none_of(report.candidates.begin(), report.candidates.end(), stands)) candidates.add_reference(view, report);
+    TN_TRY(require_candidate(graph, report));
+  }
+  return dropped;
+}
+
 class TacticOracle : public ClaimOracle {
  public:
   TacticOracle(const TargetInfo& target, const std::set<std::string, std::less<>>& disabled)
@@ -418,7 +452,11 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
     TN_TRY(require_candidate(graph, *report));
     selection.nodes.push_back(std::move(*report));
   }
-  TN_TRY(Labelling(graph, is_static, selection, candidates, options).solve());
+  do {
+    selection.views.clear();
+    TN_TRY(Labelling(graph, is_static, selection, candidates, options).solve());
+    TN_ASSIGN(done, drop_failing(graph, candidates, selection));
+  } while (done > 0);
   return selection;
 }
 

@@ -20,6 +20,7 @@ struct Considered {
   Candidate candidate;
   Timing timing;
   std::string failure;             // why it was dropped after its claim; "" if it stood
+  bool verified = false;           // it stood at every shape; looked at for what is chosen
 };
 struct NodeReport {
   NodeId node;
