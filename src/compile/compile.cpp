@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 
 #include "base/cpu.h"
 #include "device/device.h"
@@ -36,6 +37,9 @@ const Pass* const kPasses[] = {
     &k_merge_matmuls,          // q, k and v are parts of one product
     &k_dead_code,
 };
+
+constexpr int kMostLevel = 5;
+constexpr int kMostConfigs[kMostLevel + 1] = {1, 2, 4, 8, 16, INT_MAX};  // by optimisation level
 
 class Build {
  public:
@@ -148,6 +152,7 @@ class Build {
     SelectOptions options;
     options.target = target_;
     options.session = session_.get();
+    options.most_configs = kMostConfigs[std::clamp(config_.optimization_level, 0, kMostLevel)];
     options.fingerprint = device_->is_host()
         ? fmt::format("tenon {} cpu {} threads {} {}", TENON_VERSION, cpu_feature_names(target_.cpu_features),
                       target_.threads, target_.onednn)

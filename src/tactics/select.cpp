@@ -76,11 +76,20 @@ class Candidates {
       }
       Claim claimed = tactic->claim(view, options_.target);
       if (claimed.candidates.empty()) report.refusals.emplace_back(tactic->name, claimed.refusal);
+      std::map<std::string, int> taken;  // by forms
       for (Candidate& candidate : claimed.candidates) {
+        if (taken[forms_of(candidate)]++ >= options_.most_configs) continue;
         std::string failure = check(view, candidate);
         report.candidates.push_back({tactic, std::move(candidate), {Timing::Kind::not_tried, 0}, std::move(failure)});
       }
     }
+  }
+
+  static std::string forms_of(const Candidate& candidate) {
+    std::string out;
+    for (const Form& form : candidate.inputs) out += name_of(form) + " ";
+    for (const Form& form : candidate.outputs) out += "> " + name_of(form);
+    return out;
   }
 
   // Why a candidate cannot be used; empty if it can. On a device that is not the host, where to prepare may mean to

@@ -37,7 +37,8 @@ def one(arguments, name):
     start = time.monotonic()
     built = tenon.build(model, [zoo.profile(name)], device=arguments.device,
                         precisions=() if arguments.precision == "fp32" else (arguments.precision,),
-                        threads=arguments.threads, timer=arguments.timer, options=options, timing_cache=cache if arguments.timer == "real" else None)
+                        level=arguments.level, threads=arguments.threads, timer=arguments.timer, options=options,
+                        timing_cache=cache if arguments.timer == "real" else None)
     build_s = time.monotonic() - start
     if arguments.reports:
         arguments.reports.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,7 @@ def check(arguments, name):
     command = [sys.executable, __file__, "--build", str(arguments.build), "--one", name]
     command += ["--timer", arguments.timer, *(["--canary"] if arguments.canary else [])]
     command += ["--threads", str(arguments.threads)] if arguments.threads else []
-    command += ["--device", arguments.device, "--precision", arguments.precision]
+    command += ["--level", str(arguments.level), "--device", arguments.device, "--precision", arguments.precision]
     command += ["--reports", str(arguments.reports)] if arguments.reports else []
     bound = BOUNDS[arguments.precision]
     try:
@@ -107,6 +108,7 @@ def main():
     parser.add_argument("--subset", action="store_true")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--timer", choices=("real", "fake"), default="real", help="fake: costs from a model, quick builds")
+    parser.add_argument("--level", type=int, default=3, help="the build's optimisation level")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=BOUNDS, default="fp32")
     parser.add_argument("--reports", type=pathlib.Path, help="folder for the build reports")

@@ -143,7 +143,7 @@ class Built:
 PRECISIONS = {"tf32": 0, "fp16": 1, "bf16": 2}
 
 
-def build(model, profiles=(), *, device="cpu", precisions=(), threads=0, timer="real", onednn=True, timing_cache=None,
+def build(model, profiles=(), *, device="cpu", precisions=(), level=3, threads=0, timer="real", onednn=True, timing_cache=None,
           options=None):
     """A plan from an ONNX file or bytes.
 
@@ -154,6 +154,7 @@ def build(model, profiles=(), *, device="cpu", precisions=(), threads=0, timer="
     config = Handle("builder_config", "tn_builder_config_create")
     if device != "cpu":
         call("tn_builder_config_set_device", config, Handle("device", "tn_device_create", device))
+    call("tn_builder_config_set_optimization_level", config, c.c_int32(level))
     for name, number in PRECISIONS.items():
         call("tn_builder_config_set_precision_allowed", config, c.c_int32(number), c.c_int32(int(name in precisions)))
     call("tn_builder_config_set_thread_count", config, c.c_int32(threads))
