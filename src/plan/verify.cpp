@@ -92,7 +92,7 @@ Status check_symbols(const Plan& plan, const Limits& limits) {
 // A constant tensor that the plan holds or the user gives: its dims and size.
 Result<int64_t> check_tensor(DType dtype, Format format, std::span<const int64_t> dims, std::string_view what,
                              size_t index, const Limits& limits) {
-  if (size_of(dtype) == 0 || !is_known(format) || (format != kLinear && dims.size() < 2))
+  if (size_of(dtype) == 0 || !is_known(format) || (!is_linear(format) && dims.size() < 2))
     return fail(Code::invalid_plan,
                 "{} {} has element type {}, layout {}, block {}: not a type of this version", what, index,
                 static_cast<int>(dtype), static_cast<int>(format.layout), format.block);

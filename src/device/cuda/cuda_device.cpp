@@ -152,7 +152,10 @@ Result<Block> CudaDevice::allocate_host(uint64_t bytes, const char* what) const 
 Status CudaDevice::copy(void* to, const void* from, uint64_t bytes, Direction) const {
   if (bytes == 0) return {};
   Current current(ordinal_);
-  return check(cudaMemcpy(to, from, bytes, any_direction()), "cudaMemcpy");
+  TN_TRY(check(cudaMemcpy(to, from, bytes, any_direction()), "cudaMemcpy"));
+  // Of memory that is not pinned, cudaMemcpy returns when it has been staged; streams that do not wait for the default
+  // one would read what is not there yet.
+  return check(cudaStreamSynchronize(cudaStreamLegacy), "cudaStreamSynchronize");
 }
 
 Status CudaDevice::copy(void* to, const void* from, uint64_t bytes, Direction, void* queue) const {
