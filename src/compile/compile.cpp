@@ -157,7 +157,7 @@ class Build {
         ? fmt::format("tenon {} cpu {} threads {} {}", TENON_VERSION, cpu_feature_names(target_.cpu_features),
                       target_.threads, target_.onednn)
         : fmt::format("tenon {} {} {} {}", TENON_VERSION, device_->facts().product, device_->facts().architecture,
-                      device_->facts().libraries);
+                      device_->libraries());
     options.disabled = config_.disabled_tactics;
     options.forced = config_.forced_tactic;
     // Timed at the first profile's opt; able to run at every profile's bounds.
@@ -203,11 +203,12 @@ class Build {
     const DeviceFacts& facts = device_->facts();
     target.architecture = facts.architecture;
     target.product = facts.product;
+    const std::string present = libraries.empty() ? "" : device_->libraries();
     for (std::string_view library : libraries) {
-      const size_t at = facts.libraries.find(library);
-      if (at == facts.libraries.npos) continue;
+      const size_t at = present.find(library);
+      if (at == present.npos) continue;
       if (!target.libraries.empty()) target.libraries += ", ";
-      target.libraries += facts.libraries.substr(at, facts.libraries.find(',', at) - at);
+      target.libraries += present.substr(at, present.find(',', at) - at);
     }
     return target;
   }

@@ -137,8 +137,8 @@ class Candidates {
       if (!trial) return trial.error().text();
       if (trial->params.size() != kernel.params_size) return "the claim's parameters do not fit the kernel";
       Prepared prepared;
-      auto status = kernel.prepare(
-          {trial->params, trial->inputs, trial->outputs, options_.target.threads, options_.session}, prepared);
+      auto status = prepare_kernel(
+          kernel, {trial->params, trial->inputs, trial->outputs, options_.target.threads, options_.session}, prepared);
       if (!status) return status.error().text();
     }
     return {};

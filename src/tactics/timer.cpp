@@ -165,7 +165,7 @@ class FakeTimer : public Timer {
   Result<Timing> time(const Trial& trial, double) override {
     TN_ASSIGN(const Kernel* kernel, find_kernel(kernels_, trial));
     Prepared prepared;
-    TN_TRY(kernel->prepare({trial.params, trial.inputs, trial.outputs, threads_, session_}, prepared));
+    TN_TRY(prepare_kernel(*kernel, {trial.params, trial.inputs, trial.outputs, threads_, session_}, prepared));
     double bytes = 0;
     for (const Arg& arg : trial.inputs) bytes += arg.present() ? static_cast<double>(storage_bytes(arg)) : 0;
     for (const Arg& arg : trial.outputs) bytes += static_cast<double>(storage_bytes(arg));
