@@ -4,13 +4,6 @@
 
 namespace tenon::test {
 
-Program program(std::string_view text, std::vector<DType> types) {
-  auto out = parse_program(text, types);
-  if (out) return *out;
-  fmt::print(stderr, "a test's program is wrong: {}: {}\n", text, out.error().text());
-  std::abort();
-}
-
 std::vector<Case> kernel_cases() {
   std::vector<Case> out;
   pointwise_cases(out);
@@ -19,6 +12,7 @@ std::vector<Case> kernel_cases() {
   index_cases(out);
   window_cases(out);
   product_cases(out);
+  gemm_cases(out);
   return out;
 }
 
