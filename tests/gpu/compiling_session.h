@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "cuda/session.h"
@@ -24,13 +25,19 @@ class CompilingSession : public cuda::Session {
   std::vector<KernelImage> images() const override { return {}; }
   int compiled() const { return compiled_; }
   int known() const { return known_; }
+  // Of what compiled: registers of each entry; those that spill registers to memory.
+  const std::set<std::string>& reports() const { return reports_; }
+  const std::set<std::string>& spilled() const { return spilled_; }
   // If not empty, sources are collected here instead of being compiled.
   std::map<std::string, std::string>* collect = nullptr;   // source → entry
 
   Status compile(const std::string& source, const std::string& entry);
 
  private:
+  void note(const std::string& entry, const std::string& report);
+
   DeviceFacts facts_;
+  std::set<std::string> reports_, spilled_;
   std::string folder_;
   std::mutex mutex_;
   int compiled_ = 0, known_ = 0;
