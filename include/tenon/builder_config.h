@@ -154,6 +154,8 @@ tn_builder_config_get_onednn_enabled(tn_builder_config_t config, TN_OUT int32_t 
  * | `mask_cpu`        | instruction sets that the plan must not use, with commas: `avx512`, `amx`, … |
  * | `check_passes`    | `1`: after every pass the graph's text must survive printing and parsing; for tests |
  *
+ * Whether a pass or tactic of a name exists, tn_builder_build() checks.
+ *
  * @param config  The configuration.
  * @param key     One of the keys above.
  * @param value   Its value; "" takes the option back.

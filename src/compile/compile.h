@@ -34,8 +34,9 @@ struct BuildConfig {
   std::shared_ptr<TimingCache> timing_cache;      // read and filled; null: a private one
   bool use_onednn = true;
   std::string timer = "real";                     // "real", or "fake": deterministic costs from a model, for tests
+  // Names, here and below, of what does not exist or cannot be left out are refused.
   std::set<std::string, std::less<>> disabled_passes;
-  std::set<std::string, std::less<>> disabled_tactics;  // names; the reference tactic cannot be disabled
+  std::set<std::string, std::less<>> disabled_tactics;
   std::string forced_tactic;                      // every node it claims must take it; "" for none
   // After every pass: print, parse and print again must give the same text. (The verifier runs in any case.)
   bool check_passes = false;

@@ -1,6 +1,7 @@
 #include "tactics/problem.h"
 
 #include "base/hash.h"
+#include "plan/verify.h"
 
 namespace tenon {
 namespace {
@@ -62,6 +63,8 @@ Result<Arg> concrete_arg(const TensorType& type, Format format, const SymbolValu
     TN_ASSIGN(arg.dims[i], at(type.shape[i], symbols));
     if (arg.dims[i] < 0) return fail(Code::out_of_range, "dim {} is {} at the opt shapes", i, arg.dims[i]);
   }
+  if (!plan::storage_bytes(arg.dtype, format, arg.shape()))
+    return fail(Code::limit_exceeded, "{} has more bytes than can be counted", describe(arg));
   return arg;
 }
 

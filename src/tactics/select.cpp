@@ -29,6 +29,7 @@ class Candidates {
   Result<NodeReport> of(const Graph& graph, NodeId id) {
     NodeReport report{id, {}, {}, -1};
     NodeView view(graph, graph.node(id));
+    TN_TRY(check_outputs(view));
     claim(view, report, false);
     bool stands = std::any_of(report.candidates.begin(), report.candidates.end(),
                               [](const Considered& c) { return c.failure.empty(); });
@@ -66,6 +67,14 @@ class Candidates {
         report.candidates.push_back({tactic, std::move(candidate), {Timing::Kind::not_tried, 0}, std::move(failure)});
       }
     }
+  }
+
+  // Whatever computes it, its results are tensors at every point.
+  Status check_outputs(NodeView view) const {
+    for (const SymbolValues& point : options_.points)
+      for (size_t i = 0; i < view.output_count(); ++i)
+        TN_TRY(concrete_arg(view.output(i), kLinear, point));
+    return {};
   }
 
   // Why a candidate cannot be used; empty if it can.
