@@ -245,14 +245,17 @@ Status check_programs(const Plan& plan, const Limits& limits) {
 }  // namespace
 
 std::optional<int64_t> storage_bytes(DType dtype, Format format, std::span<const int64_t> dims) {
+  // A dim of 0 counts as 1 until the end: strides are products of the other dims.
   std::optional<int64_t> bytes = static_cast<int64_t>(size_of(dtype));
+  bool empty = false;
   for (size_t i = 0; bytes && i < dims.size(); ++i) {
     int64_t dim = dims[i];
     if (dim < 0 || dim > INT64_MAX - format.block) return std::nullopt;
     if (i == 1 && format.layout == tenon::Layout::blocked) dim = round_up(dim, format.block);
-    bytes = checked_mul(*bytes, dim);
+    empty = empty || dim == 0;
+    bytes = checked_mul(*bytes, std::max<int64_t>(dim, 1));
   }
-  return bytes;
+  return bytes && empty ? 0 : bytes;
 }
 
 Status verify(const Plan& plan, const Limits& limits) {

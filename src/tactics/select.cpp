@@ -37,6 +37,7 @@ class Candidates {
     NodeReport report{id, {}, {}, -1};
     NodeView view(graph, graph.node(id));
     const Clock::time_point begin = Clock::now();
+    TN_TRY(check_outputs(view));
     TN_ASSIGN(std::string problem, problem_key(view, options_.points[0].values));
     claim(view, report, false, &problem);
     bool stands = std::any_of(report.candidates.begin(), report.candidates.end(),
@@ -116,6 +117,14 @@ class Candidates {
     for (const Form& form : candidate.inputs) out += name_of(form) + " ";
     for (const Form& form : candidate.outputs) out += "> " + name_of(form);
     return out;
+  }
+
+  // Whatever computes it, its results are tensors at every point.
+  Status check_outputs(NodeView view) const {
+    for (const ProblemPoint& point : options_.points)
+      for (size_t i = 0; i < view.output_count(); ++i)
+        TN_TRY(concrete_arg(view.output(i), Form(kLinear), point));
+    return {};
   }
 
   // Why a candidate cannot be used; empty if it can. On a device that is not the host, where to prepare may mean to
