@@ -10,6 +10,8 @@ export CCACHE_DIR ?= $(HOME)/.cache/ccache
 python := $(VENV)/bin/python
 meson := $(VENV)/bin/meson
 ninja := $(VENV)/bin/ninja
+# Meson's too: an older Ninja would drop the log of what is built.
+export NINJA := $(abspath $(ninja))
 run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
@@ -72,8 +74,8 @@ test-fault: build  ## failed allocations, damaged plans
 	@$(run) fault
 test-stress: build  ## many threads on one engine
 	@$(run) stress
-test-asan: setup  ## unit tests and corpora under AddressSanitizer and UBSan
-	@$(run) asan
+test-asan: setup  ## unit tests, corpora, failed allocations under AddressSanitizer and UBSan
+	@$(run) asan asan-corpus fault-asan
 test-tsan: setup  ## threads under ThreadSanitizer
 	@$(run) tsan
 test-canaries: build  ## every suite must fail when a fault is planted
@@ -96,6 +98,7 @@ format-check: setup  ## says which sources clang-format would change
 tidy: build  ## clang-tidy over the sources
 	@git ls-files 'src/*.cpp' 'capi/*.cpp' 'kernels/*.cpp' | xargs clang-tidy-14 -p $(BUILD) --quiet
 install: build  ## headers, libraries, pkg-config and CMake files under PREFIX=/usr/local
-	@$(meson) configure $(BUILD) --prefix=$(abspath $(PREFIX)) && $(meson) install -C $(BUILD) --no-rebuild --quiet
+	@$(meson) configure $(BUILD) --prefix=$(abspath $(PREFIX)) && $(ninja) -C $(BUILD) --quiet && \
+	  $(meson) install -C $(BUILD) --no-rebuild --quiet
 clean:  ## remove what was built (not .venv, not the caches)
 	@rm -rf $(BUILD) $(BUILD)-*

@@ -34,8 +34,8 @@ typedef struct tn_profiler_callbacks {
    * Layer `index` of the context's profile took `microseconds`. `name` is the layer's; `kernel` is what
    * computed it; `origins` are the ONNX nodes that it computes, as tn_engine_get_layer_origins() gives them.
    * All are borrowed for the call. Called after each layer on the thread that runs the network, which it
-   * holds up; it must not throw and must not call the context. An error is given back by the run or wait,
-   * once the run has ended.
+   * holds up; it must not throw and must not call the context or another one of its engine. An error is given
+   * back by the run or wait, once the run has ended.
    */
   tn_error_t (*layer)(void *user_data, size_t index, const char *name, const char *kernel,
                       const char *origins, double microseconds);

@@ -103,7 +103,7 @@ struct Kernel {
   // Of a device's kernels: bit i is set when input i is read from the memory of the host.
   uint32_t host_inputs = 0;
   Place output_place = place;
-  // The library that computes it, as DeviceFacts::libraries begins its entry: "cublas"; "" for the kernel's own code.
+  // The library that computes it, as Device::libraries begins its entry: "cublas"; "" for the kernel's own code.
   const char* library = "";
 };
 

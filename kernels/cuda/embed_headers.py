@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a C++ file with the texts of headers: those of the CUDA toolkit that device code needs, with all that they
-include, and Tenon's own device headers.
+"""Writes a C++ file with the texts of the headers that device code may include: the CUDA toolkit's and Tenon's own.
 
     embed_headers.py OUT.cpp TOOLKIT/include [OWN.cuh …]
 """
@@ -8,29 +7,18 @@ import pathlib
 import re
 import sys
 
-ROOTS = ["cuda_fp16.h", "cuda_bf16.h", "cuda_fp8.h"]
-INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
-COMMENT = re.compile(r"/\*.*?\*/", re.S)
+# What NVRTC opens when it compiles an include of cuda_fp16.h, cuda_bf16.h and cuda_fp8.h; it holds the rest itself.
+TOOLKIT = ["cuda_fp16.h", "cuda_bf16.h", "cuda_fp8.h", "cuda_fp8.hpp"]
+TOKEN = re.compile(r"""//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""", re.S)
 CHUNK = 12000  # bytes: compilers limit the length of one literal
 
 
-def closure(folders):
-    """The roots and what they include, by the name of the first #include that asks for it; what is in none of the
-    folders is the host's and not included by device code."""
-    found, open_names = {}, list(ROOTS)
-    while open_names:
-        name = open_names.pop()
-        if name in found:
-            continue
-        path = next((f / name for f in folders if (f / name).is_file()), None)
-        if path is None:
-            continue
-        text = COMMENT.sub("", path.read_text(errors="replace"))
-        found[name] = text
-        for included in INCLUDE.findall(text):
-            beside = pathlib.PurePosixPath(name).parent / included
-            open_names += [included, str(beside)]
-    return found
+def without_comments(text):
+    """All but the first comment, which says whose the text is."""
+    licence = re.match(r"\s*(/\*.*?\*/)", text, re.S)
+    body = TOKEN.sub(lambda m: m.group(1) or " ", text)
+    body = re.sub(r"[ \t]+\n", "\n", body)
+    return (licence.group(1) + "\n" if licence else "") + re.sub(r"\n{2,}", "\n", body)
 
 
 def literal(text):
@@ -40,13 +28,12 @@ def literal(text):
 
 def main():
     out, include, own = sys.argv[1], pathlib.Path(sys.argv[2]), map(pathlib.Path, sys.argv[3:])
-    texts = closure([include, include / "cccl"])
-    missing = [name for name in ROOTS if name not in texts]
+    missing = [name for name in TOOLKIT if not (include / name).is_file()]
     if missing:
         sys.exit(f"{include} has no {', '.join(missing)}")
-    for path in own:
-        texts[path.name] = path.read_text()
-    rows = "\n".join(f'    {{"{name}",\n{literal(text)}}},' for name, text in sorted(texts.items()))
+    rows = [(name, "false", without_comments((include / name).read_text(errors="replace"))) for name in TOOLKIT]
+    rows += [(path.name, "true", path.read_text()) for path in own]
+    text = "\n".join(f'    {{"{name}", {is_own},\n{literal(body)}}},' for name, is_own, body in rows)
     pathlib.Path(out).write_text(f"""// Written by embed_headers.py.
 #include "cuda/headers.h"
 
@@ -54,7 +41,7 @@ namespace tenon::cuda {{
 
 std::span<const Header> headers() {{
   static const Header all[] = {{
-{rows}
+{text}
   }};
   return all;
 }}

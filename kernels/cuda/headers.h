@@ -7,6 +7,7 @@ namespace tenon::cuda {
 
 struct Header {
   const char* name;  // as an #include names it
+  bool is_own;       // Tenon's; else the toolkit's
   const char* text;
 };
 std::span<const Header> headers();

@@ -3,9 +3,11 @@
 #include <dlfcn.h>
 #include <link.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 namespace tenon::cuda {
@@ -67,6 +69,12 @@ Result<const Library*> Library::open(const std::string& name) {
   }
   if (!it->second) return tl::unexpected<Error>(it->second.error());
   return &*it->second;
+}
+
+Status Library::open_beside(const Library& other, const std::string& name) {
+  if (dlopen((folder_of(other.path()) + name).c_str(), RTLD_NOW | RTLD_LOCAL)) return {};
+  TN_TRY(open(name));
+  return {};
 }
 
 Result<void*> Library::find(const char* symbol) const {

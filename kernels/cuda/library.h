@@ -14,7 +14,10 @@ class Library {
   // beside the module, in the folders of NVIDIA's Python packages beside the module's. `name` as in "libnvrtc.so.13".
   // A failure says where it was looked for, the same every time.
   static Result<const Library*> open(const std::string& name);
+  // The one in the folder of a library that is open, else as open does.
+  static Status open_beside(const Library& other, const std::string& name);
 
+  // As dlopen gives it.
   void* handle() const { return handle_; }
   const std::string& name() const { return name_; }
   // The file that the loader took.

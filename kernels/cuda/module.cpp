@@ -28,6 +28,7 @@ extern "C" __attribute__((visibility("default"))) const tenon::ModuleTable* teno
   if (!host || host->struct_size < sizeof(HostTable) || host->layout != ModuleLayout{} ||
       std::string_view(host->version) != TENON_VERSION)
     return nullptr;
+  cuda::count_streams(host->live_streams);
   static const ModuleTable table = [] {
     const cuda::Found& found = cuda::found_devices();
     ModuleTable t;

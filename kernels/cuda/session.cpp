@@ -6,31 +6,80 @@
 namespace tenon::cuda {
 namespace {
 
-// For tests: the n-th checked call of the process fails, as TENON_CUDA_FAIL_AT says; 0: none.
-std::atomic<int64_t>& calls_until_failure() {
-  static std::atomic<int64_t> left = [] {
-    const char* text = secure_getenv("TENON_CUDA_FAIL_AT");
-    return text ? std::atoll(text) : 0;
+struct Planted {
+  std::atomic<int64_t> left{0};      // calls until the failure, which comes at the step from 1 to 0
+  std::atomic<int64_t> checked{0};
+  std::atomic<bool> and_later{false};
+  std::atomic<bool> armed{false};
+};
+
+Planted& planted() {
+  static Planted& state = *[] {
+    auto* out = new Planted;
+    if (const char* text = secure_getenv("TENON_CUDA_FAIL_AT")) {
+      char* end = nullptr;
+      out->left = std::strtoll(text, &end, 10);
+      out->and_later = *end == '+';
+      out->armed = out->left > 0;
+    }
+    return out;
   }();
-  return left;
+  return state;
 }
 
-bool must_fail() {
-  std::atomic<int64_t>& left = calls_until_failure();
-  return left.load(std::memory_order_relaxed) > 0 && left.fetch_sub(1, std::memory_order_relaxed) == 1;
+// After these the GPU's context is lost to the process: every later call fails alike.
+bool is_final(cudaError_t code) {
+  switch (code) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorAssert:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable: return true;
+    default: return false;
+  }
 }
 
 }  // namespace
 
-void fail_call(int64_t n) { calls_until_failure() = n; }
+void fail_call(int64_t n, bool and_later) {
+  Planted& p = planted();
+  p.armed = false;
+  p.left = n;
+  p.checked = 0;
+  p.and_later = and_later;
+  p.armed = n > 0;
+}
 
-Status check(cudaError_t code, const char* what) {
-  if (code == cudaSuccess && !must_fail()) [[likely]]
+int64_t calls_checked() { return planted().checked; }
+
+Status planted_failure(const char* what) {
+  Planted& p = planted();
+  if (!p.armed.load(std::memory_order_relaxed)) [[likely]]
     return {};
-  if (code == cudaSuccess) return fail(Code::device, "{}: a failure that a test asked for", what);
+  ++p.checked;
+  const int64_t left = p.left--;
+  if (left > 1 || (left < 1 && !p.and_later)) return {};
+  return fail(Code::device, "{}: a failure that a test asked for", what);
+}
+
+Status failure_of(cudaError_t code, const char* what) {
+  if (code == cudaSuccess) [[likely]]
+    return {};
   (void)cudaGetLastError();  // what is not sticky must not be met again by the next call
   const Code kind = code == cudaErrorMemoryAllocation ? Code::out_of_memory : Code::device;
-  return fail(kind, "{}: {} ({})", what, cudaGetErrorString(code), cudaGetErrorName(code));
+  return fail(kind, "{}: {} ({}){}", what, cudaGetErrorString(code), cudaGetErrorName(code),
+              is_final(code) ? "; the GPU can be used again by a new process only" : "");
+}
+
+Status check(cudaError_t code, const char* what) {
+  TN_TRY(failure_of(code, what));
+  return planted_failure(what);
 }
 
 Status launch(cudaKernel_t kernel, const LaunchShape& shape, void** args, void* queue) {
@@ -43,9 +92,11 @@ Status launch(cudaKernel_t kernel, const LaunchShape& shape, void** args, void* 
 }
 
 Status allow_shared(cudaKernel_t kernel, unsigned bytes) {
-  return check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(bytes)),
-               "cudaFuncSetAttribute");
+  int ordinal = 0;
+  TN_TRY(check(cudaGetDevice(&ordinal), "cudaGetDevice"));
+  return check(cudaKernelSetAttributeForDevice(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes),
+                                               ordinal),
+               "cudaKernelSetAttributeForDevice");
 }
 
 }  // namespace tenon::cuda

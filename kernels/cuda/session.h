@@ -16,7 +16,7 @@ struct cudnnContext;
 
 namespace tenon::cuda {
 
-// Thread rule: any thread.
+// Thread rule: any thread. Kernels' prepare and launch are called with the session's GPU current to their thread.
 class Session : public DeviceSession {
  public:
   virtual int ordinal() const = 0;
@@ -28,6 +28,9 @@ class Session : public DeviceSession {
   // What a source depends on must be the same when the plan is built and when it runs, for every shape of the plan:
   // parameters, element types, ranks, formats, and of the dims only those in Arg::fixed_dims.
   virtual Result<cudaKernel_t> function(const std::string& source, const char* entry) = 0;
+  // Compiles what later calls of `function` will ask for, `threads` sources at a time. Nothing, when the session does not
+  // compile.
+  virtual Status compile(std::span<const std::string> sources, int threads) { return (void)sources, (void)threads, Status(); }
   // Live as long as the session. The cuDNN handle has no stream of its own: set it before each use, under the lock.
   virtual Result<cublasLtContext*> cublaslt() = 0;
   virtual Result<cudnnContext*> cudnn() = 0;
@@ -36,10 +39,26 @@ class Session : public DeviceSession {
 inline Session& session_of(const PrepareCall& call) { return static_cast<Session&>(*call.session); }
 
 // A failure of the CUDA runtime as a Status: "cudaMemcpyAsync: out of memory (cudaErrorMemoryAllocation)". Every call of
-// the runtime that can fail goes through it.
+// the runtime that can fail goes through check or call.
 Status check(cudaError_t code, const char* what);
-// For tests: the n-th check from now fails; 0: none.
-void fail_call(int64_t n);
+
+// For tests: the n-th checked call of the process from now fails, with `and_later` all that follow too; 0: none. The
+// variable TENON_CUDA_FAIL_AT asks for the same: "7", "7+".
+void fail_call(int64_t n, bool and_later = false);
+// How many calls were checked since fail_call(n), n > 0.
+int64_t calls_checked();
+// The failure, if it is this call's turn.
+Status planted_failure(const char* what);
+
+Status failure_of(cudaError_t code, const char* what);
+
+// Calls a function of the runtime. One that a test asked to fail is not called, so that nothing is made that nobody
+// gives back.
+template <class... P, class... A>
+Status call(const char* what, cudaError_t (*function)(P...), A&&... args) {
+  TN_TRY(planted_failure(what));
+  return failure_of(function(static_cast<A&&>(args)...), what);
+}
 
 struct LaunchShape {
   unsigned grid[3] = {1, 1, 1};
@@ -49,6 +68,7 @@ struct LaunchShape {
 
 // `args[i]` points to the i-th parameter's value.
 Status launch(cudaKernel_t kernel, const LaunchShape& shape, void** args, void* queue);
+// On the GPU that is current.
 Status allow_shared(cudaKernel_t kernel, unsigned bytes);
 
 }  // namespace tenon::cuda

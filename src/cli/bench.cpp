@@ -4,10 +4,10 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/session.h"
 
 namespace tenon::cli {
@@ -26,6 +26,15 @@ struct LayerTime {
   std::string name, kernel, origins;
   double microseconds = 0;
 };
+
+// A time to wait: "nan" and "inf" are none.
+const CLI::Validator kSeconds(
+    [](std::string& text) -> std::string {
+      double value = -1;
+      if (CLI::detail::lexical_cast(text, value) && value >= 0 && value <= 1e6) return {};
+      return "\"" + text + "\" is not a number of seconds from 0 to 1000000";
+    },
+    "SECONDS");
 
 // The value below which `share` of the sorted times lie (nearest rank).
 double percentile(const std::vector<double>& sorted, double share) {
@@ -125,7 +134,7 @@ Expected<void> run_bench(const BenchOptions& options) {
                                 {"kernel", layer.kernel},
                                 {"nodes", layer.origins},
                                 {"microseconds", layer.microseconds}});
-    std::puts(json.dump().c_str());
+    std::puts(json_text(json).c_str());
     return {};
   }
   std::printf("=== Performance summary ===\n");
@@ -153,14 +162,12 @@ Command add_bench(CLI::App& app) {
   CLI::App* parser = app.add_subcommand("bench", "measure latency and throughput of an ONNX model or a plan");
   parser->add_option("model", options->model, "MODEL.onnx or PLAN")->required();
   add_input_options(*parser, options->inputs);
-  parser->add_option("--warm-up", options->warm_up, "seconds")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  parser->add_option("--warm-up", options->warm_up, "seconds")->check(kSeconds)->capture_default_str();
   parser->add_option("--duration", options->duration, "seconds at least")
-      ->check(CLI::NonNegativeNumber)
+      ->check(kSeconds)
       ->capture_default_str();
   parser->add_option("--iterations", options->iterations, "runs at least")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(1, 1000000000))
       ->capture_default_str();
   parser->add_flag("--layers", options->layers, "time of each layer as well");
   add_common_options(*parser, options->common);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 
 #include "base/cpu.h"
 #include "device/device.h"
@@ -11,6 +12,7 @@
 #include "passes/passes.h"
 #include "passes/static_values.h"
 #include "plan/serialize.h"
+#include "tactics/tactic.h"
 
 namespace tenon {
 namespace {
@@ -31,8 +33,14 @@ const Pass* const kPasses[] = {
     &k_absorb_transposes,      // matmuls read their operands as they lie
     &k_canonicalise,           //
     &k_fuse,                   // what the transposes stood between
+    &k_fuse_attention,         // product, softmax, product
+    &k_common_subexpressions,  // masks that every layer computes
+    &k_merge_matmuls,          // q, k and v are parts of one product
     &k_dead_code,
 };
+
+constexpr int kMostLevel = 5;
+constexpr int kMostConfigs[kMostLevel + 1] = {1, 2, 4, 8, 16, INT_MAX};  // by optimisation level
 
 class Build {
  public:
@@ -40,6 +48,7 @@ class Build {
       : begin_(Clock::now()), graph_(network), config_(config), log_(log) {}
 
   Result<BuildResult> run() {
+    TN_TRY(check_names());
     TN_TRY(find_target());
     TN_ASSIGN(symbols_, symbol_ranges(graph_, config_, log_));
     TN_TRY(run_passes());
@@ -58,6 +67,26 @@ class Build {
   }
 
  private:
+  // A mistyped name would leave a build silently as it is.
+  Status check_names() const {
+    for (const std::string& name : config_.disabled_passes)
+      if (name == k_expand.name || std::ranges::none_of(kPasses, [&](const Pass* p) { return p->name == name; }))
+        return fail(Code::invalid_argument, "option disable_passes: {}", name == k_expand.name
+                        ? "pass expand is never skipped: kernels compute core ops"
+                        : fmt::format("there is no pass \"{}\"", name));
+    auto is_tactic = [](std::string_view name) {
+      return std::ranges::any_of(all_tactics(), [&](const Tactic* tactic) { return tactic->name == name; });
+    };
+    for (const std::string& name : config_.disabled_tactics)
+      if (!is_tactic(name) || name == "reference")
+        return fail(Code::invalid_argument, "option disable_tactics: {}", name == "reference"
+                        ? "tactic reference is always tried last"
+                        : fmt::format("there is no tactic \"{}\"", name));
+    if (!config_.forced_tactic.empty() && !is_tactic(config_.forced_tactic))
+      return fail(Code::invalid_argument, "option force_tactic: there is no tactic \"{}\"", config_.forced_tactic);
+    return {};
+  }
+
   Status find_target() {
     TN_ASSIGN(device_, find_device(config_.device));
     if (config_.timer != "real" && config_.timer != "fake")
@@ -145,11 +174,12 @@ class Build {
     SelectOptions options;
     options.target = target_;
     options.session = session_.get();
+    options.most_configs = kMostConfigs[std::clamp(config_.optimization_level, 0, kMostLevel)];
     options.fingerprint = device_->is_host()
         ? fmt::format("tenon {} cpu {} threads {} {}", TENON_VERSION, cpu_feature_names(target_.cpu_features),
                       target_.threads, target_.onednn)
         : fmt::format("tenon {} {} {} {}", TENON_VERSION, device_->facts().product, device_->facts().architecture,
-                      device_->facts().libraries);
+                      device_->libraries());
     options.disabled = config_.disabled_tactics;
     options.forced = config_.forced_tactic;
     // Timed at the first profile's opt; able to run at every profile's bounds.
@@ -195,11 +225,12 @@ class Build {
     const DeviceFacts& facts = device_->facts();
     target.architecture = facts.architecture;
     target.product = facts.product;
+    const std::string present = libraries.empty() ? "" : device_->libraries();
     for (std::string_view library : libraries) {
-      const size_t at = facts.libraries.find(library);
-      if (at == facts.libraries.npos) continue;
+      const size_t at = present.find(library);
+      if (at == present.npos) continue;
       if (!target.libraries.empty()) target.libraries += ", ";
-      target.libraries += facts.libraries.substr(at, facts.libraries.find(',', at) - at);
+      target.libraries += present.substr(at, present.find(',', at) - at);
     }
     return target;
   }

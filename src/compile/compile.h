@@ -36,10 +36,13 @@ struct BuildConfig {
   // Precisions that f32 work may use on a device that has them: TF32 rounds operands of products to 10 bits of mantissa,
   // f16 and bf16 store and multiply tensors so. Sums, norms, softmax and reductions stay in f32.
   bool allow_tf32 = true, allow_f16 = false, allow_bf16 = false;
+  // 0 … 5: how many ways of each kind are timed for a node, from one to all.
+  int optimization_level = 3;
   std::string code_cache;                         // folder where compiled kernels are kept between builds; "" for none
   std::string timer = "real";                     // "real", or "fake": deterministic costs from a model, for tests
+  // Names, here and below, of what does not exist or cannot be left out are refused.
   std::set<std::string, std::less<>> disabled_passes;
-  std::set<std::string, std::less<>> disabled_tactics;  // names; the reference tactic cannot be disabled
+  std::set<std::string, std::less<>> disabled_tactics;
   std::string forced_tactic;                      // every node it claims must take it; "" for none
   // After every pass: print, parse and print again must give the same text. (The verifier runs in any case.)
   bool check_passes = false;

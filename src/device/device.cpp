@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "common/kernel.h"
 #include "device/module.h"
 
 namespace tenon {
@@ -40,10 +41,20 @@ Status Stream::call_host(const Lane&, void (*function)(void* argument), void* ar
   return {};
 }
 
+Status DeviceSession::prepare(const Kernel& kernel, const PrepareCall& call, Prepared& out) {
+  return kernel.prepare(call, out);
+}
+
+Status prepare_kernel(const Kernel& kernel, const PrepareCall& call, Prepared& out) {
+  return call.session ? call.session->prepare(kernel, call, out) : kernel.prepare(call, out);
+}
+
 const DeviceFacts& Device::facts() const {
   static const DeviceFacts none;
   return none;
 }
+
+std::string Device::libraries() const { return {}; }
 
 Result<std::unique_ptr<DeviceSession>> Device::create_session(const SessionOptions&) const {
   return fail(Code::unsupported, "device {} has no sessions: its kernels need none", name());
@@ -64,37 +75,54 @@ Status Device::copy(void* to, const void* from, uint64_t bytes, Direction direct
 
 MemoryKind Device::kind_of(const void*) const { return MemoryKind::both; }
 
-std::span<const Device* const> all_devices() {
-  static const std::vector<const Device*> devices = [] {
-    std::vector<const Device*> out = {
+namespace {
+
+std::span<const Device* const> own_devices() {
+  static const Device* const devices[] = {
 #define TN_DEVICE(symbol) &symbol##_device(),
 #include "device/devices.def"
 #undef TN_DEVICE
-    };
+  };
+  return devices;
+}
+
+const Device* find_in(std::span<const Device* const> devices, std::string_view name) {
+  for (const Device* device : devices)
+    if (device->name() == name) return device;
+  return nullptr;
+}
+
+// Why a module's device is not there.
+std::string why_not(std::string_view module_name) {
+  Result<const Module*> module = load_module(module_name);
+  if (!module) return module.error().text();
+  return (*module)->why_no_device;
+}
+
+}  // namespace
+
+std::span<const Device* const> all_devices() {
+  static const auto& devices = *new std::vector<const Device*>([] {
+    std::vector<const Device*> out(own_devices().begin(), own_devices().end());
     for (std::string_view name : kDeviceModules)
       if (Result<const Module*> module = load_module(name))
         out.insert(out.end(), (*module)->devices.begin(), (*module)->devices.end());
     return out;
-  }();
+  }());
   return devices;
 }
 
 Result<const Device*> find_device(std::string_view name) {
+  // Without a module being loaded, where none is asked for.
+  if (const Device* own = find_in(own_devices(), name)) return own;
+  if (name.ends_with(":0")) name.remove_suffix(2);
+  if (const Device* found = find_in(all_devices(), name)) return found;
   std::string names;
-  for (const Device* device : all_devices()) {
-    if (device->name() == name) return device;
-    names += (names.empty() ? "" : ", ") + std::string(device->name());
-  }
-  const std::string_view kind = name.substr(0, name.find(':'));
-  for (std::string_view known : kDeviceModules) {
-    if (kind != known) continue;
-    Result<const Module*> module = load_module(known);
-    if (!module) return trail(std::move(module.error()), "device '{}' is not there: its module is missing", name);
-    const std::string& reason = (*module)->why_no_device;
-    return fail(Code::unsupported, "device '{}' is not there: {}; there are: {}", name,
-                reason.empty() ? "this machine has fewer" : reason, names);
-  }
-  return fail(Code::not_found, "there is no device '{}'; there are: {}", name, names);
+  for (const Device* device : all_devices()) names += (names.empty() ? "" : ", ") + std::string(device->name());
+  std::string reasons;
+  for (std::string_view known : kDeviceModules)
+    if (std::string reason = why_not(known); !reason.empty()) reasons += fmt::format(". No {}: {}", known, reason);
+  return fail(Code::not_found, "there is no device '{}'; there are: {}{}", name, names, reasons);
 }
 
 }  // namespace tenon

@@ -14,6 +14,10 @@
 
 namespace tenon {
 
+struct Kernel;
+struct PrepareCall;
+struct Prepared;
+
 // Where the launches of a piece of work go.
 struct Lane {
   Team* team = nullptr;   // the stream's; never null
@@ -78,7 +82,6 @@ class Stream {
 struct DeviceFacts {
   std::string product;       // "NVIDIA H100 80GB HBM3"
   std::string architecture;  // "sm_90a": what code is compiled for
-  std::string libraries;     // those that its kernels come from: "cublas 13.1.0, cudnn 9.19.0"
   int multiprocessors = 0;
   int64_t memory = 0;        // bytes
   int64_t l2 = 0;            // bytes
@@ -104,7 +107,16 @@ class DeviceSession {
   virtual ~DeviceSession() = default;
   // The code that kernels prepared with this session use, each once, in order of key.
   virtual std::vector<KernelImage> images() const = 0;
+  // Between the two calls a kernel that is prepared only says what code it needs, and fails; the second call compiles
+  // all of it, on several threads.
+  virtual void begin_collecting() = 0;
+  virtual void end_collecting(int threads) = 0;
+  // kernel.prepare(call, out), with the device ready for it.
+  virtual Status prepare(const Kernel& kernel, const PrepareCall& call, Prepared& out);
 };
+
+// How kernels are prepared: by the call's session where it has one.
+Status prepare_kernel(const Kernel& kernel, const PrepareCall& call, Prepared& out);
 
 enum class Direction : uint8_t { to_device, to_host };
 enum class MemoryKind : uint8_t {
@@ -129,6 +141,8 @@ class Device {
   virtual Result<std::unique_ptr<Stream>> create_stream(int threads) const = 0;
 
   virtual const DeviceFacts& facts() const;
+  // Libraries of others that its kernels come from, with their versions: "cublas 13.1.0, cudnn 9.19.0". Opens them.
+  virtual std::string libraries() const;
   virtual Result<std::unique_ptr<DeviceSession>> create_session(const SessionOptions& options) const;
   // Memory of the host that the device copies from and to without waiting.
   virtual Result<Block> allocate_host(uint64_t bytes, const char* what) const;

@@ -40,6 +40,7 @@ const Kernel* KernelTable::find(std::string_view id) const {
 }
 
 Result<const KernelTable*> kernel_table_for(const Device& device) {
+  if (device.is_host()) return &host_kernel_table();
   static std::mutex mutex;
   static auto& tables = *new std::map<std::string, KernelTable, std::less<>>;  // kernels may be in use to the end
   std::lock_guard lock(mutex);

@@ -8,6 +8,8 @@
 #include <memory>
 #include <mutex>
 
+#include "base/live_count.h"
+
 namespace tenon {
 namespace {
 
@@ -52,6 +54,7 @@ Result<Module> take(std::string_view name, const Opened& opened) {
       team.parallel_for(count,
                         [&](int64_t begin, int64_t end, int member) { function(body, begin, end, member); });
     };
+    table.live_streams = &live_count(LiveType::stream);
     return table;
   }();
   const ModuleTable* table = entry(&host);

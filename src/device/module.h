@@ -4,9 +4,10 @@
 // taken.
 //
 // A module is linked with its own copies of base and kernels/common; it shares with the library the types of
-// kernels/common/kernel.h and Team, so both must be of the same build of the same version.
+// kernels/common/kernel.h, Team and src/device/device.h, so both must be of the same build of the same version.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -14,10 +15,9 @@
 
 #include "base/status.h"
 #include "common/kernel.h"
+#include "device/device.h"
 
 namespace tenon {
-
-class Device;
 
 // Sizes of the types that cross the border.
 struct ModuleLayout {
@@ -27,6 +27,8 @@ struct ModuleLayout {
   uint32_t launch_call = sizeof(LaunchCall);
   uint32_t prepared = sizeof(Prepared);
   uint32_t status = sizeof(Status);
+  uint32_t facts = sizeof(DeviceFacts);
+  uint32_t session_options = sizeof(SessionOptions);
 
   friend bool operator==(const ModuleLayout&, const ModuleLayout&) = default;
 };
@@ -42,6 +44,7 @@ struct HostTable {
   ModuleLayout layout;
   const char* version = TENON_VERSION;
   TeamRunner run_team = nullptr;
+  std::atomic<int64_t>* live_streams = nullptr;  // where the library counts the streams that there are
 };
 
 struct ModuleTable {

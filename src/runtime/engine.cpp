@@ -96,13 +96,14 @@ Status EngineImpl::check_target(const Log& log) {
       options_.kernels = target.libraries.empty() ? &host_kernel_table() : &full_kernel_table();
     }
   }
-  std::vector<std::string_view> present = items_of(options_.kernels->libraries());
-  for (std::string_view library : items_of(facts.libraries)) present.push_back(library);
+  std::string libraries = options_.kernels->libraries();
+  if (!target.libraries.empty() && !on_host()) libraries = device_->libraries();
+  const std::vector<std::string_view> present = items_of(libraries);
   for (std::string_view library : items_of(target.libraries))
     if (std::find(present.begin(), present.end(), library) == present.end())
       return fail(Code::incompatible_plan,
                   "the plan needs library {}, this installation has {}: build the plan again here", library,
-                  present.empty() ? "none" : options_.kernels->libraries());
+                  present.empty() ? "none" : libraries);
   if (options_.threads == 0) options_.threads = target.threads;
   if (options_.threads < 1 || options_.threads > kMaxThreads)
     return fail(Code::invalid_argument, "an engine has 1 to {} threads, {} were asked for", kMaxThreads,

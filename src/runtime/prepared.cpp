@@ -71,6 +71,7 @@ class RegionPreparation {
       Arg& arg = tensors_[i];
       arg.dtype = v.dtype;
       arg.format = v.format;
+      arg.format.place = Place::device;  // kernels are not told where their tensors lie
       for (uint32_t dim : v.dims) {
         if (!dims_.has(dim) || dims_.value(dim) < 0)
           return tl::unexpected<Error>(dims_of(plan_, dims_, v.dims, fmt::format("value {}", i)).error());
@@ -132,7 +133,7 @@ class RegionPreparation {
     if (options_.other && same(*options_.other->steps[index], *out)) return options_.other->steps[index];
     PrepareCall call = {params_of(step, *out), inputs_of(step, out->args.data()),
                         outputs_of(step, out->args.data()), options_.threads, options_.session};
-    TN_TRY(kernels_.kernels[index]->prepare(call, out->prepared));
+    TN_TRY(prepare_kernel(*kernels_.kernels[index], call, out->prepared));
     int64_t scratch = out->prepared.scratch_bytes;
     if (scratch < 0 || scratch > options_.limits.arena_bytes)
       return fail(Code::limit_exceeded, "the step needs {} bytes of scratch, the limit arena_bytes is {}",

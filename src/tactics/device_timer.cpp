@@ -51,7 +51,7 @@ class DeviceTimer final : public Timer {
       return fail(Code::internal, "kernel {} runs on the host: it is not timed on a device", trial.kernel);
     Launches launches(*kernel, trial);
     PrepareCall call{launches.trial.params, launches.trial.inputs, launches.trial.outputs, 1, &session_};
-    TN_TRY(kernel->prepare(call, launches.prepared));
+    TN_TRY(prepare_kernel(*kernel, call, launches.prepared));
     TN_TRY(bind(launches));
     TN_ASSIGN(std::vector<double> first, stream_->measure(launches, kFirstRuns));
     const double quickest = *std::min_element(first.begin(), first.end());

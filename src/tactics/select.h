@@ -20,6 +20,7 @@ struct Considered {
   Candidate candidate;
   Timing timing;
   std::string failure;             // why it was dropped after its claim; "" if it stood
+  bool verified = false;           // it stood at every shape; looked at for what is chosen
 };
 struct NodeReport {
   NodeId node;
@@ -32,6 +33,8 @@ struct Selection {
   std::vector<NodeReport> nodes;   // of the nodes that run at run time, in order
   std::vector<NodeReport> views;   // of views that a form goes through; their candidates have no tactic
   double microseconds = 0;         // what the choice costs in all, reformats included
+  // Where the build's time went: code of all candidates compiled, candidates prepared, candidates timed.
+  double compile_milliseconds = 0, prepare_milliseconds = 0, time_milliseconds = 0;
   bool exact = true;               // the optimum of the costs, not only a good answer
   const NodeReport* find(NodeId id) const {
     for (const NodeReport& report : nodes)
@@ -48,6 +51,7 @@ struct SelectOptions {
   // Symbol values at which a candidate must be able to prepare; the first is the one that is timed.
   std::vector<ProblemPoint> points;
   DeviceSession* session = nullptr;  // of a device that is not the host
+  int most_configs = 8;              // of one tactic that are tried for each combination of forms; the first ones
   // Fraction done; false cancels.
   std::function<bool(double)> progress;
 };

@@ -14,6 +14,8 @@ void rows_cases(std::vector<Case>& out);
 void index_cases(std::vector<Case>& out);
 void window_cases(std::vector<Case>& out);
 void product_cases(std::vector<Case>& out);
+void attention_cases(std::vector<Case>& out);
+void attention_sweep(std::vector<Case>& out);
 
 inline Case make_case(std::string name, const char* kernel, const char* reference, std::vector<Spec> inputs,
                       std::vector<Spec> outputs) {

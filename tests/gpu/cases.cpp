@@ -12,6 +12,7 @@ std::vector<Case> kernel_cases() {
   index_cases(out);
   window_cases(out);
   product_cases(out);
+  attention_cases(out);
   gemm_cases(out);
   conv_gemm_cases(out);
   return out;

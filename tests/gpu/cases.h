@@ -20,6 +20,7 @@ struct Spec {
   // What it is filled with. Whole: integers in [low, high] (indices); else uniform numbers in [low, high].
   double low = -2, high = 2;
   bool distinct = false;        // a permutation of 0 … n-1, repeated along the last dim
+  bool masks = false;           // one element in three is minus infinity
   uint32_t fixed = ~0u;
 
   Spec() = default;
@@ -38,6 +39,7 @@ struct Case {
   std::vector<std::byte> reference_params = {};
   std::vector<Spec> inputs = {}, outputs = {};
   double scale = 1;                         // of the tolerance
+  double operations = 0;                    // for its speed; 0: not said
   bool large = false;                       // compiled and run for its speed
   bool optional = false;                    // may be refused as unsupported: then it is counted apart
   double operations = 0;                    // of one run, for its speed

@@ -79,8 +79,9 @@ Status CompilingSession::compile(const std::string& source, const std::string& e
   const Nvrtc& api = nvrtc();
   nvrtcProgram program = nullptr;
   api.create(&program, source.c_str(), (entry + ".cu").c_str(), 0, nullptr, nullptr);
-  const char* options[] = {"--gpu-architecture=sm_90a", "--std=c++17", "--ptxas-options=-v"};
-  const nvrtcResult result = api.compile(program, 3, options);
+  const char* options[] = {"--gpu-architecture=sm_90a", "--std=c++17", "--device-as-default-execution-space",
+                           "--ptxas-options=-v"};
+  const nvrtcResult result = api.compile(program, 4, options);
   size_t size = 0;
   api.log_size(program, &size);
   std::string log(size, 0);

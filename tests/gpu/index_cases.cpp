@@ -82,12 +82,69 @@ void pads(std::vector<Case>& out) {
       }
 }
 
+void scatters(std::vector<Case>& out) {
+  for (ScatterReduction reduction : {ScatterReduction::none, ScatterReduction::add, ScatterReduction::mul, ScatterReduction::max, ScatterReduction::min})
+    for (DType type : {f32, f16, bf16, f64, i8, u8, i16, i32, u32, i64, u64}) {
+      // Without a reduction every element is written once.
+      const bool none = reduction == ScatterReduction::none;
+      const Spec x = is_float(type) ? Spec(type, {6, 10}).range(0.5, 1.5) : Spec(type, {6, 10}).range(1, 3);
+      Spec u = x, index(i64, {4, 10});
+      u.dims = {4, 10};
+      index = none ? index.permuted() : index.range(-10, 9);
+      auto c = make_case("scatter_elements", "cuda.scatter_elements", "scatter_elements.reference", {x, index, u}, {x});
+      out.push_back(c.with(ScatterElementsParams{1, reduction}));
+      out.back().scale = 4;
+      Spec rows(i64, {5, 1}), updates = x;
+      rows = none ? rows : rows.range(-6, 5);
+      updates.dims = {5, 10};
+      if (none) rows = Spec(i64, {1, 1}).range(-6, 5), updates.dims = {1, 10};
+      c = make_case("scatter_nd", "cuda.scatter_nd", "scatter_nd.reference", {x, rows, updates}, {x});
+      out.push_back(c.with(ScatterNdParams{reduction}));
+      out.back().scale = 4;
+    }
+}
+
+void along_axes(std::vector<Case>& out) {
+  struct Row { D dims; int64_t axis; };
+  for (const Row& row : {Row{{7}, 0}, Row{{3, 40}, 1}, Row{{3, 40, 5}, 1}, Row{{2, 1000}, 1}, Row{{300, 6}, 0}, Row{{2, 0}, 1}, Row{{70, 3}, 0}})
+    for (DType type : {f32, f16, f64, i32, i64, u8})
+      for (int flags = 0; flags < 4; ++flags) {
+        const Spec x = Spec(type, row.dims).range(is_float(type) ? 0.1 : 0, type == u8 ? 1 : 2);
+        out.push_back(make_case("cumsum", "cuda.cumsum", "cumsum.reference", {x}, {x}));
+        out.back().with(CumsumParams{row.axis, flags & 1, flags >> 1});
+      }
+  struct Top { D dims; int64_t axis, k; bool large = false; };
+  for (const Top& row : {Top{{9}, 0, 3}, Top{{4, 100}, 1, 100}, Top{{3, 50, 4}, 1, 7}, Top{{2, 5000}, 1, 50}, Top{{2, 5000}, 1, 1000}, Top{{3, 7}, 1, 0}, Top{{2, 2048}, 1, 2048},
+                         Top{{64, 1000}, 1, 5, true}, Top{{1, 80000}, 1, 300, true}})
+    for (DType type : {f32, f16, f64, i32, u8, i64})
+      for (bool largest : {true, false}) {
+        if (row.large && (type != f32 || !largest)) continue;
+        const Spec x = is_float(type) ? Spec(type, row.dims) : Spec(type, row.dims).range(0, 90);
+        D y = row.dims;
+        y[static_cast<size_t>(row.axis)] = row.k;
+        auto c = make_case("top_k", "cuda.top_k", "top_k.reference", {x}, {Spec(type, y), Spec(i64, y)});
+        c.with(TopKParams{row.axis, largest}).large = row.large;
+        out.push_back(c);
+        if (type != f32 || row.large) continue;
+        c.inputs[0] = c.inputs[0].dynamic(~0u);
+        for (Spec& s : c.outputs) s = s.dynamic(~0u);
+        out.push_back(c);
+      }
+  for (DType type : {f32, f16, i64}) {
+    out.push_back(make_case("reverse_sequence", "cuda.reverse_sequence", "reverse_sequence.reference",
+                            {Spec(type, {9, 4, 3}).range(0, 9), Spec(i64, {4}).range(0, 9)}, {Spec(type, {9, 4, 3})}));
+    out.back().with(ReverseSequenceParams{1, 0});
+  }
+}
+
 }  // namespace
 
 void index_cases(std::vector<Case>& out) {
   gathers(out);
   concats(out);
   pads(out);
+  scatters(out);
+  along_axes(out);
   for (DType type : {f32, f64, f16, bf16, i16, i32, i64}) {
     out.push_back(make_case("iota", "cuda.iota", "iota.reference", {}, {Spec(type, {77})}));
     out.back().with(IotaParams{3, 2, 1});

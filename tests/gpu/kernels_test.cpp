@@ -93,6 +93,7 @@ void fill(std::vector<std::byte>& bytes, const Spec& spec, std::mt19937_64& rng)
   if (spec.type != DType::f32) return;
   auto* x = reinterpret_cast<float*>(bytes.data());
   for (int64_t i = 0; i < count; ++i) {
+    if (spec.masks && rng() % 3 == 0) x[i] = -std::numeric_limits<float>::infinity();
     if (spec.in_memory() == DType::f16) x[i] = half_to_float(float_to_half(x[i]));
     if (spec.in_memory() == DType::bf16) x[i] = bfloat_to_float(float_to_bfloat(x[i]));
   }
@@ -305,8 +306,9 @@ Status run_case(const Case& c, uint64_t seed) {
     const double t = times[times.size() / 2];
     std::string types;
     for (const Arg& arg : call.inputs) types += (types.empty() ? "" : " ") + (arg.present() ? describe(arg) : "-");
-    std::printf("%10.2f us %8.0f GB/s %7.1f TFLOP/s  %-24s %s  %s\n", t, bytes / t * 1e-3, c.operations / t * 1e-6, c.kernel.c_str(), c.name.c_str(),
-                types.c_str());
+    std::printf("%10.2f us %8.0f GB/s  ", t, bytes / t * 1e-3);
+    if (c.operations > 0) std::printf("%7.1f TFLOP/s  ", c.operations / t * 1e-6);
+    std::printf("%-24s %s  %s\n", c.kernel.c_str(), c.name.c_str(), types.c_str());
     std::fflush(stdout);
     return {};
   }

@@ -87,6 +87,25 @@ ConvParams conv_params(int64_t stride, int64_t pad, int64_t group = 1, int64_t d
   return p;
 }
 
+void gemvs(std::vector<Case>& out) {
+  for (const Product& row : {Product{{1, 64}, {64, 40}, {1, 40}}, Product{{3, 300}, {300, 64}, {3, 64}}, Product{{1, 768}, {1001, 768}, {1, 1001}, {}, {1, 0}},
+                             Product{{2, 4, 520}, {520, 72}, {2, 4, 72}}, Product{{16, 77}, {33, 77}, {16, 33}, {}, {1, 0}}, Product{{1, 1, 1}, {1, 1}, {1, 1, 1}},
+                             Product{{8, 4096}, {512, 4096}, {8, 512}, {}, {1, 0}}, Product{{1, 2048}, {2048, 1000}, {1, 1000}},
+                             Product{{1, 2048}, {1000, 2048}, {1, 1000}, {}, {1, 0}, {}, true}, Product{{1, 2048}, {2048, 1000}, {1, 1000}, {}, {}, {}, true},
+                             Product{{8, 4096}, {4096, 4096}, {8, 4096}, {}, {}, {}, true}, Product{{8, 4096}, {4096, 4096}, {8, 4096}, {}, {1, 0}, {}, true}})
+    for (DType storage : {f32, f16, bf16}) {
+      auto c = matmul("cuda.matmul.gemv", row, f32, storage);
+      if (row.large && storage == bf16) continue;
+      out.push_back(c);
+      if (row.large) continue;
+      MatmulParams p;
+      std::memcpy(&p, c.params.data(), sizeof p);
+      p.epilogue = program("max(add(x0, x1), 0)", {f32, f32});
+      c.inputs.push_back(Spec(f32, {row.y.back()}).stored(storage));
+      out.push_back(c.with(p));
+    }
+}
+
 void convs(std::vector<Case>& out) {
   for (const Conv& row : {Conv{{1, 3, 9, 9}, {8, 3, 3, 3}, {1, 8, 9, 9}, conv_params(1, 1)}, Conv{{2, 16, 10, 11}, {24, 16, 1, 1}, {2, 24, 10, 11}, conv_params(1, 0)},
                           Conv{{1, 8, 11, 11}, {12, 4, 3, 3}, {1, 12, 4, 4}, conv_params(2, 0, 2, 2)}, Conv{{2, 5, 20}, {7, 5, 4}, {2, 7, 9}, conv_params(2, 0)},
@@ -112,10 +131,57 @@ void convs(std::vector<Case>& out) {
     }
 }
 
+void depthwises(std::vector<Case>& out) {
+  for (const Conv& row : {Conv{{2, 16, 9, 11}, {16, 1, 3, 3}, {2, 16, 9, 11}, conv_params(1, 1, 16)}, Conv{{1, 96, 14, 14}, {96, 1, 3, 3}, {1, 96, 7, 7}, conv_params(2, 1, 96)},
+                          Conv{{1, 240, 10, 10}, {240, 1, 5, 5}, {1, 240, 10, 10}, conv_params(1, 2, 240)}, Conv{{1, 13, 7, 7}, {13, 1, 3, 3}, {1, 13, 3, 3}, conv_params(1, 0, 13, 2)},
+                          Conv{{1, 960, 7, 7}, {960, 1, 5, 5}, {1, 960, 7, 7}, conv_params(1, 2, 960)}, Conv{{1, 8, 20, 3}, {8, 1, 7, 7}, {1, 8, 20, 3}, conv_params(1, 3, 8)},
+                          Conv{{1, 960, 7, 7}, {960, 1, 3, 3}, {1, 960, 7, 7}, conv_params(1, 1, 960), false, true},
+                          Conv{{32, 144, 56, 56}, {144, 1, 3, 3}, {32, 144, 56, 56}, conv_params(1, 1, 144), false, true},
+                          Conv{{32, 96, 112, 112}, {96, 1, 3, 3}, {32, 96, 56, 56}, conv_params(2, 1, 96), false, true},
+                          Conv{{32, 672, 14, 14}, {672, 1, 5, 5}, {32, 672, 14, 14}, conv_params(1, 2, 672), false, true}})
+    for (DType storage : {f32, f16, bf16})
+      for (bool fused : {false, true}) {
+        if (row.large && (fused || storage == bf16)) continue;
+        auto c = conv("cuda.conv.depthwise", row, f32, storage, kChannelsLast, storage != bf16, fused);
+        out.push_back(c);
+        if (row.large || storage == bf16) continue;
+        c.inputs[0] = c.inputs[0].dynamic(~2u);
+        c.outputs[0] = c.outputs[0].dynamic(~2u);
+        out.push_back(c);
+      }
+}
+
+void firsts(std::vector<Case>& out) {
+  for (const Conv& row : {Conv{{2, 3, 17, 19}, {16, 3, 3, 3}, {2, 16, 9, 10}, conv_params(2, 1)}, Conv{{1, 3, 32, 30}, {64, 3, 7, 7}, {1, 64, 16, 15}, conv_params(2, 3)},
+                          Conv{{1, 1, 12, 12}, {10, 1, 5, 5}, {1, 10, 8, 8}, conv_params(1, 0)}, Conv{{1, 8, 6, 6}, {24, 8, 1, 1}, {1, 24, 6, 6}, conv_params(1, 0)},
+                          Conv{{2, 3, 32, 32}, {12, 3, 4, 4}, {2, 12, 8, 8}, conv_params(4, 0)},
+                          Conv{{32, 3, 224, 224}, {32, 3, 3, 3}, {32, 32, 112, 112}, conv_params(2, 1), false, true},
+                          Conv{{1, 3, 224, 224}, {64, 3, 7, 7}, {1, 64, 112, 112}, conv_params(2, 3), false, true}})
+    for (Format format : {kLinear, kChannelsLast})
+      for (DType storage : {f32, f16, bf16})
+        for (bool fused : {false, true}) {
+          if (row.large && (fused || storage == bf16)) continue;
+          auto c = conv("cuda.conv.first", row, f32, storage, kChannelsLast, true, fused);
+          c.inputs[0].format = format;
+          out.push_back(c);
+          if (storage == f16) {   // from the network's own input
+            c.inputs[0].storage = f32;
+            out.push_back(c);
+          }
+          if (row.large || storage == bf16) continue;
+          c.inputs[0] = c.inputs[0].dynamic(~2u);
+          c.outputs[0] = c.outputs[0].dynamic(~2u);
+          out.push_back(c);
+        }
+}
+
 }  // namespace
 
 void product_cases(std::vector<Case>& out) {
+  firsts(out);
   matmuls(out);
+  gemvs(out);
+  depthwises(out);
   convs(out);
 }
 

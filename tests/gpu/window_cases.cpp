@@ -1,6 +1,7 @@
 // pool, resize.
 #include "gpu/case_tables.h"
 #include "pool/params.h"
+#include "resize/params.h"
 
 namespace tenon::test {
 namespace {
@@ -50,10 +51,50 @@ void pools(std::vector<Case>& out) {
   }
 }
 
+void resizes(std::vector<Case>& out) {
+  struct Row { D x, y; std::vector<double> scales; };
+  for (const Row& row : {Row{{1, 3, 5, 7}, {1, 3, 10, 14}, {1, 1, 2, 2}}, Row{{2, 16, 6, 8}, {2, 16, 9, 5}, {0, 0, 0, 0}}, Row{{1, 8, 8, 8}, {1, 8, 4, 4}, {1, 1, 0.5, 0.5}},
+                         Row{{2, 4, 9}, {2, 4, 13}, {0, 0, 0}}})
+    for (ResizeMode mode : {ResizeMode::nearest, ResizeMode::linear, ResizeMode::cubic})
+      for (int coordinates = 0; coordinates < 7; ++coordinates)
+        for (int nearest = 0; nearest < (mode == ResizeMode::nearest ? 4 : 2); ++nearest)
+          for (Format format : {kLinear, kChannelsLast})
+            for (DType type : {f32, f16, u8}) {
+              if (type != f32 && (coordinates > 2 || nearest > 0)) continue;
+              ResizeParams p;
+              p.rank = static_cast<int64_t>(row.x.size());
+              p.mode = mode;
+              p.coordinates = static_cast<ResizeCoordinates>(coordinates);
+              if (mode == ResizeMode::nearest) p.nearest = static_cast<ResizeNearest>(nearest);
+              else p.exclude_outside = nearest && mode == ResizeMode::cubic;
+              std::copy(row.scales.begin(), row.scales.end(), p.scales);
+              for (int64_t d = 0; d < p.rank; ++d) p.roi[d] = d > 1 ? 0.2 : 0, p.roi[p.rank + d] = d > 1 ? 1.3 : 1;
+              p.extrapolation_value = 3;
+              const Spec x = type == u8 ? Spec(u8, row.x, format).range(0, 255) : Spec(f32, row.x, format).stored(type);
+              Spec y = x;
+              y.dims = row.y;
+              auto c = make_case(fmt::format("resize mode {} coordinates {} nearest {} {}", static_cast<int>(mode), coordinates, nearest, name_of(format)),
+                                 "cuda.resize", "resize.reference", {x}, {y});
+              out.push_back(c.with(p));
+            }
+  ResizeParams p;
+  p.rank = 4;
+  p.mode = ResizeMode::linear;
+  for (int d = 0; d < 4; ++d) p.scales[d] = d < 2 ? 1 : 2;
+  for (DType storage : {f32, f16})
+    for (Format format : {kLinear, kChannelsLast}) {
+      auto c = make_case("resize large", "cuda.resize", "resize.reference", {Spec(f32, {8, 64, 128, 128}, format).stored(storage)},
+                         {Spec(f32, {8, 64, 256, 256}, format).stored(storage)});
+      c.with(p).large = true;
+      out.push_back(c);
+    }
+}
+
 }  // namespace
 
 void window_cases(std::vector<Case>& out) {
   pools(out);
+  resizes(out);
 }
 
 }  // namespace tenon::test

@@ -53,10 +53,11 @@ FILES = {
     "kernels/cuda/module.cpp": {"device/module.h": "what a module exports",
                                 "device/cuda/cuda_device.h": "the devices that it exports"},
     "kernels/cuda/session.h": {"device/device.h": "the session of an engine on a device"},
-    "src/device/cuda/cuda_device.cpp": {"cuda/library.h": "part of the same module", "cuda/session.h": "part of the same module"},
-    "src/device/cuda/cuda_stream.cpp": {"cuda/session.h": "part of the same module"},
-    "src/device/cuda/cuda_session.cpp": {f"cuda/{name}.h": "part of the same module"
-                                         for name in ("code_store", "library", "nvrtc", "session")},
+    **{f"src/device/cuda/{file}.cpp": {f"cuda/{name}.h": "part of the same module" for name in names}
+       for file, names in {"cuda_device": ("driver", "library", "session"),
+                           "cuda_session": ("code_store", "cubin", "driver", "library", "nvrtc", "session"),
+                           "cuda_stream": ("driver", "session"),
+                           "memory": ("driver", "session")}.items()},
 }
 
 # Headers of libraries, and the only rooms or folders that may include them.

@@ -83,6 +83,7 @@ std::string Source::source() const {
   out += "extern \"C\" __global__ void ";
   if (threads_ && blocks_) out += fmt::format("__launch_bounds__({}, {}) ", threads_, blocks_);
   else if (threads_) out += fmt::format("__launch_bounds__({}) ", threads_);
+  if (cluster_) out += fmt::format("__cluster_dims__({}, 1, 1) ", cluster_);
   out += fmt::format("{}(const __grid_constant__ Args a) {{\n", entry_);
   for (size_t i = 0; i < numbers_.size(); ++i) out += fmt::format("const I v{0} = (I)a.v[{0}];\n", i);
   return out + body_ + "}\n";

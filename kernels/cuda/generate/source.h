@@ -64,6 +64,8 @@ class Source {
   Source& body(std::string text) { body_ += std::move(text); return *this; }
   // Threads that a block has at most, for the compiler; and blocks per multiprocessor, 0 for any.
   void bounds(int threads, int blocks = 0) { threads_ = threads; blocks_ = blocks; }
+  // Blocks that make a cluster, along the grid's first dim.
+  void cluster(int blocks) { cluster_ = blocks; }
   bool wide() const { return wide_; }
 
   std::string source() const;
@@ -73,7 +75,7 @@ class Source {
  private:
   std::string entry_, head_, body_;
   bool wide_;
-  int threads_ = 0, blocks_ = 0;
+  int threads_ = 0, blocks_ = 0, cluster_ = 0;
   std::vector<Slot> slots_;
   std::vector<int64_t> numbers_;
   std::vector<std::pair<Extent, std::string>> known_;

@@ -1,74 +1,48 @@
 #include "device/cuda/cuda_device.h"
 
+#include "cuda/driver.h"
 #include "cuda/library.h"
 #include "cuda/session.h"
 
 namespace tenon::cuda {
 namespace {
 
-// Memory of one GPU, 256-byte aligned as CUDA gives it.
-class DeviceMemory final : public Allocator {
- public:
-  explicit DeviceMemory(int ordinal) : ordinal_(ordinal) {}
-  void* allocate(size_t bytes, size_t) override {
-    Current current(ordinal_);
-    void* data = nullptr;
-    if (!check(cudaMalloc(&data, bytes), "cudaMalloc")) return nullptr;
-    return data;
-  }
-  void free(void* data, size_t, size_t) override {
-    Current current(ordinal_);
-    cudaFree(data);
-  }
-
- private:
-  int ordinal_;
-};
-
-// Pinned memory of the host.
-class PinnedMemory final : public Allocator {
- public:
-  void* allocate(size_t bytes, size_t) override {
-    void* data = nullptr;
-    if (!check(cudaHostAlloc(&data, bytes, cudaHostAllocPortable), "cudaHostAlloc")) return nullptr;
-    return data;
-  }
-  void free(void* data, size_t, size_t) override { cudaFreeHost(data); }
-};
-
-Allocator& pinned_memory() {
-  static PinnedMemory& memory = *new PinnedMemory;  // blocks may outlive everything else of the process
-  return memory;
+// major * 10000 + minor * 100 + patch, as both libraries count.
+std::string version_text(size_t version) {
+  return fmt::format("{}.{}.{}", version / 10000, version % 10000 / 100, version % 100);
 }
 
-// The number that a library's function gives: major * 10000 + minor * 100 + patch, or 1000 for the major.
-std::string version_text(size_t version, size_t major) {
-  const size_t minor = major / 100;
-  return fmt::format("{}.{}.{}", version / major, version % major / minor, version % minor);
-}
-
-// Versions of the libraries that can be opened; packed layouts and algorithms depend on them.
-std::string libraries() {
-  std::string out;
-  auto add = [&](const char* name, const char* file, const char* function, size_t major) {
-    Result<const Library*> library = Library::open(file);
-    if (!library) return;
-    size_t (*version)() = nullptr;
-    if (!(*library)->find(function, version)) return;
-    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, version_text(version(), major));
+// Versions of the libraries that can be opened; algorithms that a plan names depend on them.
+std::string find_libraries() {
+  struct Known {
+    const char* name;
+    const char* file;
+    const char* version;
   };
-  add("cublas", "libcublasLt.so.13", "cublasLtGetVersion", 10000);
-  add("cudnn", "libcudnn.so.9", "cudnnGetVersion", 10000);
+  constexpr Known kKnown[] = {{"cublas", "libcublasLt.so.13", "cublasLtGetVersion"},
+                              {"cudnn", "libcudnn.so.9", "cudnnGetVersion"}};
+  std::string out;
+  for (const Known& known : kKnown) {
+    Result<const Library*> library = Library::open(known.file);
+    size_t (*version)() = nullptr;
+    if (!library || !(*library)->find(known.version, version)) continue;
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", known.name, version_text(version()));
+  }
   return out;
 }
 
+constexpr int kOldest = 8;  // compute capability: BF16 and asynchronous copies
+
 Result<DeviceFacts> facts_of(int ordinal) {
-  cudaDeviceProp p;
-  TN_TRY(check(cudaGetDeviceProperties(&p, ordinal), "cudaGetDeviceProperties"));
+  cudaDeviceProp p = {};
+  TN_TRY(call("cudaGetDeviceProperties", cudaGetDeviceProperties, &p, ordinal));
+  if (p.major < kOldest)
+    return fail(Code::unsupported, "{} has compute capability {}.{}: {}.0 is the least that this library runs on", p.name,
+                p.major, p.minor, kOldest);
   DeviceFacts out;
   out.product = p.name;
+  // With what belongs to this architecture alone: code is compiled for the machine that it runs on.
   out.architecture = fmt::format("sm_{}{}{}", p.major, p.minor, p.major >= 9 ? "a" : "");
-  out.libraries = libraries();
   out.multiprocessors = p.multiProcessorCount;
   out.memory = static_cast<int64_t>(p.totalGlobalMem);
   out.l2 = p.l2CacheSize;
@@ -76,69 +50,52 @@ Result<DeviceFacts> facts_of(int ordinal) {
   return out;
 }
 
-constexpr int kOldest = 8;  // compute capability: BF16 and asynchronous copies
-
 Found find() {
   Found out;
-  int count = 0;
-  const cudaError_t code = cudaGetDeviceCount(&count);
-  if (code != cudaSuccess) {
-    (void)cudaGetLastError();
-    int driver = 0, runtime = 0;
-    cudaDriverGetVersion(&driver);
-    cudaRuntimeGetVersion(&runtime);
-    if (driver == 0)
-      out.why_not = "there is no NVIDIA driver (libcuda.so.1): install one for CUDA 13.0 or later";
-    else if (driver < runtime)
-      out.why_not = fmt::format("the NVIDIA driver is for CUDA {}.{}, this library needs one for {}.{}: update it",
-                                driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
-    else
-      out.why_not = fmt::format("{} ({})", cudaGetErrorString(code), cudaGetErrorName(code));
+  Result<int> count = count_gpus();
+  if (!count) {
+    out.why_not = count.error().text();
     return out;
   }
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < *count; ++i) {
     Result<DeviceFacts> facts = facts_of(i);
     if (!facts) {
-      out.why_not = facts.error().text();
-      continue;
-    }
-    cudaDeviceProp p;
-    if (cudaGetDeviceProperties(&p, i) == cudaSuccess && p.major < kOldest) {
-      out.why_not = fmt::format("{} is {}: compute capability {}.0 is the least that this library runs on", facts->product,
-                                facts->architecture, kOldest);
+      out.why_not += (out.why_not.empty() ? "" : "; ") + facts.error().text();
       continue;
     }
     std::string name = i == 0 ? "cuda" : fmt::format("cuda:{}", i);
     out.devices.push_back(new CudaDevice(i, std::move(name), std::move(*facts)));
   }
-  if (out.devices.empty() && out.why_not.empty()) out.why_not = "this machine has no NVIDIA GPU";
   return out;
 }
 
-cudaMemcpyKind any_direction() { return cudaMemcpyDefault; }
-
 }  // namespace
 
-Current::Current(int ordinal) {
-  int now = -1;
-  if (cudaGetDevice(&now) == cudaSuccess && now == ordinal) return;
-  before_ = now;
-  cudaSetDevice(ordinal);
-}
-
-Current::~Current() {
-  if (before_ >= 0) cudaSetDevice(before_);
-}
-
 CudaDevice::CudaDevice(int ordinal, std::string name, DeviceFacts facts)
-    : ordinal_(ordinal), name_(std::move(name)), facts_(std::move(facts)),
-      memory_(std::make_unique<DeviceMemory>(ordinal)) {}
+    : ordinal_(ordinal), name_(std::move(name)), facts_(std::move(facts)), memory_(ordinal) {}
+
+std::string CudaDevice::libraries() const {
+  static const std::string& found = *new std::string(find_libraries());
+  return found;
+}
 
 Result<Block> CudaDevice::allocate(Allocator&, uint64_t bytes, const char* what) const {
-  return Block::allocate(*memory_, bytes, what);
+  Result<Block> block = Block::allocate(memory_, bytes, what);
+  if (block || bytes > PTRDIFF_MAX) return block;
+  Status why = DeviceMemory::last_failure();
+  if (why) return block;
+  if (why.error().code != Code::out_of_memory) return trail(std::move(why.error()), "allocating {} bytes for {}", bytes, what);
+  Current current(ordinal_);
+  size_t free = 0, total = 0;
+  if (!call("cudaMemGetInfo", cudaMemGetInfo, &free, &total)) return block;
+  return trail(std::move(block.error()), "{} ({}) has {} of {} bytes free", name_, facts_.product, free, total);
 }
 
-Result<std::unique_ptr<Stream>> CudaDevice::create_stream(int) const { return create_cuda_stream(ordinal_); }
+Result<std::unique_ptr<Stream>> CudaDevice::create_stream(int threads) const {
+  if (threads < 1 || threads > kMaxThreads)
+    return fail(Code::invalid_argument, "a stream has 1 to {} threads, {} were asked for", kMaxThreads, threads);
+  return create_cuda_stream(ordinal_);
+}
 
 Result<std::unique_ptr<DeviceSession>> CudaDevice::create_session(const SessionOptions& options) const {
   return create_cuda_session(ordinal_, facts_, options);
@@ -146,28 +103,41 @@ Result<std::unique_ptr<DeviceSession>> CudaDevice::create_session(const SessionO
 
 Result<Block> CudaDevice::allocate_host(uint64_t bytes, const char* what) const {
   Current current(ordinal_);
+  TN_TRY(current.status());
   return Block::allocate(pinned_memory(), bytes, what);
 }
 
-Status CudaDevice::copy(void* to, const void* from, uint64_t bytes, Direction) const {
-  if (bytes == 0) return {};
-  Current current(ordinal_);
-  return check(cudaMemcpy(to, from, bytes, any_direction()), "cudaMemcpy");
+Result<cudaStream_t> CudaDevice::copy_stream() const {
+  std::lock_guard lock(mutex_);
+  if (!copy_stream_)
+    TN_TRY(call("cudaStreamCreateWithFlags", cudaStreamCreateWithFlags, &copy_stream_, cudaStreamNonBlocking));
+  return copy_stream_;
 }
 
+// On a stream of its own: cudaMemcpy may return before memory of the GPU is written, and other streams would not wait.
+Status CudaDevice::copy(void* to, const void* from, uint64_t bytes, Direction direction) const {
+  if (bytes == 0) return {};
+  Current current(ordinal_);
+  TN_TRY(current.status());
+  TN_ASSIGN(cudaStream_t stream, copy_stream());
+  Status queued = copy(to, from, bytes, direction, stream);
+  Status done = call("cudaStreamSynchronize", cudaStreamSynchronize, stream);
+  return queued ? std::move(done) : std::move(queued);
+}
+
+// The addresses say where they lie: within a GPU's memory too.
 Status CudaDevice::copy(void* to, const void* from, uint64_t bytes, Direction, void* queue) const {
   if (bytes == 0) return {};
   Current current(ordinal_);
-  return check(cudaMemcpyAsync(to, from, bytes, any_direction(), static_cast<cudaStream_t>(queue)), "cudaMemcpyAsync");
+  TN_TRY(current.status());
+  return call("cudaMemcpyAsync", cudaMemcpyAsync, to, from, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(queue));
 }
 
 MemoryKind CudaDevice::kind_of(const void* data) const {
   Current current(ordinal_);
-  cudaPointerAttributes attributes;
-  if (cudaPointerGetAttributes(&attributes, data) != cudaSuccess) {
-    (void)cudaGetLastError();
+  cudaPointerAttributes attributes = {};
+  if (!current.status() || !call("cudaPointerGetAttributes", cudaPointerGetAttributes, &attributes, data))
     return MemoryKind::host;
-  }
   switch (attributes.type) {
     case cudaMemoryTypeHost:
     case cudaMemoryTypeManaged: return MemoryKind::both;

@@ -3,21 +3,12 @@
 
 #include <cuda_runtime_api.h>
 
+#include <mutex>
+
+#include "device/cuda/memory.h"
 #include "device/device.h"
 
 namespace tenon::cuda {
-
-// Makes a GPU the calling thread's current one, as the CUDA runtime wants it, and restores the caller's.
-class Current {
- public:
-  explicit Current(int ordinal);
-  ~Current();
-  Current(const Current&) = delete;
-  Current& operator=(const Current&) = delete;
-
- private:
-  int before_ = -1;
-};
 
 class CudaDevice final : public Device {
  public:
@@ -30,6 +21,7 @@ class CudaDevice final : public Device {
   Result<Block> allocate(Allocator& allocator, uint64_t bytes, const char* what) const override;
   Result<std::unique_ptr<Stream>> create_stream(int threads) const override;
   const DeviceFacts& facts() const override { return facts_; }
+  std::string libraries() const override;
   Result<std::unique_ptr<DeviceSession>> create_session(const SessionOptions& options) const override;
   Result<Block> allocate_host(uint64_t bytes, const char* what) const override;
   Status copy(void* to, const void* from, uint64_t bytes, Direction direction) const override;
@@ -39,10 +31,14 @@ class CudaDevice final : public Device {
   int ordinal() const { return ordinal_; }
 
  private:
-  int ordinal_;
-  std::string name_;
-  DeviceFacts facts_;
-  std::unique_ptr<Allocator> memory_;
+  Result<cudaStream_t> copy_stream() const;
+
+  const int ordinal_;
+  const std::string name_;
+  const DeviceFacts facts_;
+  mutable DeviceMemory memory_;
+  mutable std::mutex mutex_;
+  mutable cudaStream_t copy_stream_ = nullptr;  // of copies that are waited for; made by the first
 };
 
 // The GPUs of this machine, found once; live as long as the process. `why_not`: what is missing if there are none.
@@ -52,6 +48,8 @@ struct Found {
 };
 const Found& found_devices();
 
+// Where streams are counted; null: nowhere.
+void count_streams(std::atomic<int64_t>* counter);
 Result<std::unique_ptr<Stream>> create_cuda_stream(int ordinal);
 Result<std::unique_ptr<DeviceSession>> create_cuda_session(int ordinal, const DeviceFacts& facts,
                                                            const SessionOptions& options);

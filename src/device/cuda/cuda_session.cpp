@@ -1,8 +1,12 @@
+#include <atomic>
 #include <map>
 #include <mutex>
-#include <set>
+#include <system_error>
+#include <thread>
 
 #include "cuda/code_store.h"
+#include "cuda/cubin.h"
+#include "cuda/driver.h"
 #include "cuda/library.h"
 #include "cuda/nvrtc.h"
 #include "cuda/session.h"
@@ -16,19 +20,20 @@ template <class Handle>
 class LibraryHandle {
  public:
   ~LibraryHandle() {
-    if (handle_) destroy_(handle_);
+    if (handle_) (void)destroy_(handle_);
   }
 
   Result<Handle> get(const char* file, const char* create, const char* destroy) {
     if (handle_) return handle_;
     TN_ASSIGN(const Library* library, Library::open(file));
-    int (*create_handle)(Handle*) = nullptr;
+    int (*create_handle)(Handle*) = nullptr;  // statuses of both libraries are enumerations: 0 is success
     TN_TRY(library->find(create, create_handle));
     TN_TRY(library->find(destroy, destroy_));
+    TN_TRY(planted_failure(create));
     Handle made = nullptr;
-    if (int code = create_handle(&made); code != 0) return fail(Code::device, "{} failed with status {}", create, code);
-    handle_ = made;
-    return handle_;
+    if (int code = create_handle(&made); code != 0)
+      return fail(Code::device, "{} of {} failed with status {}", create, library->path(), code);
+    return handle_ = made;
   }
 
  private:
@@ -46,39 +51,103 @@ class CudaSession final : public Session {
 
   ~CudaSession() override {
     Current current(ordinal_);
-    for (auto& [key, loaded] : loaded_) cudaLibraryUnload(loaded.library);
+    for (auto& [key, loaded] : loaded_) (void)cudaLibraryUnload(loaded.library);
+    cublaslt_ = nullptr;
+    cudnn_ = nullptr;
+    (void)cudaGetLastError();
   }
 
   int ordinal() const override { return ordinal_; }
   const DeviceFacts& facts() const override { return facts_; }
 
+  Status prepare(const Kernel& kernel, const PrepareCall& call, Prepared& out) override {
+    Current current(ordinal_);
+    TN_TRY(current.status());
+    return kernel.prepare(call, out);
+  }
+
   Result<cudaKernel_t> function(const std::string& source, const char* entry) override {
     const uint64_t key = code_key(source, facts_.architecture);
+    {
+      std::lock_guard lock(mutex_);
+      if (collecting_) {
+        collected_.emplace(key, source);
+        return fail(Code::busy, "code is collected now and compiled later");
+      }
+    }
     TN_ASSIGN(SharedImage image, image_of(key, source));
+    Current current(ordinal_);
+    TN_TRY(current.status());
     std::lock_guard lock(mutex_);
     auto it = loaded_.find(key);
     if (it == loaded_.end()) {
-      Current current(ordinal_);
       cudaLibrary_t library = nullptr;
-      TN_TRY(check(cudaLibraryLoadData(&library, image->data(), nullptr, nullptr, 0, nullptr, nullptr, 0),
-                   "cudaLibraryLoadData"));
-      it = loaded_.emplace(key, Loaded{image, library}).first;
+      TN_TRY(call("cudaLibraryLoadData", cudaLibraryLoadData, &library, static_cast<const void*>(image->data()), nullptr,
+                  nullptr, 0u, nullptr, nullptr, 0u));
+      it = loaded_.emplace(key, Loaded{std::move(image), library}).first;
     }
     cudaKernel_t kernel = nullptr;
-    TN_TRY(check(cudaLibraryGetKernel(&kernel, it->second.library, entry), "cudaLibraryGetKernel"));
+    TN_TRY(call("cudaLibraryGetKernel", cudaLibraryGetKernel, &kernel, it->second.library, entry));
+    // Loads the code into the GPU now: while work is recorded it may not be loaded.
+    cudaFuncAttributes attributes;
+    TN_TRY(call("cudaFuncGetAttributes", static_cast<cudaError_t (*)(cudaFuncAttributes*, const void*)>(cudaFuncGetAttributes),
+                &attributes, reinterpret_cast<const void*>(kernel)));
     return kernel;
   }
 
+  Status compile(std::span<const std::string> sources, int threads) override {
+    if (!compile_) return {};
+    std::vector<std::string> lacking;
+    for (const std::string& source : sources)
+      if (!given_.contains(code_key(source, facts_.architecture))) lacking.push_back(source);
+    return compile_all(lacking, facts_.architecture, folder_, threads);
+  }
+
   Result<cublasLtContext*> cublaslt() override {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(library_mutex_);
     Current current(ordinal_);
-    return cublaslt_.get("libcublasLt.so.13", "cublasLtCreate", "cublasLtDestroy");
+    TN_TRY(current.status());
+    if (!cublaslt_) cublaslt_ = std::make_unique<LibraryHandle<cublasLtContext*>>();
+    return cublaslt_->get("libcublasLt.so.13", "cublasLtCreate", "cublasLtDestroy");
   }
 
   Result<cudnnContext*> cudnn() override {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(library_mutex_);
     Current current(ordinal_);
-    return cudnn_.get("libcudnn.so.9", "cudnnCreate", "cudnnDestroy");
+    TN_TRY(current.status());
+    // cuDNN opens them by the loader's path alone, and finds them there once they are open; some of its plans need none.
+    (void)open_compiler();
+    (void)Library::open("libcublasLt.so.13");
+    if (!cudnn_) cudnn_ = std::make_unique<LibraryHandle<cudnnContext*>>();
+    return cudnn_->get("libcudnn.so.9", "cudnnCreate", "cudnnDestroy");
+  }
+
+  void begin_collecting() override {
+    std::lock_guard lock(mutex_);
+    collecting_ = true;
+  }
+
+  // What does not compile is said when its kernel is prepared.
+  void end_collecting(int threads) override {
+    std::vector<std::string> sources;
+    {
+      std::lock_guard lock(mutex_);
+      collecting_ = false;
+      for (auto& [key, source] : collected_) sources.push_back(std::move(source));
+      collected_.clear();
+    }
+    if (!compile_) return;
+    std::atomic<size_t> next{0};
+    auto work = [&] {
+      for (size_t i; (i = next.fetch_add(1)) < sources.size();) (void)compiled(sources[i], facts_.architecture, folder_);
+    };
+    std::vector<std::thread> team;
+    try {
+      for (int i = 1; i < threads && static_cast<size_t>(i) < sources.size(); ++i) team.emplace_back(work);
+    } catch (const std::system_error&) {  // no more threads: fewer do
+    }
+    work();
+    for (std::thread& thread : team) thread.join();
   }
 
   std::vector<KernelImage> images() const override {
@@ -95,9 +164,14 @@ class CudaSession final : public Session {
   };
 
   Result<SharedImage> image_of(uint64_t key, const std::string& source) const {
-    if (auto given = given_.find(key); given != given_.end()) return given->second;
+    if (auto given = given_.find(key); given != given_.end()) {
+      TN_TRY(check_cubin(*given->second));
+      return given->second;
+    }
     if (compile_) return compiled(source, facts_.architecture, folder_);
-    return fail(Code::incompatible_plan, "the plan lacks the code of a kernel: it was built by another version; build it again");
+    return fail(Code::incompatible_plan,
+                "the plan lacks the code of a kernel, as this version wants it, for {}: build the plan again",
+                facts_.architecture);
   }
 
   const int ordinal_;
@@ -107,8 +181,11 @@ class CudaSession final : public Session {
   std::map<uint64_t, SharedImage> given_;
   mutable std::mutex mutex_;
   std::map<uint64_t, Loaded> loaded_;
-  LibraryHandle<cublasLtContext*> cublaslt_;
-  LibraryHandle<cudnnContext*> cudnn_;
+  bool collecting_ = false;
+  std::map<uint64_t, std::string> collected_;
+  std::mutex library_mutex_;
+  std::unique_ptr<LibraryHandle<cublasLtContext*>> cublaslt_;
+  std::unique_ptr<LibraryHandle<cudnnContext*>> cudnn_;
 };
 
 }  // namespace
