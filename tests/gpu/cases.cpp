@@ -14,6 +14,7 @@ std::vector<Case> kernel_cases() {
   product_cases(out);
   attention_cases(out);
   gemm_cases(out);
+  conv_gemm_cases(out);
   return out;
 }
 

@@ -261,6 +261,20 @@ Case cudnn(const ConvShape& s, const ConvEpilogue& e, DType storage, Format form
   return c.with(p);
 }
 
+Case conv_own(const ConvShape& s, const ConvEpilogue& e, DType storage, int tile, int parts) {
+  const GemmTile& t = kGemmTiles[tile];
+  Case c = conv(s, e, storage, kChannelsLast, CudaMath::exact);
+  c.kernel = t.wgmma ? "cuda.conv.wgmma" : "cuda.conv.mma";
+  c.name = fmt::format("{} {} {}x{}{} in {} [{}] [{}] {}", s.what, name_of(storage), t.bm, t.bn, t.swap ? " swapped" : "", parts, fmt::join(s.x, ","),
+                       fmt::join(s.w, ","), e.name);
+  CudaConvGemmParams p;
+  std::memcpy(&p.conv, c.params.data(), sizeof p.conv);
+  p.tile = tile;
+  p.parts = parts;
+  c.optional = t.wgmma;
+  return c.with(p);
+}
+
 Case conv_lt(const ConvShape& s, const ConvEpilogue& e, DType storage, int64_t algorithm, bool apart) {
   Case c = conv(s, e, storage, kChannelsLast, CudaMath::exact);
   c.kernel = "cuda.conv.lt";
@@ -274,6 +288,25 @@ Case conv_lt(const ConvShape& s, const ConvEpilogue& e, DType storage, int64_t a
 }
 
 }  // namespace
+
+void conv_gemm_cases(std::vector<Case>& out) {
+  const ConvShape small = {{2, 32, 7, 7}, {64, 32, 1, 1}, {2, 64, 7, 7}, {}, false, "1x1"}, odd = {{1, 13, 5, 6}, {7, 13, 1, 1}, {1, 7, 5, 6}, {}, false, "1x1 odd"};
+  for (const ConvEpilogue& e : kConvEpilogues)
+    for (int tile : {2, 9}) {
+      out.push_back(conv_own(small, e, f16, tile, 1));
+      if (tile == 2) out.push_back(conv_own(odd, e, bf16, tile, 1));
+    }
+  for (int64_t n : {1, 32})
+    for (const ConvShape& s : {ConvShape{{n, 256, 56, 56}, {64, 256, 1, 1}, {n, 64, 56, 56}, {}, false, "resnet 56 1x1"},
+                               ConvShape{{n, 1024, 14, 14}, {256, 1024, 1, 1}, {n, 256, 14, 14}, {}, false, "resnet 14 1x1"},
+                               ConvShape{{n, 512, 7, 7}, {2048, 512, 1, 1}, {n, 2048, 7, 7}, {}, false, "resnet 7 1x1"}})
+      for (int tile = 0; tile < kTiles; ++tile)
+        for (int parts : {1, 4}) {
+          Case c = conv_own(s, kConvEpilogues[2], f16, tile, parts);
+          c.large = true;
+          out.push_back(std::move(c));
+        }
+}
 
 void conv_cases(std::vector<Case>& out) {
   const std::vector<ConvShape> all = {

@@ -6,6 +6,7 @@ namespace tenon::test {
 std::vector<Case> kernel_cases() {
   std::vector<Case> out;
   gemm_cases(out);
+  conv_gemm_cases(out);
   lt_cases(out);
   conv_cases(out);
   return out;

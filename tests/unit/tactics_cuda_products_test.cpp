@@ -72,7 +72,7 @@ void expect_distinct_configs(const Claim& c) {
 }
 
 using Set = std::set<std::string>;
-constexpr char kGelu[] = " {epilogue = \"t0 = add(x0, x1); mul(mul(t0, 0.5), add(erf(mul(t0, 0.7071067812)), 1))\"}";
+constexpr char kGelu[] = " {epilogue = (f32, f32) -> mul(mul(add(x0, x1), 0.5), add(erf(mul(add(x0, x1), 0.7071067812)), 1))}";
 
 TEST(CudaMatmulLt, OffersWhatTheTargetAllows) {
   const Parsed p = matmul("f32", "4,8", "8,16", "4,16");
@@ -91,15 +91,15 @@ TEST(CudaMatmulLt, AppliesLinearEpiloguesAndLeavesOthersToAKernelBehind) {
     std::memcpy(&params, c.candidates.at(0).call.params.data(), sizeof params);
     return params.apart != 0;
   };
-  EXPECT_FALSE(apart(matmul("f32", "4,8", "8,16", "4,16", "16", " {epilogue = \"max(add(x0, x1), 0)\"}")));
-  EXPECT_FALSE(apart(matmul("f32", "4,8", "8,16", "4,16", "16;4,16", " {epilogue = \"add(add(x0, x1), x2)\"}")));
-  EXPECT_FALSE(apart(matmul("f32", "4,8", "8,16", "4,16", "", " {epilogue = \"mul(x0, 0.125)\"}")));
+  EXPECT_FALSE(apart(matmul("f32", "4,8", "8,16", "4,16", "16", " {epilogue = (f32, f32) -> max(add(x0, x1), 0)}")));
+  EXPECT_FALSE(apart(matmul("f32", "4,8", "8,16", "4,16", "16;4,16", " {epilogue = (f32, f32, f32) -> add(add(x0, x1), x2)}")));
+  EXPECT_FALSE(apart(matmul("f32", "4,8", "8,16", "4,16", "", " {epilogue = (f32) -> mul(x0, 0.125)}")));
   // The library's GELU is the one by tanh.
   EXPECT_TRUE(apart(matmul("f32", "4,8", "8,16", "4,16", "16", kGelu)));
   // Two values a column; a value a row; activation before the residual.
-  EXPECT_TRUE(apart(matmul("f32", "4,8", "8,16", "4,16", "16;16", " {epilogue = \"add(add(x0, x1), x2)\"}")));
-  EXPECT_TRUE(apart(matmul("f32", "4,8", "8,16", "4,16", "4,1", " {epilogue = \"add(x0, x1)\"}")));
-  EXPECT_TRUE(apart(matmul("f32", "4,8", "8,16", "4,16", "4,16", " {epilogue = \"add(max(x0, 0), x1)\"}")));
+  EXPECT_TRUE(apart(matmul("f32", "4,8", "8,16", "4,16", "16;16", " {epilogue = (f32, f32, f32) -> add(add(x0, x1), x2)}")));
+  EXPECT_TRUE(apart(matmul("f32", "4,8", "8,16", "4,16", "4,1", " {epilogue = (f32, f32) -> add(x0, x1)}")));
+  EXPECT_TRUE(apart(matmul("f32", "4,8", "8,16", "4,16", "4,16", " {epilogue = (f32, f32) -> add(max(x0, 0), x1)}")));
 }
 
 TEST(CudaMatmulLt, RefusesNamingTheReason) {
