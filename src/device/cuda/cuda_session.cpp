@@ -68,8 +68,8 @@ class CudaSession final : public Session {
 
   ~CudaSession() override {
     Current current(ordinal_);
-    for (auto& [key, loaded] : loaded_) (void)cudaLibraryUnload(loaded.library);
     prepared_.clear();
+    for (auto& [key, loaded] : loaded_) (void)cudaLibraryUnload(loaded.library);
     cublaslt_ = nullptr;
     cudnn_ = nullptr;
     (void)cudaGetLastError();
