@@ -94,7 +94,7 @@ def measured(arguments, row):
 
 
 def best_peer(result):
-    times = [v for k, v in result.get("peers", {}).items() if isinstance(v, float) and "compile_s" not in k and "seconds" not in k]
+    times = [v for k, v in result.get("peers", {}).items() if k.endswith("_ms")]
     return min(times) if times else None
 
 
