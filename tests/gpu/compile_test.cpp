@@ -37,14 +37,17 @@ TEST(DeviceCode, Compiles) {
   }
   compiler->collect = nullptr;
   std::vector<std::pair<std::string, std::string>> list(sources.begin(), sources.end());
+  if (std::getenv("TENON_CANARY")) list.emplace_back("extern \"C\" __global__ void f() { undeclared(); }", "f");
   std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
   const char* sample = std::getenv("TENON_SAMPLE");
   const size_t step = sample ? std::max(1, std::atoi(sample)) : 1;
   std::atomic<size_t> next = 0;
   std::atomic<int> failures = 0;
   auto work = [&] {
+    // From the end on: the planted source, if there is one, is the shortest.
     for (size_t i; (i = next++) * step < list.size();) {
-      auto status = compiler->compile(list[i * step].first, list[i * step].second);
+      const auto& [source, entry] = list[list.size() - 1 - i * step];
+      auto status = compiler->compile(source, entry);
       if (status) continue;
       if (failures++ < 5) ADD_FAILURE() << status.error().text();
     }
@@ -81,13 +84,6 @@ TEST(DeviceCode, IsWhatWasReviewed) {
     std::ifstream in(path);
     EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), text) << path << " (TENON_BLESS=1 writes it)";
   }
-}
-
-// A test of this test: a source that is wrong does not pass.
-TEST(DeviceCode, CanaryDoesNotCompile) {
-  auto compiler = session();
-  if (!compiler) GTEST_SKIP() << "NVRTC is not here";
-  EXPECT_FALSE(compiler->compile("extern \"C\" __global__ void f() { undeclared(); }", "f"));
 }
 
 // What no kernel may take, whatever a plan says.
