@@ -15,7 +15,7 @@ export NINJA := $(abspath $(ninja))
 run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-abi test-cli test-plan \
+.PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-abi test-cli test-plan \
   test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench \
   install clean
 
@@ -68,6 +68,8 @@ test-onnx: build  ## every ONNX backend case
 	@$(run) onnx
 test-abi: build  ## headers, exported symbols, installed library, examples
 	@$(run) abi
+test-device-code: build  ## all generated CUDA code through NVRTC, which needs no GPU
+	@$(run) device-code-all
 test-fuzz-corpus: build  ## the fuzzers' corpora, replayed
 	@$(run) fuzz-corpus
 test-fault: build  ## failed allocations, damaged plans
