@@ -42,7 +42,6 @@ struct Case {
   double operations = 0;                    // for its speed; 0: not said
   bool large = false;                       // compiled and run for its speed
   bool optional = false;                    // may be refused as unsupported: then it is counted apart
-  double operations = 0;                    // of one run, for its speed
 
   template <class P>
   Case& with(const P& p) {
