@@ -15,7 +15,7 @@ export NINJA := $(abspath $(ninja))
 run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-abi test-cli test-plan \
+.PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code gpu-test gpu-bench test-abi test-cli test-plan \
   test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench \
   install clean
 
@@ -68,6 +68,12 @@ test-onnx: build  ## every ONNX backend case
 	@$(run) onnx
 test-abi: build  ## headers, exported symbols, installed library, examples
 	@$(run) abi
+GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention
+gpu-test: build  ## pack what a machine with a GPU needs into build/tenon-gpu.tar.gz; there: tenon-gpu/run-gpu-tests
+	@$(ninja) -C $(BUILD) --quiet $(GPU_TARGETS) && $(python) tests/gpu/bundle.py --build $(BUILD) $(BUILD)/tenon-gpu.tar.gz
+gpu-bench: gpu-test  ## the same bundle; there: cd tenon-gpu && bench/gpu.py --build build --peers
+test-device-code: build  ## all generated CUDA code through NVRTC, which needs no GPU
+	@$(run) device-code-all
 test-fuzz-corpus: build  ## the fuzzers' corpora, replayed
 	@$(run) fuzz-corpus
 test-fault: build  ## failed allocations, damaged plans

@@ -169,6 +169,17 @@ TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_execution_context_run(tn_execution_context_t context) TN_NOEXCEPT;
 
 /**
+ * Runs the network as tn_execution_context_run() does, and gives the time that the device took: on a GPU between two
+ * events around the network's work, copies of buffers that lie elsewhere left out; on the CPU by the clock.
+ *
+ * @param context           The context.
+ * @param out_microseconds  Receives the time.
+ * @return Fails as tn_execution_context_run().
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_run_measured(tn_execution_context_t context, TN_OUT double *out_microseconds) TN_NOEXCEPT;
+
+/**
  * Starts a run, which tn_execution_context_wait() waits for. Buffers must not be touched until then. On the
  * CPU with one thread the run is done when this returns.
  *

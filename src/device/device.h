@@ -70,9 +70,9 @@ class Stream {
   virtual Result<std::unique_ptr<Recording>> record(Work& work);
   // Queues what was recorded: for a Work's execute.
   virtual Status replay(Recording& recording, const Lane& lane);
-  // Microseconds of each of `runs` executions of `work` on the device, launch overhead left out where the device can
-  // record. Waits for the end.
-  virtual Result<std::vector<double>> measure(Work& work, int runs);
+  // Microseconds of each of `runs` executions of `work` on the device. `together`: launch overhead is left out where the
+  // device can record; else each is launched, and timed, by itself. Waits for the end.
+  virtual Result<std::vector<double>> measure(Work& work, int runs, bool together = true);
   // Queues a call of `function` on the host, in order with what was queued before: it runs on a thread of the
   // device's driver and must not call the device. On the host it runs at once.
   virtual Status call_host(const Lane& lane, void (*function)(void* argument), void* argument);

@@ -23,6 +23,8 @@ class CompilingSession : public cuda::Session {
   Result<cublasLtContext*> cublaslt() override { return fail(Code::unsupported, "no cuBLASLt here"); }
   Result<cudnnContext*> cudnn() override { return fail(Code::unsupported, "no cuDNN here"); }
   std::vector<KernelImage> images() const override { return {}; }
+  void begin_collecting() override {}
+  void end_collecting(int) override {}
   int compiled() const { return compiled_; }
   int known() const { return known_; }
   // Of what compiled: registers of each entry; those that spill registers to memory.
