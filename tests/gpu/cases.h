@@ -41,6 +41,7 @@ struct Case {
   double scale = 1;                         // of the tolerance
   bool large = false;                       // compiled and run for its speed
   bool optional = false;                    // may be refused as unsupported: then it is counted apart
+  double operations = 0;                    // of one run, for its speed
 
   template <class P>
   Case& with(const P& p) {
