@@ -135,6 +135,7 @@ class RealTimer : public Timer {
     // The first run also pays for page faults: only one that is far above the limit ends the trial.
     if (first > 4 * limit + 2000) return Timing{Timing::Kind::censored, limit};
     std::vector<double> times;
+    times.reserve(kMostRuns);  // however many there will be: what is allocated does not depend on time
     const double started = now(threads);
     for (int run = 0; run < kMostRuns && (run < 4 || now(threads) - started < kBudget); ++run) {
       if (run >= kRuns && agree(times)) break;
