@@ -235,6 +235,27 @@ tn_error_t tn_builder_config_get_onednn_enabled(tn_builder_config_t config, int3
       out(out_enabled, "out_enabled"));
 }
 
+tn_error_t tn_builder_config_set_optimization_level(tn_builder_config_t config, int32_t level) noexcept {
+  return enter([&]() -> Status {
+    TN_ASSIGN(auto self, object(config, "config"));
+    if (level < 0 || level > 5) return fail(Code::invalid_argument, "level is {}; expected 0 to 5", level);
+    std::lock_guard lock(self->mutex);
+    self->config.optimization_level = level;
+    return {};
+  });
+}
+
+tn_error_t tn_builder_config_get_optimization_level(tn_builder_config_t config, int32_t* out_level) noexcept {
+  return enter(
+      [&]() -> Status {
+        TN_ASSIGN(auto self, object(config, "config"));
+        std::lock_guard lock(self->mutex);
+        *out_level = self->config.optimization_level;
+        return {};
+      },
+      out(out_level, "out_level"));
+}
+
 tn_error_t tn_builder_config_set_precision_allowed(tn_builder_config_t config, tn_precision precision,
                                                    int32_t allowed) noexcept {
   return enter([&]() -> Status {

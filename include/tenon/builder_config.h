@@ -143,6 +143,26 @@ TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_builder_config_get_onednn_enabled(tn_builder_config_t config, TN_OUT int32_t *out_enabled) TN_NOEXCEPT;
 
 /**
+ * Sets how much time a build may take to find fast kernels.
+ *
+ * @param config  The configuration.
+ * @param level   0 … 5: of each way to compute a layer, 1, 2, 4, 8 (at 3, the default), 16 or all variants are timed.
+ * @return Fails with INVALID_HANDLE, INVALID_ARGUMENT.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_builder_config_set_optimization_level(tn_builder_config_t config, int32_t level) TN_NOEXCEPT;
+
+/**
+ * The level that was set.
+ *
+ * @param config     The configuration.
+ * @param out_level  Receives the level.
+ * @return Fails with INVALID_HANDLE.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_builder_config_get_optimization_level(tn_builder_config_t config, TN_OUT int32_t *out_level) TN_NOEXCEPT;
+
+/**
  * Says whether FP32 work may be done in a lower precision. On the CPU this version computes in FP32 whatever is set.
  *
  * @param config     The configuration.

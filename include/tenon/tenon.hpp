@@ -476,6 +476,12 @@ class BuilderConfig : public detail::Owner<tn_builder_config_t, tn_builder_confi
   void set_timing_cache(const TimingCache& cache) {
     check(tn_builder_config_set_timing_cache(handle_, cache.get()));
   }
+  void set_optimization_level(int level) { check(tn_builder_config_set_optimization_level(handle_, level)); }
+  int optimization_level() const {
+    std::int32_t level = 0;
+    check(tn_builder_config_get_optimization_level(handle_, &level));
+    return level;
+  }
   void set_precision_allowed(tn_precision precision, bool allowed) {
     check(tn_builder_config_set_precision_allowed(handle_, precision, allowed ? 1 : 0));
   }

@@ -69,6 +69,7 @@ Expected<Config> make_config(const Common& common, const Ranges& ranges, const T
   CLI_TRY(check(tn_builder_config_set_thread_count(config.get(), common.threads)));
   CLI_TRY(check(tn_builder_config_set_timing_cache(config.get(), cache.get())));
   CLI_TRY(check(tn_builder_config_set_onednn_enabled(config.get(), common.no_onednn ? 0 : 1)));
+  CLI_TRY(check(tn_builder_config_set_optimization_level(config.get(), common.opt_level)));
   const std::pair<tn_precision, bool> precisions[] = {
       {TN_PRECISION_TF32, common.tf32}, {TN_PRECISION_FP16, common.fp16}, {TN_PRECISION_BF16, common.bf16}};
   for (const auto& [precision, allowed] : precisions)
@@ -96,6 +97,9 @@ void add_common_options(CLI::App& app, Common& common) {
   app.add_option("--timing-cache", common.timing_cache,
                  "file of measured times, read if it is there and written; a GPU's compiled kernels are kept in "
                  "the folder FILE.code beside it");
+  app.add_option("--opt-level", common.opt_level, "0 … 5: how many kernels of each kind a build tries")
+      ->check(CLI::Range(0, 5))
+      ->capture_default_str();
   app.add_flag("--fp16", common.fp16, "FP16 is allowed where it is faster (on a GPU)");
   app.add_flag("--bf16", common.bf16, "BF16 is allowed where it is faster (on a GPU)");
   app.add_flag("--tf32,!--no-tf32", common.tf32, "TF32 is allowed (the default) or not (on a GPU)");

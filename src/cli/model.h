@@ -19,6 +19,7 @@ struct Common {
   int threads = 0;
   std::string timing_cache;
   bool no_onednn = false;
+  int opt_level = 3;
   bool tf32 = true, fp16 = false, bf16 = false;
   std::vector<std::string> options;  // KEY=VALUE of tn_builder_config_set_option()
   bool verbose = false;

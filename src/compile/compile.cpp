@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 
 #include "base/cpu.h"
 #include "device/device.h"
@@ -31,8 +32,14 @@ const Pass* const kPasses[] = {
     &k_absorb_transposes,      // matmuls read their operands as they lie
     &k_canonicalise,           //
     &k_fuse,                   // what the transposes stood between
+    &k_fuse_attention,         // product, softmax, product
+    &k_common_subexpressions,  // masks that every layer computes
+    &k_merge_matmuls,          // q, k and v are parts of one product
     &k_dead_code,
 };
+
+constexpr int kMostLevel = 5;
+constexpr int kMostConfigs[kMostLevel + 1] = {1, 2, 4, 8, 16, INT_MAX};  // by optimisation level
 
 class Build {
  public:
@@ -145,6 +152,7 @@ class Build {
     SelectOptions options;
     options.target = target_;
     options.session = session_.get();
+    options.most_configs = kMostConfigs[std::clamp(config_.optimization_level, 0, kMostLevel)];
     options.fingerprint = device_->is_host()
         ? fmt::format("tenon {} cpu {} threads {} {}", TENON_VERSION, cpu_feature_names(target_.cpu_features),
                       target_.threads, target_.onednn)

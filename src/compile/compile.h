@@ -36,6 +36,8 @@ struct BuildConfig {
   // Precisions that f32 work may use on a device that has them: TF32 rounds operands of products to 10 bits of mantissa,
   // f16 and bf16 store and multiply tensors so. Sums, norms, softmax and reductions stay in f32.
   bool allow_tf32 = true, allow_f16 = false, allow_bf16 = false;
+  // 0 … 5: how many ways of each kind are timed for a node, from one to all.
+  int optimization_level = 3;
   std::string code_cache;                         // folder where compiled kernels are kept between builds; "" for none
   std::string timer = "real";                     // "real", or "fake": deterministic costs from a model, for tests
   std::set<std::string, std::less<>> disabled_passes;

@@ -109,6 +109,10 @@ class DeviceSession {
   virtual std::vector<KernelImage> images() const = 0;
   // kernel.prepare(call, out), with the device ready for it.
   virtual Status prepare(const Kernel& kernel, const PrepareCall& call, Prepared& out);
+  // Between the two calls a kernel that is prepared only says what code it needs, and fails; the second call compiles
+  // all of it, on several threads.
+  virtual void begin_collecting() {}
+  virtual void end_collecting(int threads) { (void)threads; }
 };
 
 // How kernels are prepared: by the call's session where it has one.

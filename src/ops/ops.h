@@ -9,6 +9,7 @@
 namespace tenon {
 
 // One per core op of docs/ops.md, defined in src/ops/<op>.cpp.
+extern const OpDef kAttention;
 extern const OpDef kConcat;
 extern const OpDef kConv;
 extern const OpDef kConvTranspose;

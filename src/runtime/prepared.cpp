@@ -71,6 +71,7 @@ class RegionPreparation {
       Arg& arg = tensors_[i];
       arg.dtype = v.dtype;
       arg.format = v.format;
+      arg.format.place = Place::device;  // kernels are not told where their tensors lie
       for (uint32_t dim : v.dims) {
         if (!dims_.has(dim) || dims_.value(dim) < 0)
           return tl::unexpected<Error>(dims_of(plan_, dims_, v.dims, fmt::format("value {}", i)).error());

@@ -38,6 +38,12 @@ class Candidates {
     return report;
   }
 
+  // Lets the session hear what code the node's candidates need.
+  void announce(const Graph& graph, NodeId id) {
+    NodeReport ignored{id, {}, {}, -1};
+    claim(NodeView(graph, graph.node(id)), ignored, false);
+  }
+
   // The measured or recorded cost of one trial; censored and failed ones are not costs.
   Result<Timing> cost(const std::string& key, const Trial& trial, double limit) {
     if (auto known = cache_.find(key)) return *known;
@@ -50,6 +56,15 @@ class Candidates {
     return fmt::format("{} | {} | {} | {}", problem, candidate, options_.fingerprint, timer_.name());
   }
 
+  // Why a candidate that was checked at the first point cannot be used at the others; empty if it can.
+  std::string verify_elsewhere(NodeView view, const Candidate& candidate) const {
+    const Kernel* kernel = kernels_.find(candidate.call.kernel);
+    return options_.session ? prepare_at(std::span(options_.points).subspan(1), view, candidate, *kernel) : "";
+  }
+
+  // The reference, for a node whose other candidates have failed.
+  void add_reference(NodeView view, NodeReport& report) { claim(view, report, true); }
+
  private:
   void claim(NodeView view, NodeReport& report, bool reference) {
     for (const Tactic* tactic : all_tactics()) {
@@ -61,27 +76,43 @@ class Candidates {
       }
       Claim claimed = tactic->claim(view, options_.target);
       if (claimed.candidates.empty()) report.refusals.emplace_back(tactic->name, claimed.refusal);
+      std::map<std::string, int> taken;  // by forms
       for (Candidate& candidate : claimed.candidates) {
+        if (taken[forms_of(candidate)]++ >= options_.most_configs) continue;
         std::string failure = check(view, candidate);
         report.candidates.push_back({tactic, std::move(candidate), {Timing::Kind::not_tried, 0}, std::move(failure)});
       }
     }
   }
 
-  // Why a candidate cannot be used; empty if it can.
+  static std::string forms_of(const Candidate& candidate) {
+    std::string out;
+    for (const Form& form : candidate.inputs) out += name_of(form) + " ";
+    for (const Form& form : candidate.outputs) out += "> " + name_of(form);
+    return out;
+  }
+
+  // Why a candidate cannot be used; empty if it can. On a device that is not the host, where to prepare may mean to
+  // compile, only the point that is timed is looked at: verify_elsewhere does the rest for what is chosen.
   std::string check(NodeView view, const Candidate& candidate) const {
     if (!well_formed(candidate, view)) return "the claim does not fit the node";
     const Kernel* kernel = kernels_.find(candidate.call.kernel);
     if (!kernel) return "there is no kernel " + candidate.call.kernel;
     if (kernel->cpu_features & ~options_.target.cpu_features)
       return "the kernel needs " + cpu_feature_names(kernel->cpu_features);
-    for (const ProblemPoint& point : options_.points) {
+    const size_t points = options_.session ? 1 : options_.points.size();
+    return prepare_at(std::span(options_.points).first(points), view, candidate, *kernel);
+  }
+
+  std::string prepare_at(std::span<const ProblemPoint> points, NodeView view, const Candidate& candidate,
+                         const Kernel& kernel) const {
+    for (const ProblemPoint& point : points) {
       auto trial = concrete_trial(view, candidate, point);
       if (!trial) return trial.error().text();
-      if (trial->params.size() != kernel->params_size) return "the claim's parameters do not fit the kernel";
+      if (trial->params.size() != kernel.params_size) return "the claim's parameters do not fit the kernel";
       Prepared prepared;
       auto status = prepare_kernel(
-          *kernel, {trial->params, trial->inputs, trial->outputs, options_.target.threads, options_.session}, prepared);
+          kernel, {trial->params, trial->inputs, trial->outputs, options_.target.threads, options_.session}, prepared);
       if (!status) return status.error().text();
     }
     return {};
@@ -367,6 +398,24 @@ Status require_candidate(const Graph& graph, const NodeReport& report) {
   return tl::unexpected<Error>(std::move(error));
 }
 
+// Drops chosen candidates that cannot be used at every shape; returns their number.
+Result<size_t> drop_failing(const Graph& graph, Candidates& candidates, Selection& selection) {
+  size_t dropped = 0;
+  for (NodeReport& report : selection.nodes) {
+    Considered& chosen = report.candidates[static_cast<size_t>(report.chosen)];
+    if (chosen.verified) continue;
+    const NodeView view(graph, graph.node(report.node));
+    chosen.failure = candidates.verify_elsewhere(view, chosen.candidate);
+    chosen.verified = true;
+    if (chosen.failure.empty()) continue;
+    ++dropped;
+    auto stands = [](const Considered& c) { return c.failure.empty(); };
+    if (std::none_of(report.candidates.begin(), report.candidates.end(), stands)) candidates.add_reference(view, report);
+    TN_TRY(require_candidate(graph, report));
+  }
+  return dropped;
+}
+
 class TacticOracle : public ClaimOracle {
  public:
   TacticOracle(const TargetInfo& target, const std::set<std::string, std::less<>>& disabled)
@@ -394,18 +443,29 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
                          Timer& timer, TimingCache& cache, const SelectOptions& options) {
   Selection selection;
   Candidates candidates(kernels, timer, cache, options);
+  auto is_chosen = [&](const Node& node) { return !node.op->is_view && !is_static[node.outputs[0].index]; };
+  if (options.session) {
+    options.session->begin_collecting();
+    for (NodeId id : graph.order())
+      if (is_chosen(graph.node(id))) candidates.announce(graph, id);
+    options.session->end_collecting(options.target.threads);
+  }
   size_t done = 0;
   for (NodeId id : graph.order()) {
     const Node& node = graph.node(id);
     if (options.progress && !options.progress(static_cast<double>(done++) / static_cast<double>(graph.order().size())))
       return fail(Code::cancelled, "the build was cancelled");
-    if (node.op->is_view || is_static[node.outputs[0].index]) continue;
+    if (!is_chosen(node)) continue;
     auto report = candidates.of(graph, id);
     if (!report) return trail(std::move(report.error()), "in node {} ({})", node.name, node.op->name);
     TN_TRY(require_candidate(graph, *report));
     selection.nodes.push_back(std::move(*report));
   }
-  TN_TRY(Labelling(graph, is_static, selection, candidates, options).solve());
+  do {
+    selection.views.clear();
+    TN_TRY(Labelling(graph, is_static, selection, candidates, options).solve());
+    TN_ASSIGN(done, drop_failing(graph, candidates, selection));
+  } while (done > 0);
   return selection;
 }
 

@@ -20,6 +20,7 @@ struct Considered {
   Candidate candidate;
   Timing timing;
   std::string failure;             // why it was dropped after its claim; "" if it stood
+  bool verified = false;           // it stood at every shape; looked at for what is chosen
 };
 struct NodeReport {
   NodeId node;
@@ -48,6 +49,7 @@ struct SelectOptions {
   // Symbol values at which a candidate must be able to prepare; the first is the one that is timed.
   std::vector<ProblemPoint> points;
   DeviceSession* session = nullptr;  // of a device that is not the host
+  int most_configs = 8;              // of one tactic that are tried for each combination of forms; the first ones
   // Fraction done; false cancels.
   std::function<bool(double)> progress;
 };

@@ -35,6 +35,8 @@ ROOMS = {
                  "conv/layout.h": "sizes of packed weights, which tactics ask for",
                  "matmul/packed.h": "sizes of packed weights, which tactics ask for",
                  "rnn/packed.h": "sizes of packed weights, which tactics ask for",
+                 "cuda/gemm_params.h": "parameters of products and convolutions on CUDA",
+                 "cuda/gemm_epilogue.h": "which programs cuBLASLt applies: claim and prepare ask the same code",
                  "onednn/post_ops.h": "which programs oneDNN's post-ops express: claim and prepare ask the same code"}),
     "compile": (["base", "ir", "onnx", "ops", "passes", "plan", "device", "tactics", "params"],
                 {"runtime/program.h": "weights are computed by the code that refits them",
@@ -61,7 +63,7 @@ FILES = {
 # Headers of libraries, and the only rooms or folders that may include them.
 LIBRARIES = {
     re.compile(r"^(oneapi/dnnl|dnnl)"): ("kernels/onednn/",),
-    re.compile(r"^(cuda|cublas|cudnn|nvrtc|nvml)"): ("kernels/cuda/", "src/device/cuda/"),
+    re.compile(r"^(cuda(?!/)|cublas|cudnn|nvrtc|nvml)"): ("kernels/cuda/", "src/device/cuda/"),
     re.compile(r"^(flatbuffers/|plan_generated\.h)"): ("src/plan/",),
     re.compile(r"^protozero/"): ("src/onnx/",),
     re.compile(r"^xxhash\.h"): ("src/base/",),

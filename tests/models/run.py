@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Whole networks through Tenon's C API against ONNX Runtime on the CPU.
 
-    tests/models/run.py [--build DIR] [--subset] [--threads N] [--timer fake] [MODEL ...]
+    tests/models/run.py [--build DIR] [--subset] [--threads N] [--timer fake] [--device cuda --precision fp16] [MODEL ...]
 
 Each network is built once (profile: batch 1 to 4, sequences of 1 to 128) and run at batch 1 and 3 (and two sequence
-lengths) from the same plan. Every floating-point output must satisfy ‖out−ref‖/‖ref‖ ≤ 1e-4; integers and bools are
-equal. Each network runs in a process of its own, so a crash is one failure. `--canary` disturbs the reference.
+lengths) from the same plan. Every floating-point output must satisfy ‖out−ref‖/‖ref‖ ≤ the precision's bound, 1e-4 in
+FP32; integers and bools are equal. Each network runs in a process of its own, so a crash is one failure. `--canary` disturbs the reference.
 """
 import argparse
 import json
@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 import numpy as np  # noqa: E402
 import zoo  # noqa: E402
 
-BOUND = 1e-4
+BOUNDS = {"fp32": 1e-4, "tf32": 5e-3, "fp16": 1e-2, "bf16": 5e-2}
 
 
 def shapes_of(name):
@@ -32,13 +32,20 @@ def one(arguments, name):
     """Builds and runs one network; prints one JSON row a shape."""
     import tenon_ctypes as tenon
     model = zoo.path(name)
-    cache = zoo.CACHE / "models.timing"
+    cache = zoo.CACHE / f"models-{arguments.device.replace(':', '-')}.timing"
+    options = {} if arguments.device == "cpu" else {"code_cache": str(zoo.CACHE / "code")}
     start = time.monotonic()
-    built = tenon.build(model, [zoo.profile(name)], threads=arguments.threads, timer=arguments.timer,
+    built = tenon.build(model, [zoo.profile(name)], device=arguments.device,
+                        precisions=() if arguments.precision == "fp32" else (arguments.precision,),
+                        level=arguments.level, threads=arguments.threads, timer=arguments.timer, options=options,
                         timing_cache=cache if arguments.timer == "real" else None)
     build_s = time.monotonic() - start
+    if arguments.reports:
+        arguments.reports.mkdir(parents=True, exist_ok=True)
+        (arguments.reports / f"{name}.{arguments.precision}.json").write_text(json.dumps(built.report))
     engine = tenon.Engine(built.plan, threads=arguments.threads)
     context = engine.context()
+    bound = BOUNDS[arguments.precision]
     session = zoo.reference_session(model)
     names = [o.name for o in session.get_outputs()]
     for batch, length in shapes_of(name):
@@ -50,7 +57,7 @@ def one(arguments, name):
                "run_ms": (time.monotonic() - start) * 1e3, "outputs": {}}
         for output, ref in expected.items():
             if arguments.canary:
-                ref = ref * np.asarray(1 + 3 * BOUND, ref.dtype)
+                ref = ref * np.asarray(1 + 3 * bound, ref.dtype)
             out = got.get(output)
             if out is None or out.dtype != ref.dtype:
                 row["outputs"][output] = f"missing, or not {ref.dtype}"
@@ -66,6 +73,9 @@ def check(arguments, name):
     command = [sys.executable, __file__, "--build", str(arguments.build), "--one", name]
     command += ["--timer", arguments.timer, *(["--canary"] if arguments.canary else [])]
     command += ["--threads", str(arguments.threads)] if arguments.threads else []
+    command += ["--level", str(arguments.level), "--device", arguments.device, "--precision", arguments.precision]
+    command += ["--reports", str(arguments.reports)] if arguments.reports else []
+    bound = BOUNDS[arguments.precision]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=arguments.seconds)
         status, text = done.returncode, done.stderr
@@ -75,7 +85,7 @@ def check(arguments, name):
     passed, failures = 0, []
     planted = " (planted)" if arguments.canary else ""
     for row in rows:
-        bad = {o: e for o, e in row["outputs"].items() if isinstance(e, str) or not e <= BOUND}
+        bad = {o: e for o, e in row["outputs"].items() if isinstance(e, str) or not e <= bound}
         worst = max((e for e in row["outputs"].values() if not isinstance(e, str)), default=float("nan"))
         shape = f"b{row['batch']}" + (f" L{row['length']}" if row["length"] else "")
         print(f"{name:24} {shape:9} {worst:9.1e} {row['build_s']:8.1f} {row['plan_bytes'] / 1e6:9.1f} "
@@ -98,6 +108,10 @@ def main():
     parser.add_argument("--subset", action="store_true")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--timer", choices=("real", "fake"), default="real", help="fake: costs from a model, quick builds")
+    parser.add_argument("--level", type=int, default=3, help="the build's optimisation level")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=BOUNDS, default="fp32")
+    parser.add_argument("--reports", type=pathlib.Path, help="folder for the build reports")
     parser.add_argument("--seconds", type=int, default=1500, help="for one network")
     parser.add_argument("--canary", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)

@@ -140,14 +140,23 @@ class Built:
     timing_cache: bytes
 
 
-def build(model, profiles=(), *, threads=0, timer="real", onednn=True, timing_cache=None, options=None):
+PRECISIONS = {"tf32": 0, "fp16": 1, "bf16": 2}
+
+
+def build(model, profiles=(), *, device="cpu", precisions=(), level=3, threads=0, timer="real", onednn=True, timing_cache=None,
+          options=None):
     """A plan from an ONNX file or bytes.
 
-    profiles: list of {input: (min, opt, max)}. timing_cache: bytes, or a file that is read if it is there and
+    profiles: list of {input: (min, opt, max)}. precisions: those of PRECISIONS that are allowed. timing_cache: bytes, or a file that is read if it is there and
     written afterwards. options: experimental options (tn_builder_config_set_option).
     """
     network = Network(model)
     config = Handle("builder_config", "tn_builder_config_create")
+    if device != "cpu":
+        call("tn_builder_config_set_device", config, Handle("device", "tn_device_create", device))
+    call("tn_builder_config_set_optimization_level", config, c.c_int32(level))
+    for name, number in PRECISIONS.items():
+        call("tn_builder_config_set_precision_allowed", config, c.c_int32(number), c.c_int32(int(name in precisions)))
     call("tn_builder_config_set_thread_count", config, c.c_int32(threads))
     call("tn_builder_config_set_onednn_enabled", config, c.c_int32(int(onednn)))
     for key, value in {"timer": timer, **(options or {})}.items():

@@ -32,7 +32,7 @@ TEST(Devices, AreFoundByName) {
   EXPECT_TRUE(find_device("null"));
   auto none = find_device("abacus");
   ASSERT_FALSE(none);
-  EXPECT_NE(none.error().text().find("this library has: cpu, null"), std::string::npos);
+  EXPECT_NE(none.error().text().find("there are: cpu, null"), std::string::npos);
 }
 
 // What every device's streams promise, but for null, which executes nothing.

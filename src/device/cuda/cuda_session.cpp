@@ -65,6 +65,13 @@ class CudaSession final : public Session {
 
   Result<cudaKernel_t> function(const std::string& source, const char* entry) override {
     const uint64_t key = code_key(source, facts_.architecture);
+    {
+      std::lock_guard lock(mutex_);
+      if (collecting_) {
+        if (!given_.contains(key)) collected_.emplace(key, source);
+        return fail(Code::busy, "code is collected now and compiled later");
+      }
+    }
     TN_ASSIGN(SharedImage image, image_of(key, source));
     Current current(ordinal_);
     TN_TRY(current.status());
@@ -85,14 +92,6 @@ class CudaSession final : public Session {
     return kernel;
   }
 
-  Status compile(std::span<const std::string> sources, int threads) override {
-    if (!compile_) return {};
-    std::vector<std::string> lacking;
-    for (const std::string& source : sources)
-      if (!given_.contains(code_key(source, facts_.architecture))) lacking.push_back(source);
-    return compile_all(lacking, facts_.architecture, folder_, threads);
-  }
-
   Result<cublasLtContext*> cublaslt() override {
     std::lock_guard lock(library_mutex_);
     Current current(ordinal_);
@@ -110,6 +109,23 @@ class CudaSession final : public Session {
     (void)Library::open("libcublasLt.so.13");
     if (!cudnn_) cudnn_ = std::make_unique<LibraryHandle<cudnnContext*>>();
     return cudnn_->get("libcudnn.so.9", "cudnnCreate", "cudnnDestroy");
+  }
+
+  void begin_collecting() override {
+    std::lock_guard lock(mutex_);
+    collecting_ = true;
+  }
+
+  // What does not compile is said when its kernel is prepared.
+  void end_collecting(int threads) override {
+    std::vector<std::string> sources;
+    {
+      std::lock_guard lock(mutex_);
+      collecting_ = false;
+      for (auto& [key, source] : collected_) sources.push_back(std::move(source));
+      collected_.clear();
+    }
+    if (compile_) (void)compile_all(sources, facts_.architecture, folder_, threads);
   }
 
   std::vector<KernelImage> images() const override {
@@ -143,6 +159,8 @@ class CudaSession final : public Session {
   std::map<uint64_t, SharedImage> given_;
   mutable std::mutex mutex_;
   std::map<uint64_t, Loaded> loaded_;
+  bool collecting_ = false;
+  std::map<uint64_t, std::string> collected_;
   std::mutex library_mutex_;
   std::unique_ptr<LibraryHandle<cublasLtContext*>> cublaslt_;
   std::unique_ptr<LibraryHandle<cudnnContext*>> cudnn_;

@@ -1,0 +1,17 @@
+// Expression programs as device code.
+#pragma once
+
+#include <string>
+
+#include "base/program.h"
+
+namespace tenon::cuda {
+
+// A device function `name` that takes the program's inputs in register form and returns its result: for an empty
+// program the identity of input 0, which has type `identity`. The program has been verified.
+std::string program_text(const Program& program, const std::string& name, DType identity);
+
+// Refuses programs with types that generated code does not compute.
+Status check_computable(const Program& program);
+
+}  // namespace tenon::cuda

@@ -1,0 +1,29 @@
+// What the tactics of products and convolutions on CUDA share.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cuda/gemm_params.h"
+#include "tactics/tactic.h"
+
+namespace tenon {
+
+// A way to store the operands and the result of a product, and to multiply.
+struct ProductPrecision {
+  DType in = DType::none, out = DType::none;   // as forms name them: none for the node's own type
+  CudaMath math = CudaMath::exact;
+  std::string name;                            // "tf32", "f16", "f16 to f32"
+  bool reduced() const { return in != DType::none; }
+};
+// Those that the target allows for operands of the type; none when it is no float of up to 32 bits. `wide_results`:
+// also f16 and bf16 operands with an f32 result.
+std::vector<ProductPrecision> product_precisions(DType type, const TargetInfo& target, bool wide_results);
+
+// The form of an operand of an epilogue: floats are stored as the result is.
+Form extra_form(const TensorType& type, const ProductPrecision& precision, Format format);
+
+// "" or why a CUDA kernel of products cannot give the node's output.
+std::string product_refusal(NodeView node);
+
+}  // namespace tenon

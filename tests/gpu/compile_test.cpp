@@ -1,0 +1,114 @@
+// All device code compiles, on a machine without a GPU: every case of the table is prepared, and every source that this
+// asks for goes through NVRTC for sm_90a.
+//
+//   gpu_compile [--gtest_filter=…]     TENON_SAMPLE=n: every n-th source only; TENON_CACHE: keeps what compiled
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include "gpu/cases.h"
+#include "gpu/compiling_session.h"
+#include "gpu/generated_kernels.h"
+
+namespace tenon::test {
+namespace {
+
+std::unique_ptr<CompilingSession> session() {
+  const char* cache = std::getenv("TENON_CACHE");
+  auto made = CompilingSession::create(cache ? std::string(cache) + "/nvrtc_sources" : "");
+  if (!made) return nullptr;
+  return std::move(*made);
+}
+
+TEST(DeviceCode, Compiles) {
+  auto compiler = session();
+  if (!compiler) GTEST_SKIP() << "NVRTC is not here";
+  std::map<std::string, std::string> sources;
+  compiler->collect = &sources;
+  const char* only = std::getenv("TENON_ONLY");
+  for (const Case& c : kernel_cases()) {
+    if (only && c.name.find(only) == std::string::npos) continue;
+    auto prepared = prepare_case(c, *compiler);
+    EXPECT_TRUE(prepared) << c.name << ": " << (prepared ? "" : prepared.error().text());
+  }
+  compiler->collect = nullptr;
+  std::vector<std::pair<std::string, std::string>> list(sources.begin(), sources.end());
+  std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
+  const char* sample = std::getenv("TENON_SAMPLE");
+  const size_t step = sample ? std::max(1, std::atoi(sample)) : 1;
+  std::atomic<size_t> next = 0;
+  std::atomic<int> failures = 0;
+  auto work = [&] {
+    for (size_t i; (i = next++) * step < list.size();) {
+      auto status = compiler->compile(list[i * step].first, list[i * step].second);
+      if (status) continue;
+      if (failures++ < 5) ADD_FAILURE() << status.error().text();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  std::printf("%zu sources, %d compiled, %d known, %d failed\n", list.size(), compiler->compiled(), compiler->known(),
+              failures.load());
+}
+
+// What is generated, to be read in review. TENON_BLESS=1 writes the files.
+TEST(DeviceCode, IsWhatWasReviewed) {
+  const std::pair<const char*, const char*> kGolden[] = {
+      {"pointwise add f32[129,1000]f32[1000]", "pointwise"},
+      {"softmax f16 [2,3,33] along 2", "softmax"},
+      {"reduce 1 f16 [33,1000] over 1", "reduce"},
+      {"transpose 10", "transpose"},
+  };
+  auto compiler = session();
+  if (!compiler) GTEST_SKIP() << "NVRTC is not here";
+  const std::vector<Case> cases = kernel_cases();
+  for (const auto& [name, file] : kGolden) {
+    auto found = std::find_if(cases.begin(), cases.end(), [&](const Case& c) { return c.name == name; });
+    ASSERT_NE(found, cases.end()) << name;
+    std::map<std::string, std::string> sources;
+    compiler->collect = &sources;
+    auto prepared = prepare_case(*found, *compiler);
+    ASSERT_TRUE(prepared) << prepared.error().text();
+    std::string text;
+    for (const auto& [source, entry] : sources) text += source.substr(source.find("typedef u32 I;"));
+    const std::string path = std::string(TENON_GOLDEN) + "/" + file + ".cu";
+    if (std::getenv("TENON_BLESS")) std::ofstream(path) << text;
+    std::ifstream in(path);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), text) << path << " (TENON_BLESS=1 writes it)";
+  }
+}
+
+// A test of this test: a source that is wrong does not pass.
+TEST(DeviceCode, CanaryDoesNotCompile) {
+  auto compiler = session();
+  if (!compiler) GTEST_SKIP() << "NVRTC is not here";
+  EXPECT_FALSE(compiler->compile("extern \"C\" __global__ void f() { undeclared(); }", "f"));
+}
+
+// What no kernel may take, whatever a plan says.
+TEST(DeviceCode, PrepareRefuses) {
+  auto compiler = session();
+  if (!compiler) GTEST_SKIP() << "NVRTC is not here";
+  std::map<std::string, std::string> sources;
+  compiler->collect = &sources;
+  int refused = 0;
+  for (Case c : kernel_cases()) {
+    if (c.outputs.empty() || c.outputs[0].dims.empty()) continue;
+    Case blocked_output = c, host_output = c, longer = c;
+    blocked_output.outputs[0].format = blocked(8);
+    EXPECT_FALSE(prepare_case(blocked_output, *compiler)) << c.kernel << " " << c.name << " wrote a blocked tensor";
+    host_output.outputs[0].format = kHostLinear;
+    EXPECT_FALSE(prepare_case(host_output, *compiler)) << c.kernel << " " << c.name << " wrote to the host's memory";
+    longer.outputs[0].dims.push_back(3);
+    EXPECT_FALSE(prepare_case(longer, *compiler)) << c.kernel << " " << c.name << " took an output of another rank";
+    if (++refused > 4000) break;
+  }
+}
+
+}  // namespace
+}  // namespace tenon::test

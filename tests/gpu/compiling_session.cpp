@@ -1,0 +1,101 @@
+#include "gpu/compiling_session.h"
+
+#include <dlfcn.h>
+#include <nvrtc.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "base/hash.h"
+
+namespace tenon::test {
+namespace {
+
+struct Nvrtc {
+  decltype(&nvrtcCreateProgram) create = nullptr;
+  decltype(&nvrtcCompileProgram) compile = nullptr;
+  decltype(&nvrtcGetProgramLogSize) log_size = nullptr;
+  decltype(&nvrtcGetProgramLog) log = nullptr;
+  decltype(&nvrtcDestroyProgram) destroy = nullptr;
+  std::string missing;
+};
+
+const Nvrtc& nvrtc() {
+  static const Nvrtc loaded = [] {
+    Nvrtc out;
+    const std::string home = TENON_TOOLKIT;
+    void* library = dlopen("libnvrtc.so.13", RTLD_NOW);
+    // NVRTC looks for its other half by name; one that is loaded is found.
+    for (const char* sub : {"/lib/", "/lib64/"}) dlopen((home + sub + "libnvrtc-builtins.so.13.0").c_str(), RTLD_NOW);
+    for (const char* sub : {"/lib/", "/lib64/"})
+      if (!library) library = dlopen((home + sub + "libnvrtc.so.13").c_str(), RTLD_NOW);
+    if (!library) {
+      out.missing = dlerror();
+      return out;
+    }
+    auto find = [&](const char* name, auto& function) {
+      function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
+    };
+    find("nvrtcCreateProgram", out.create);
+    find("nvrtcCompileProgram", out.compile);
+    find("nvrtcGetProgramLogSize", out.log_size);
+    find("nvrtcGetProgramLog", out.log);
+    find("nvrtcDestroyProgram", out.destroy);
+    return out;
+  }();
+  return loaded;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CompilingSession>> CompilingSession::create(std::string folder) {
+  if (!nvrtc().create) return fail(Code::not_found, "NVRTC: {}", nvrtc().missing);
+  auto out = std::make_unique<CompilingSession>();
+  out->facts_.product = "none";
+  out->facts_.architecture = "sm_90a";
+  out->facts_.multiprocessors = 132;
+  out->facts_.memory = int64_t{80} << 30;
+  out->facts_.l2 = int64_t{50} << 20;
+  out->facts_.shared_memory = 227 << 10;
+  if (!folder.empty()) std::filesystem::create_directories(folder);
+  out->folder_ = std::move(folder);
+  return out;
+}
+
+Status CompilingSession::compile(const std::string& source, const std::string& entry) {
+  const std::string mark =
+      folder_.empty() ? "" : fmt::format("{}/{:016x}", folder_, hash_text(source));
+  if (!mark.empty() && std::filesystem::exists(mark)) {
+    std::lock_guard lock(mutex_);
+    ++known_;
+    return {};
+  }
+  const Nvrtc& api = nvrtc();
+  nvrtcProgram program = nullptr;
+  api.create(&program, source.c_str(), (entry + ".cu").c_str(), 0, nullptr, nullptr);
+  const char* options[] = {"--gpu-architecture=sm_90a", "--std=c++17", "--device-as-default-execution-space"};
+  const nvrtcResult result = api.compile(program, 3, options);
+  size_t size = 0;
+  api.log_size(program, &size);
+  std::string log(size, 0);
+  api.log(program, log.data());
+  api.destroy(&program);
+  if (result != NVRTC_SUCCESS) {
+    std::ofstream("/tmp/tenon_failed.cu") << source;
+    return fail(Code::internal, "{} does not compile:\n{}", entry, log);
+  }
+  if (!mark.empty()) std::ofstream(mark) << entry;
+  std::lock_guard lock(mutex_);
+  ++compiled_;
+  return {};
+}
+
+Result<cudaKernel_t> CompilingSession::function(const std::string& source, const char* entry) {
+  if (collect) collect->emplace(source, entry);
+  else TN_TRY(compile(source, entry));
+  return reinterpret_cast<cudaKernel_t>(this);
+}
+
+}  // namespace tenon::test
