@@ -10,10 +10,12 @@ export CCACHE_DIR ?= $(HOME)/.cache/ccache
 python := $(VENV)/bin/python
 meson := $(VENV)/bin/meson
 ninja := $(VENV)/bin/ninja
+# Meson's too: an older Ninja would drop the log of what is built.
+export NINJA := $(abspath $(ninja))
 run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-abi test-cli test-plan \
+.PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code gpu-test gpu-bench test-abi test-cli test-plan \
   test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench \
   install clean
 
@@ -66,14 +68,20 @@ test-onnx: build  ## every ONNX backend case
 	@$(run) onnx
 test-abi: build  ## headers, exported symbols, installed library, examples
 	@$(run) abi
+GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention
+gpu-test: build  ## pack what a machine with a GPU needs into build/tenon-gpu.tar.gz; there: tenon-gpu/run-gpu-tests
+	@$(ninja) -C $(BUILD) --quiet $(GPU_TARGETS) && $(python) tests/gpu/bundle.py --build $(BUILD) $(BUILD)/tenon-gpu.tar.gz
+gpu-bench: gpu-test  ## the same bundle; there: cd tenon-gpu && bench/gpu.py --build build --peers
+test-device-code: build  ## all generated CUDA code through NVRTC, which needs no GPU
+	@$(run) device-code-all
 test-fuzz-corpus: build  ## the fuzzers' corpora, replayed
 	@$(run) fuzz-corpus
 test-fault: build  ## failed allocations, damaged plans
 	@$(run) fault
 test-stress: build  ## many threads on one engine
 	@$(run) stress
-test-asan: setup  ## unit tests and corpora under AddressSanitizer and UBSan
-	@$(run) asan
+test-asan: setup  ## unit tests, corpora, failed allocations under AddressSanitizer and UBSan
+	@$(run) asan asan-corpus fault-asan
 test-tsan: setup  ## threads under ThreadSanitizer
 	@$(run) tsan
 test-canaries: build  ## every suite must fail when a fault is planted
@@ -96,6 +104,7 @@ format-check: setup  ## says which sources clang-format would change
 tidy: build  ## clang-tidy over the sources
 	@git ls-files 'src/*.cpp' 'capi/*.cpp' 'kernels/*.cpp' | xargs clang-tidy-14 -p $(BUILD) --quiet
 install: build  ## headers, libraries, pkg-config and CMake files under PREFIX=/usr/local
-	@$(meson) configure $(BUILD) --prefix=$(abspath $(PREFIX)) && $(meson) install -C $(BUILD) --no-rebuild --quiet
+	@$(meson) configure $(BUILD) --prefix=$(abspath $(PREFIX)) && $(ninja) -C $(BUILD) --quiet && \
+	  $(meson) install -C $(BUILD) --no-rebuild --quiet
 clean:  ## remove what was built (not .venv, not the caches)
 	@rm -rf $(BUILD) $(BUILD)-*

@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """Tenon against ONNX Runtime on the CPU: the zoo at batch 1, FP32.
 
-    bench/bench.py [--build DIR] [--threads 1,2] [--rounds 7] [--no-onednn | --both] [--results] [--layers MODEL] [MODEL ...]
+    bench/bench.py [--build DIR] [--threads 1,2] [--rounds 7] [--no-onednn | --both] [--results]
+                   [--layers] [MODEL ...]
 
 Both run in one process, on the same processors (sched_setaffinity), with the same number of threads. In each round
-they alternate: Tenon, ONNX Runtime, Tenon again; each measures the median of several runs over rotated input buffers.
+they alternate: Tenon, ONNX Runtime, Tenon again; each begins when the process has come to rest (ONNX Runtime's workers
+poll for tens of milliseconds after a run, on the processors that the other would use), warms up, and measures the median
+of several runs over rotated input buffers.
 A row is the median over the rounds of (ONNX Runtime's time / Tenon's time): above 1, Tenon is faster. The A/A column is
 the spread of (Tenon's first time / Tenon's second time) over the rounds: what the machine's noise does to a ratio.
 
---results writes JSON and Markdown into docs/results/. --layers prints where Tenon's time goes, step by step, and ONNX
+--results merges the rows into docs/results/cpu-DATE.json (--date for another day's) and writes the page beside it anew,
+but for what follows its heading "Notes". --layers prints where Tenon's time goes, step by step, and ONNX
 Runtime's time by operator.
 """
 import argparse
@@ -91,7 +95,19 @@ class OnnxRuntime:
         return {o.name: v.numpy() for o, v in zip(self.session.get_outputs(), self.bindings[0][2])}
 
 
+def rest():
+    """Waits until no thread of this process works or polls."""
+    for _ in range(100):
+        before = time.process_time()
+        time.sleep(0.02)
+        if time.process_time() - before < 0.001:
+            return
+
+
 def measure(peer, runs):
+    rest()
+    for index in range(2):
+        peer.run(index)
     times = []
     for index in range(runs):
         start = time.perf_counter_ns()
@@ -104,9 +120,7 @@ def row(arguments, name, threads, onednn):
     """One network, one thread count, in this process; prints a JSON row."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     import zoo
-    peer, tenon = OnnxRuntime(zoo, name, threads), Tenon(zoo, name, threads, onednn)
-    for each in (tenon, peer):
-        measure(each, 3)
+    tenon, peer = Tenon(zoo, name, threads, onednn), OnnxRuntime(zoo, name, threads)
     runs = {each: max(3, int(SLICE * 1e3 / max(measure(each, 3), 1e-3))) for each in (tenon, peer)}
     runs = {each: min(n, 2000) for each, n in runs.items()}
     rounds = []
@@ -121,7 +135,8 @@ def row(arguments, name, threads, onednn):
         "model": name, "threads": threads, "onednn": onednn, "batch": 1, "precision": "fp32",
         "tenon_ms": statistics.median(min(a, c) for a, _, c in rounds), "ort_ms": statistics.median(b for _, b, _ in rounds),
         "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios),
-        "aa_min": min(aa), "aa_max": max(aa), "rounds": len(rounds), "error": worst, "build_s": tenon.build_s}), flush=True)
+        "aa_min": min(aa), "aa_max": max(aa), "rounds": len(rounds), "error": worst, "build_s": tenon.build_s,
+        "tenon_rounds_ms": [t for a, _, c in rounds for t in (a, c)], "ort_rounds_ms": [b for _, b, _ in rounds]}), flush=True)
 
 
 def layers(arguments, name, threads, onednn):
@@ -181,6 +196,36 @@ def machine():
             "onnxruntime": onnxruntime.__version__, "commit": commit.strip()}
 
 
+def merged(file, rows, about):
+    """The rows of `file` and `rows`, which replace those of the same network, thread count and library."""
+    key = lambda r: (not r["onednn"], r["threads"], r["model"])
+    known = {}
+    if file.exists():
+        before = json.loads(file.read_text())
+        for what in ("processor", "processors", "onnxruntime"):
+            if before["machine"][what] != about[what]:
+                sys.exit(f"{file} is of another machine: {what} is {before['machine'][what]}, here {about[what]}; move the "
+                         "file away or name another --date")
+        known = {key(r): r for r in before["rows"]}
+    known.update({key(r): {**r, "commit": about["commit"]} for r in rows})
+    return [known[k] for k in sorted(known)]
+
+
+NOTES = "## Notes"
+
+
+def write_results(rows, date):
+    about = {**machine(), "date": date}
+    folder = ROOT / "docs" / "results"
+    data, page = folder / f"cpu-{date}.json", folder / f"cpu-{date}.md"
+    rows = merged(data, rows, about)
+    about["commit"] = ", ".join(dict.fromkeys(r["commit"] for r in rows))
+    notes = page.read_text().partition(NOTES)[2] if page.exists() else "\n"
+    data.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
+    page.write_text("# CPU results\n\n" + markdown(rows, about) + "\n" + NOTES + notes)
+    print(f"written: {data}, {page}")
+
+
 def markdown(rows, about):
     lines = [f"Tenon against ONNX Runtime {about['onnxruntime']}, batch 1, FP32. {about['date']}, commit {about['commit']}, "
              f"{about['processor']}, {about['processors']} processors.", "",
@@ -208,7 +253,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--no-onednn", action="store_true")
     parser.add_argument("--both", action="store_true", help="a second table without oneDNN")
-    parser.add_argument("--results", action="store_true", help="write docs/results/cpu-DATE.{json,md}")
+    parser.add_argument("--results", action="store_true", help="merge into docs/results/cpu-DATE.{json,md}")
+    parser.add_argument("--date", default=datetime.date.today().isoformat(), help="of the results, today")
     parser.add_argument("--layers", action="store_true", help="per-layer tables instead of ratios")
     parser.add_argument("--top", type=int, default=25)
     parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
@@ -242,13 +288,7 @@ def main():
                 print(f"{name:24} {count:7} {'on' if onednn else 'off':>6} {r['tenon_ms']:9.3f} {r['ort_ms']:9.3f} {r['ratio']:6.2f} "
                       f"{r['ratio_min']:5.2f}–{r['ratio_max']:<5.2f} {r['aa_min']:5.2f}–{r['aa_max']:<5.2f} {r['error']:8.0e}", flush=True)
     if arguments.results and rows:
-        about = machine()
-        folder = ROOT / "docs" / "results"
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = folder / f"cpu-{about['date']}"
-        stem.with_suffix(".json").write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
-        stem.with_suffix(".md").write_text("# CPU results\n\n" + markdown(rows, about))
-        print(f"written: {stem}.json, {stem}.md")
+        write_results(rows, arguments.date)
     return 1 if failed else 0
 
 

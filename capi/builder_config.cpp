@@ -71,6 +71,8 @@ constexpr Option kOptions[] = {
      }},
     {"check_passes",
      [](BuildConfig& config, std::string_view value) -> Status {
+       if (!value.empty() && value != "0" && value != "1")
+         return fail(Code::invalid_argument, "option check_passes is \"{}\"; expected 0 or 1", value);
        config.check_passes = value == "1";
        return {};
      }},

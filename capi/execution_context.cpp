@@ -189,6 +189,18 @@ tn_error_t tn_execution_context_run(tn_execution_context_t context) noexcept {
   });
 }
 
+tn_error_t tn_execution_context_run_measured(tn_execution_context_t context, double* out_microseconds) noexcept {
+  return enter(
+      [&]() -> Status {
+        TN_ASSIGN(Turn turn, Turn::take(context));
+        Result<double> time = turn->context->run_measured();
+        if (!time) return finish(turn, tl::unexpected<Error>(std::move(time.error())));
+        *out_microseconds = *time;
+        return finish(turn, {});
+      },
+      out(out_microseconds, "out_microseconds"));
+}
+
 tn_error_t tn_execution_context_enqueue(tn_execution_context_t context, void* stream) noexcept {
   return enter([&]() -> Status {
     TN_ASSIGN(Turn turn, Turn::take(context));

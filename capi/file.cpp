@@ -41,6 +41,8 @@ Result<Bytes> read_file(const std::string& path) {
   struct stat info;
   if (::fstat(file.number, &info) != 0) return io_error("read", path, errno);
   if (S_ISDIR(info.st_mode)) return io_error("read", path, EISDIR);
+  if (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode))  // it may have no end
+    return fail(Code::io, "cannot read \"{}\": it is a device, neither a file nor a pipe", path);
   std::vector<std::byte> bytes(S_ISREG(info.st_mode) ? static_cast<size_t>(info.st_size) : 0);
   size_t filled = 0;
   for (;;) {

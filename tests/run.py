@@ -63,9 +63,9 @@ class Suite:
 SUITES = {}
 GROUPS = {
     "test": ["layers", "docs", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "fault", "stress", "fuzz-corpus",
-             "canaries"],
+             "device-code", "canaries"],
     "test-all": ["layers", "docs", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "fault", "stress", "fuzz-corpus",
-                 "asan-smoke", "asan", "fault-asan", "tsan", "fuzz", "canaries"],
+                 "device-code-all", "asan-smoke", "asan", "fault-asan", "tsan", "fuzz", "canaries"],
 }
 
 
@@ -103,6 +103,11 @@ suite("tsan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None
       # oneDNN's libgomp gives false reports: it is built without knowledge of ThreadSanitizer.
       configure=("build-tsan", (*SANITIZED, "-Db_sanitize=thread", "-Donednn=disabled")),
       environment=(("TSAN_OPTIONS", "halt_on_error=1"),))
+
+# Every eighth source of the generated CUDA kernels, so that `make test` stays short; the whole without a sample.
+suite("device-code", "gtest", ("{build}/tests/gpu/gpu_compile",), targets=("tests/gpu/gpu_compile",),
+      environment=(("TENON_SAMPLE", "8"),))
+suite("device-code-all", "gtest", ("{build}/tests/gpu/gpu_compile",), targets=("tests/gpu/gpu_compile",), canary=None)
 
 suite("fuzz-corpus", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}"), targets=("fuzz",))
 suite("fuzz", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}", "--seconds", "60"), targets=("fuzz",),

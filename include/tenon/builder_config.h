@@ -199,6 +199,8 @@ tn_builder_config_get_precision_allowed(tn_builder_config_t config, tn_precision
  * | `code_cache`      | folder where compiled GPU kernels are kept between builds |
  * | `check_passes`    | `1`: after every pass the graph's text must survive printing and parsing; for tests |
  *
+ * Whether a pass or tactic of a name exists, tn_builder_build() checks.
+ *
  * @param config  The configuration.
  * @param key     One of the keys above.
  * @param value   Its value; "" takes the option back.

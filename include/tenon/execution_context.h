@@ -34,8 +34,8 @@ typedef struct tn_profiler_callbacks {
    * Layer `index` of the context's profile took `microseconds`. `name` is the layer's; `kernel` is what
    * computed it; `origins` are the ONNX nodes that it computes, as tn_engine_get_layer_origins() gives them.
    * All are borrowed for the call. Called after each layer on the thread that runs the network, which it
-   * holds up; it must not throw and must not call the context. An error is given back by the run or wait,
-   * once the run has ended.
+   * holds up; it must not throw and must not call the context or another one of its engine. An error is given
+   * back by the run or wait, once the run has ended.
    */
   tn_error_t (*layer)(void *user_data, size_t index, const char *name, const char *kernel,
                       const char *origins, double microseconds);
@@ -167,6 +167,17 @@ tn_execution_context_prepare(tn_execution_context_t context) TN_NOEXCEPT;
  */
 TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_execution_context_run(tn_execution_context_t context) TN_NOEXCEPT;
+
+/**
+ * Runs the network as tn_execution_context_run() does, and gives the time that the device took: on a GPU between two
+ * events around the network's work, copies of buffers that lie elsewhere left out; on the CPU by the clock.
+ *
+ * @param context           The context.
+ * @param out_microseconds  Receives the time.
+ * @return Fails as tn_execution_context_run().
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_run_measured(tn_execution_context_t context, TN_OUT double *out_microseconds) TN_NOEXCEPT;
 
 /**
  * Starts a run, which tn_execution_context_wait() waits for. Buffers must not be touched until then. On the

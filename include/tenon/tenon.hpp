@@ -780,6 +780,12 @@ class ExecutionContext : public detail::Owner<tn_execution_context_t, tn_executi
   }
   void prepare() { check(tn_execution_context_prepare(handle_)); }
   void run() { check(tn_execution_context_run(handle_)); }
+  /** Runs, and gives the microseconds that the device took. */
+  double run_measured() {
+    double microseconds = 0;
+    check(tn_execution_context_run_measured(handle_, &microseconds));
+    return microseconds;
+  }
   void enqueue(void* stream = nullptr) { check(tn_execution_context_enqueue(handle_, stream)); }
   void wait() { check(tn_execution_context_wait(handle_)); }
   /** Hears the time of each layer. An empty function: nobody. */

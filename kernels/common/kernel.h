@@ -56,14 +56,14 @@ std::string describe(const Arg& arg);
 // src/device/device.h makes it; each device's kernels know their own kind.
 class DeviceSession;
 
-// What prepare decided for one shape; owned by the caller, used by launch.
+// What prepare decided for one shape; used by launch, which does not change it: equal calls may share it.
 struct KernelState {
   virtual ~KernelState() = default;
 };
 
 struct Prepared {
   int64_t scratch_bytes = 0;            // 64-byte aligned memory that launch may write, undefined before
-  std::unique_ptr<KernelState> state;   // may stay null
+  std::shared_ptr<const KernelState> state;   // may stay null
 };
 
 struct PrepareCall {

@@ -104,6 +104,7 @@ Status Descriptor::set(cudnnBackendAttributeName_t name, cudnnBackendAttributeTy
 Status Descriptor::finalize(const char* what) { return check(*cudnn_, cudnn_->finalize(raw_), what); }
 
 Result<CudnnPlan> CudnnPlan::create(const Cudnn& cudnn, cudnnHandle_t handle, std::span<const Descriptor> ops, const Choice& choice) {
+  std::lock_guard lock(cudnn_mutex());
   CudnnPlan out;
   out.cudnn_ = &cudnn;
   out.handle_ = handle;

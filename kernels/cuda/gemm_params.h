@@ -70,4 +70,11 @@ struct CudaGemmParams {
   int64_t parts = 1;       // blocks that share the K of one tile: 1, 2, 4 or 8
 };
 
+// cuda.conv.mma, cuda.conv.wgmma: as cuda.conv.lt, stored as f16 or bf16, any epilogue.
+struct CudaConvGemmParams {
+  ConvParams conv;
+  int64_t tile = 0;
+  int64_t parts = 1;
+};
+
 }  // namespace tenon

@@ -23,6 +23,34 @@ const V inverse = (V)1 / op_sqrt(TEAM(Sum, square) / n + (V)__uint_as_float(0x{:
                      inverse_out ? "if (active && lane == 0) y2[row] = (float)inverse;\n" : "");
 }
 
+// The same from the parts of a row.
+constexpr const char* kPartStatistics = R"(
+V mean = 0, square = 0;
+each([&](V& v) { mean += v; });
+mean = TEAM(Sum, mean) / n;
+each([&](V& v) { const V d = v - mean; square += d * d; });
+square = TEAM(Sum, square);
+if (lane == 0) {
+  moments[(row * gridDim.y + part) * 2] = mean;
+  moments[(row * gridDim.y + part) * 2 + 1] = square;
+}
+)";
+
+std::string merge_text(float epsilon, int64_t parts, int64_t part_length) {
+  return fmt::format(R"(
+V mean = 0, square = 0, total = 0;
+for (I p = 0; p < {parts}; ++p) {{
+  const V more = (V)(p + 1 < {parts} ? {length} : length - p * {length});
+  const V m = moments[(row * {parts} + p) * 2], s = moments[(row * {parts} + p) * 2 + 1], d = m - mean, all = total + more;
+  mean += d * (more / all);
+  square += s + d * d * (total * more / all);
+  total = all;
+}}
+const V inverse = (V)1 / op_sqrt(square / total + (V)__uint_as_float(0x{epsilon:08x}u));
+)",
+                     fmt::arg("parts", parts), fmt::arg("length", part_length), fmt::arg("epsilon", std::bit_cast<uint32_t>(epsilon)));
+}
+
 std::string value_text(bool scale, bool bias) {
   return fmt::format("(v - mean) * inverse{}{}", scale ? " * vs1" : "", bias ? " + vs2" : "");
 }
@@ -132,6 +160,18 @@ Status prepare_group_norm(const PrepareCall& call, Prepared& prepared) {
     plan.statistics = statistics_text(params.epsilon, false, false);
     plan.value = value_text(true, true);
     LaunchState attempt;
+    plan.parts = parts_of(plan, plan.part_length);
+    if (plan.parts > 1) {
+      RowPlan first = plan;
+      first.phase = RowPlan::statistics_of_part;
+      first.statistics = kPartStatistics;
+      first.vectors.clear();
+      first.extras.clear();
+      TN_TRY(add_rows(session_of(call), first, {}, 3, {}, attempt));
+      plan.phase = RowPlan::write_part;
+      plan.statistics = merge_text(params.epsilon, plan.parts, plan.part_length);
+      prepared.scratch_bytes = space.count(row_loops).value * plan.parts * 2 * (plan.type == DType::f64 ? 8 : 4);
+    }
     TN_TRY(add_rows(session_of(call), plan, {1, 2}, 3, {}, attempt));
     if (state->launches.empty() && space.fits()) state->launches = std::move(attempt.launches);
   }

@@ -39,7 +39,7 @@ Layout layout_of(const RowPlan& plan) {
   const bool across = row_count > 0 && rank > row_count && x.at[static_cast<size_t>(row_count) - 1].is(1) &&
                       !x.at[static_cast<size_t>(rank) - 1].is(1);
   const Extent& last_rows = row_count > 0 ? space.loops()[static_cast<size_t>(row_count) - 1].size : rows;
-  if (across && (!last_rows.is_literal() || last_rows.literal >= 8)) {
+  if (across && plan.phase == RowPlan::whole && (!last_rows.is_literal() || last_rows.literal >= 8)) {
     out.columns = true;
     out.beside = 32;
     out.team = length.is_literal() ? power_at_least(length.literal / 4, 8) : 8;
@@ -52,7 +52,7 @@ Layout layout_of(const RowPlan& plan) {
   all.insert(all.end(), plan.extras.begin(), plan.extras.end());
   all.push_back(plan.out);
   out.width = vector_width(space, all, rank > row_count ? rank - 1 : -1, false);
-  if (!length.is_literal()) {
+  if (!length.is_literal() || plan.phase != RowPlan::whole) {
     out.team = 256;
     return out;
   }
@@ -67,6 +67,15 @@ Layout layout_of(const RowPlan& plan) {
 }
 
 }  // namespace
+
+int64_t parts_of(const RowPlan& plan, int64_t& part_length) {
+  constexpr int64_t kBlocks = 2 * 132, kLeast = 8192;
+  const Extent length = plan.space.count(column_loops), rows = plan.space.count(row_loops);
+  if (!length.is_literal() || !rows.is_literal() || rows.literal < 1 || rows.literal * 2 > kBlocks || length.literal < 2 * kLeast) return 1;
+  const int64_t parts = std::min(kBlocks / rows.literal, length.literal / kLeast);
+  part_length = ((length.literal + parts - 1) / parts + 31) / 32 * 32;
+  return (length.literal + part_length - 1) / part_length;
+}
 
 Status add_rows(Session& session, const RowPlan& plan, const std::vector<size_t>& vector_inputs, size_t first_extra,
                 const std::vector<std::pair<std::string, size_t>>& statistics_outputs, LaunchState& state) {
@@ -93,18 +102,24 @@ Status add_rows(Session& session, const RowPlan& plan, const std::vector<size_t>
     source.body(declare_input(source, plan.vectors[k].name, plan.vectors[k].storage, vector_inputs[k]));
   for (size_t k = 0; k < plan.extras.size(); ++k)
     source.body(declare_input(source, plan.extras[k].name, plan.extras[k].storage, first_extra + k));
-  source.body(declare_output(source, "y", plan.out.storage, 0));
+  const bool writes = plan.phase != RowPlan::statistics_of_part;
+  if (writes) source.body(declare_output(source, "y", plan.out.storage, 0));
+  if (plan.phase != RowPlan::whole) source.body(fmt::format("V* moments = (V*){};\n", source.scratch(0)));
   for (const auto& [name, output] : statistics_outputs) source.body(declare_output(source, name, DType::f32, output));
 
   const Reads own(plan.own, inner, w), vectors(plan.vectors, inner, w), extras(plan.extras, inner, w);
-  source.body(fmt::format("const bool al = {} && {} && {};\n", own.alignment({"y"}), vectors.alignment({}), extras.alignment({})));
+  source.body(fmt::format("const bool al = {} && {} && {};\n", own.alignment(writes ? std::vector<std::string>{"y"} : std::vector<std::string>{}), vectors.alignment({}), extras.alignment({})));
   if (layout.columns)
     source.body("const int lane = threadIdx.y;\nconst I row = (I)blockIdx.x * 32u + threadIdx.x;\n");
   else
     source.body(fmt::format("const int lane = threadIdx.x % {0}u;\nconst I row = (I)blockIdx.x * {1} + threadIdx.x / {0}u;\n", team,
                             layout.beside));
-  source.body(fmt::format("const I length = {};\nconst V n = (V)length;\nconst bool active = row < {};\n", source.number(length),
-                          source.number(rows)));
+  source.body(fmt::format("const I length = {};\nconst bool active = row < {};\n", source.number(length), source.number(rows)));
+  if (plan.phase == RowPlan::whole)
+    source.body("const I begin = 0, end = length;\nconst V n = (V)length;\n");
+  else
+    source.body(fmt::format("const I part = blockIdx.y, begin = part * {0}, end = begin + {0} < length ? begin + {0} : length;\n"
+                            "const V n = (V)(end - begin);\n", plan.part_length));
   source.body(split_index(source, space, "row", 0, row_count, "i"));
   // Every operand's place in the row, then within it.
   auto place = [&](const std::vector<Operand>& operands) {
@@ -144,7 +159,7 @@ auto each = [&](auto&& f) {{
     source.body(fmt::format(R"(
 auto each = [&](auto&& f) {{
   if (!active) return;
-  _Pragma("unroll 4") for (I c = (I)lane * {w}; c < length; c += {team} * {w}) {{
+  _Pragma("unroll 4") for (I c = begin + (I)lane * {w}; c < end; c += {team} * {w}) {{
 {load}
     _Pragma("unroll") for (int e = 0; e < {w}; ++e) {{ V v = {x}; f(v); }}
   }}
@@ -153,6 +168,12 @@ auto each = [&](auto&& f) {{
                             fmt::arg("w", w), fmt::arg("team", team), fmt::arg("load", load_own), fmt::arg("x", x_of_e)));
   }
   source.body(plan.statistics);
+  LaunchShape shape;
+  shape.block[0] = static_cast<unsigned>(layout.columns ? 32 : team * layout.beside);
+  shape.block[1] = static_cast<unsigned>(layout.columns ? team : 1);
+  TN_TRY(grid_of((rows.value + layout.beside - 1) / layout.beside, shape.grid[0]));
+  TN_TRY(grid_of(plan.parts, shape.grid[1]));
+  if (!writes) return source.finish(session, shape, state);
   source.body("if (!active) return;\n");
   std::string late = vectors.load(source, "", [&](size_t k) { return offset(plan.vectors[k]); });
   late += extras.load(source, "", [&](size_t k) { return offset(plan.extras[k]); });
@@ -164,7 +185,7 @@ auto each = [&](auto&& f) {{
   const std::string loop = layout.held > 0
                                ? fmt::format("_Pragma(\"unroll\") for (int j = 0; j < {}; ++j) {{\nconst I c = (I)(lane + j * {}) * "
                                              "{};\nif (c >= length) break;\n", layout.held, team, w) + split
-                               : fmt::format("for (I c = (I)lane * {}; c < length; c += {}) {{\n", w, team * w) + load_own;
+                               : fmt::format("for (I c = begin + (I)lane * {}; c < end; c += {}) {{\n", w, team * w) + load_own;
   source.body(loop + late);
   source.body(fmt::format(
       "Pack<{type}, {w}> out;\n_Pragma(\"unroll\") for (int e = 0; e < {w}; ++e) {{\nconst V v = {x};\n{values}"
@@ -172,16 +193,11 @@ auto each = [&](auto&& f) {{
       fmt::arg("type", storage_name(plan.out.storage)), fmt::arg("w", w),
       fmt::arg("x", layout.held > 0 ? fmt::format("x[j * {} + e]", w) : x_of_e), fmt::arg("values", values),
       fmt::arg("arguments", arguments)));
-  const Reads out({plan.out}, inner, w);
   if (w == 1 || plan.out.steps.at[static_cast<size_t>(inner)].is(1))
     source.body(fmt::format("store<{}>(y + ({}), out, al);\n}}\n", w, offset(plan.out)));
   else
     source.body(fmt::format("_Pragma(\"unroll\") for (int e = 0; e < {}; ++e) y[({}) + (I)e * {}] = out.e[e];\n}}\n", w, offset(plan.out),
                             source.number(plan.out.steps.at[static_cast<size_t>(inner)])));
-  LaunchShape shape;
-  shape.block[0] = static_cast<unsigned>(layout.columns ? 32 : team * layout.beside);
-  shape.block[1] = static_cast<unsigned>(layout.columns ? team : 1);
-  TN_TRY(grid_of((rows.value + layout.beside - 1) / layout.beside, shape.grid[0]));
   return source.finish(session, shape, state);
 }
 

@@ -24,7 +24,14 @@ struct RowPlan {
   std::string statistics;
   // An expression of V x and the vectors s0 …, what the epilogue takes.
   std::string value;
+  // Rows that are divided over several blocks (blockIdx.y): a launch that only has statistics, of `part_length` columns
+  // from `begin` on, then one that writes. Both see `begin`, `end`, `part` and, in place of n, the columns of the part.
+  enum Phase : uint8_t { whole, statistics_of_part, write_part } phase = whole;
+  int64_t parts = 1, part_length = 0;
 };
+
+// Into how many parts rows should be divided to fill a device, 1 for none; they have `part_length` columns.
+int64_t parts_of(const RowPlan& plan, int64_t& part_length);
 
 // Declares the plan's tensors in the order of the call's inputs: `own` first, then those of `vectors` that are present at
 // `vector_inputs`, then the extras from input `first_extra` on.

@@ -1,4 +1,5 @@
-// cuda.matmul.mma and cuda.matmul.wgmma: the library's own products on tensor cores, with any epilogue in the kernel.
+// cuda.matmul.mma and cuda.matmul.wgmma: the library's own products on tensor cores, with any epilogue in the kernel;
+// cuda.conv.mma and cuda.conv.wgmma: convolutions of nhwc tensors with a kernel of 1 as such.
 //
 // A result whose innermost dim is M is computed as its transposition. Blocks of a cluster share the K of a tile and add
 // their sums through distributed shared memory, in one order.
@@ -40,9 +41,12 @@ struct Product {
   MatmulGeometry geometry;
   int a = 0, b = 1;
   DType in = DType::f16, out = DType::f16;
+  std::vector<size_t> extra_inputs;   // of the call, in the order of the program's from 1 on
   std::vector<Arg> extras;
-  Program program;   // f32
-  bool fixed = false;
+  Program program;                    // f32
+  bool fixed = false;                 // every dim is the same at every shape
+  bool inner_fixed = false;           // the innermost dims of a and b are
+  bool a_k = true, b_k = true;   // whether K is the innermost dim in memory, by the permutations
 };
 
 // How one operand's matrix lies in memory.
@@ -61,6 +65,7 @@ void transpose(Product& p) {
   turn(g.out);
   for (size_t e = 0; e < p.extras.size(); ++e) turn(g.extra[e]);
   std::swap(p.a, p.b);
+  std::swap(p.a_k, p.b_k);
 }
 
 bool all_fixed(std::span<const Arg> args) {
@@ -71,17 +76,18 @@ bool all_fixed(std::span<const Arg> args) {
   });
 }
 
-Result<Product> product_of(const PrepareCall& call, const MatmulParams& params) {
-  Product p;
-  TN_TRY(gemm_of_matmul(call, params, p.geometry));
+// Whether the dim is the same at every shape.
+bool is_fixed(const Arg& arg, int dim) { return arg.fixed_dims >> dim & 1; }
+
+Status complete(const PrepareCall& call, Product& p) {
   const Arg &a = call.inputs[0], &b = call.inputs[1], &out = call.outputs[0];
   TN_TRY(check_stored_product(a, b, out));
   if (a.dtype == DType::f32) return fail(Code::unsupported, "operands must be stored as f16 or bf16, a is {}", describe(a));
   p.in = a.dtype;
   p.out = out.dtype;
-  p.program = widened(params.epilogue);
   TN_TRY(check_computable(p.program));
-  for (const Arg& extra : call.inputs.subspan(2)) {
+  for (size_t input : p.extra_inputs) {
+    const Arg& extra = call.inputs[input];
     if (!is_computable(extra.dtype)) return fail(Code::unsupported, "an extra operand cannot be {}", describe(extra));
     p.extras.push_back(extra);
   }
@@ -89,21 +95,39 @@ Result<Product> product_of(const PrepareCall& call, const MatmulParams& params) 
   if (p.geometry.batch_rank > kMaxBatchDims)
     return fail(Code::unsupported, "products have up to {} batch dims that do not lie as one, this has {}", kMaxBatchDims, p.geometry.batch_rank);
   if (p.geometry.out.col != 1 && p.geometry.out.row == 1) transpose(p);
-  return p;
+  return {};
+}
+
+Status product_of_matmul(const PrepareCall& call, const MatmulParams& params, Product& p) {
+  TN_TRY(gemm_of_matmul(call, params, p.geometry));
+  const Arg &a = call.inputs[0], &b = call.inputs[1];
+  p.program = widened(params.epilogue);
+  for (size_t i = 2; i < call.inputs.size(); ++i) p.extra_inputs.push_back(i);
+  p.inner_fixed = is_fixed(a, a.rank - 1) && is_fixed(b, b.rank - 1);
+  p.a_k = params.perm_a[a.rank - 1] == a.rank - 1;
+  p.b_k = params.perm_b[b.rank - 2] == b.rank - 1;
+  return complete(call, p);
+}
+
+Status product_of_conv(const PrepareCall& call, const ConvParams& params, Product& p) {
+  TN_TRY(gemm_of_conv(call, params, p.geometry));
+  ConvTail tail;
+  TN_TRY(conv_tail(call, params.epilogue, tail));
+  p.program = tail.program;
+  p.extra_inputs = tail.inputs;
+  p.inner_fixed = is_fixed(call.inputs[0], 1) && is_fixed(call.inputs[1], 1);
+  return complete(call, p);
 }
 
 bool whole(int64_t steps) { return steps % kVector == 0; }
 
-// `row`: along M or N; `inner`: of the contiguous dim.
-Layout layout_of(const MatmulGeometry& g, const Steps& s, int64_t rows, int64_t row, int64_t k) {
+// `row`: the step along M or N, `k` along K. Where dims change, `k_inner` is what holds at every shape.
+Layout layout_of(const MatmulGeometry& g, const Steps& s, int64_t rows, int64_t row, int64_t k, bool fixed, bool k_inner) {
+  const bool by_k = k == 1 || g.k == 1, by_rows = row == 1 || rows == 1;
   Layout out;
-  out.k_inner = k == 1 || g.k == 1;
-  const bool rows_inner = row == 1 || rows == 1;
-  if (!out.k_inner && !rows_inner) return out;
-  if (out.k_inner && rows_inner && g.k == 1) out.k_inner = rows == 1;
-  bool vectors = out.k_inner ? whole(g.k) && (rows == 1 || whole(row)) : whole(rows) && (g.k == 1 || whole(k));
-  for (int i = 0; i < g.batch_rank; ++i) vectors = vectors && whole(s.batch[i]);
-  out.vectors = vectors;
+  out.k_inner = !fixed ? k_inner : by_k && !(by_rows && g.k == 1 && rows != 1);
+  out.vectors = out.k_inner ? by_k && whole(g.k) && (rows == 1 || whole(row)) : by_rows && whole(rows) && (g.k == 1 || whole(k));
+  for (int i = 0; i < g.batch_rank; ++i) out.vectors = out.vectors && whole(s.batch[i]);
   return out;
 }
 
@@ -166,7 +190,7 @@ struct State : KernelState {
   DType in = DType::f16;
   unsigned blocks = 0, parts = 1;
   MatmulGeometry geometry;
-  size_t extras = 0;
+  std::vector<size_t> extras;   // inputs of the call
   int64_t row_tiles = 1, column_tiles = 1, k_part = 0;
 };
 
@@ -217,11 +241,11 @@ Status launch(const LaunchCall& call) {
     put(steps.row);
     put(steps.col);
   };
-  const size_t slots = std::max<size_t>(1, s.extras);
+  const size_t slots = std::max<size_t>(1, s.extras.size());
   put_address(a);
   put_address(b);
   put_address(call.outputs[0].data);
-  for (size_t e = 0; e < slots; ++e) put_address(e < s.extras ? call.inputs[2 + e].data : nullptr);
+  for (size_t e = 0; e < slots; ++e) put_address(e < s.extras.size() ? call.inputs[s.extras[e]].data : nullptr);
   put_steps(g.a);
   put_steps(g.b);
   put_steps(g.out);
@@ -253,11 +277,11 @@ Status launch(const LaunchCall& call) {
   return check(cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(function), args), "cudaLaunchKernelExC");
 }
 
-Status check_params(const CudaGemmParams& params, bool wgmma) {
-  if (params.tile < 0 || params.tile >= static_cast<int64_t>(std::size(kGemmTiles)) || kGemmTiles[params.tile].wgmma != wgmma)
-    return fail(Code::invalid_plan, "there is no tile {} of this kernel", params.tile);
-  if (params.parts != 1 && params.parts != 2 && params.parts != 4 && params.parts != 8)
-    return fail(Code::invalid_plan, "parts must be 1, 2, 4 or 8, they are {}", params.parts);
+Status check_choice(int64_t tile, int64_t parts, bool wgmma) {
+  if (tile < 0 || tile >= static_cast<int64_t>(std::size(kGemmTiles)) || kGemmTiles[tile].wgmma != wgmma)
+    return fail(Code::invalid_plan, "there is no tile {} of this kernel", tile);
+  if (parts != 1 && parts != 2 && parts != 4 && parts != 8)
+    return fail(Code::invalid_plan, "parts must be 1, 2, 4 or 8, they are {}", parts);
   return {};
 }
 
@@ -270,9 +294,6 @@ Result<cudaKernel_t> compile(Session& session, const State& s, const Product& p,
   return function;
 }
 
-// Whether the operand's innermost dim in memory is the same at every shape.
-bool innermost_fixed(const Arg& arg) { return arg.rank > 0 && arg.fixed_dims >> (arg.rank - 1) & 1; }
-
 Status check_wgmma(const PrepareCall& call, const Product& p, const GemmTile& tile, const Layout& a, const Layout& b) {
   const std::string& architecture = session_of(call).facts().architecture;
   if (architecture != "sm_90a") return fail(Code::unsupported, "wgmma needs sm_90a, the device is {}", architecture);
@@ -280,7 +301,7 @@ Status check_wgmma(const PrepareCall& call, const Product& p, const GemmTile& ti
   if (!a.vectors || !b.vectors)
     return fail(Code::unsupported, "wgmma reads operands whose innermost dim is K, M or N and a multiple of {}, they are {} and {}", kVector,
                 describe(call.inputs[0]), describe(call.inputs[1]));
-  if (!innermost_fixed(call.inputs[0]) || !innermost_fixed(call.inputs[1]))
+  if (!p.inner_fixed)
     return fail(Code::unsupported, "wgmma needs operands whose innermost dim is the same at every shape");
   if (g.batch_rank > 2) return fail(Code::unsupported, "wgmma takes up to 2 batch dims that do not lie as one, this has {}", g.batch_rank);
   if (g.k == 0 || std::max({g.m, g.n, g.k}) > kMaxCoordinate)
@@ -290,34 +311,32 @@ Status check_wgmma(const PrepareCall& call, const Product& p, const GemmTile& ti
   return {};
 }
 
-Status prepare(const PrepareCall& call, bool wgmma, Prepared& prepared) {
-  const auto& params = call.as<CudaGemmParams>();
-  TN_TRY(check_params(params, wgmma));
-  TN_ASSIGN(Product p, product_of(call, params.matmul));
+Status prepare(const PrepareCall& call, const Product& p, int64_t tile, int64_t parts, Prepared& prepared) {
   if (call.outputs[0].count() == 0) return {};
   const MatmulGeometry& g = p.geometry;
   auto state = std::make_unique<State>();
   State& s = *state;
-  s.tile = kGemmTiles[params.tile];
-  s.parts = static_cast<unsigned>(params.parts);
+  s.tile = kGemmTiles[tile];
+  s.parts = static_cast<unsigned>(parts);
   s.geometry = g;
   s.a = p.a;
   s.b = p.b;
   s.in = p.in;
-  s.extras = p.extras.size();
-  const Layout a = layout_of(g, g.a, g.m, g.a.row, g.a.col), b = layout_of(g, g.b, g.n, g.b.col, g.b.row);
+  s.extras = p.extra_inputs;
+  const Layout a = layout_of(g, g.a, g.m, g.a.row, g.a.col, p.fixed, p.a_k),
+               b = layout_of(g, g.b, g.n, g.b.col, g.b.row, p.fixed, p.b_k);
   s.a_k = a.k_inner;
   s.b_k = b.k_inner;
   s.row_tiles = ceil_div(s.tile.swap ? g.n : g.m, s.tile.bm);
   s.column_tiles = ceil_div(s.tile.swap ? g.m : g.n, s.tile.bn);
-  s.k_part = round_up(ceil_div(std::max<int64_t>(g.k, 1), params.parts), s.tile.bk);
+  s.k_part = round_up(ceil_div(std::max<int64_t>(g.k, 1), parts), s.tile.bk);
   const auto tiles = checked_mul(s.row_tiles, s.column_tiles);
   const auto blocks = tiles ? checked_mul(*tiles, g.batch_count) : std::nullopt;
   if (!blocks || *blocks > kMaxCoordinate) return fail(Code::limit_exceeded, "the product has more tiles than a launch has blocks");
   s.blocks = static_cast<unsigned>(*blocks);
   Session& session = session_of(call);
   const bool vectors = a.vectors && b.vectors;
-  if (wgmma) {
+  if (s.tile.wgmma) {
     TN_TRY(check_wgmma(call, p, s.tile, a, b));
     TN_ASSIGN(s.function, compile(session, s, p, false, s.a_k, s.b_k, s.shared));
   } else {
@@ -337,14 +356,33 @@ Status prepare(const PrepareCall& call, bool wgmma, Prepared& prepared) {
   return {};
 }
 
-Status prepare_mma(const PrepareCall& call, Prepared& prepared) { return prepare(call, false, prepared); }
-Status prepare_wgmma(const PrepareCall& call, Prepared& prepared) { return prepare(call, true, prepared); }
+template <bool kWgmmaTiles>
+Status prepare_matmul(const PrepareCall& call, Prepared& prepared) {
+  const auto& params = call.as<CudaGemmParams>();
+  TN_TRY(check_choice(params.tile, params.parts, kWgmmaTiles));
+  Product p;
+  TN_TRY(product_of_matmul(call, params.matmul, p));
+  return prepare(call, p, params.tile, params.parts, prepared);
+}
+
+template <bool kWgmmaTiles>
+Status prepare_conv(const PrepareCall& call, Prepared& prepared) {
+  const auto& params = call.as<CudaConvGemmParams>();
+  TN_TRY(check_choice(params.tile, params.parts, kWgmmaTiles));
+  Product p;
+  TN_TRY(product_of_conv(call, params.conv, p));
+  return prepare(call, p, params.tile, params.parts, prepared);
+}
 
 }  // namespace
 
 extern const Kernel kCudaMatmulMma{.id = "cuda.matmul.mma", .params_size = sizeof(CudaGemmParams), .cpu_features = 0, .in_place = 0,
-                                   .prepare = prepare_mma, .launch = launch, .place = Place::device};
+                                   .prepare = prepare_matmul<false>, .launch = launch, .place = Place::device};
 extern const Kernel kCudaMatmulWgmma{.id = "cuda.matmul.wgmma", .params_size = sizeof(CudaGemmParams), .cpu_features = 0, .in_place = 0,
-                                     .prepare = prepare_wgmma, .launch = launch, .place = Place::device};
+                                     .prepare = prepare_matmul<true>, .launch = launch, .place = Place::device};
+extern const Kernel kCudaConvMma{.id = "cuda.conv.mma", .params_size = sizeof(CudaConvGemmParams), .cpu_features = 0, .in_place = 0,
+                                 .prepare = prepare_conv<false>, .launch = launch, .place = Place::device};
+extern const Kernel kCudaConvWgmma{.id = "cuda.conv.wgmma", .params_size = sizeof(CudaConvGemmParams), .cpu_features = 0, .in_place = 0,
+                                   .prepare = prepare_conv<true>, .launch = launch, .place = Place::device};
 
 }  // namespace tenon::cuda

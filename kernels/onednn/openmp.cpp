@@ -1,5 +1,7 @@
 #include "onednn/openmp.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 
@@ -45,6 +47,9 @@ void run_member(Region& region, int number, Body body, void* data) {
   place = outer;
 }
 
+// Polls before a thread that waits lets others have its processor: the one it waits for may need it.
+constexpr int kPolls = 1000;
+
 // Threads of a region arrive in any order; the last one opens the next round.
 void wait_for_all(Region& region) {
   const int round = region.round.load(std::memory_order_acquire);
@@ -53,7 +58,11 @@ void wait_for_all(Region& region) {
     region.round.fetch_add(1, std::memory_order_release);
     return;
   }
-  while (region.round.load(std::memory_order_acquire) == round) {
+  for (int polls = 0; region.round.load(std::memory_order_acquire) == round; ++polls) {
+    if (polls >= kPolls) {
+      sched_yield();
+      continue;
+    }
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif

@@ -34,6 +34,9 @@ inline constexpr Format kChannelsLast{Layout::channels_last, 1};
 inline constexpr Format kHostLinear{Layout::linear, 1, Place::host};
 constexpr Format blocked(uint8_t block) { return {Layout::blocked, block}; }
 
+// Whether the elements lie row-major in logical order, wherever the memory is.
+constexpr bool is_linear(Format format) { return format.layout == Layout::linear; }
+
 // "linear", "nhwc", "c8", "c16", "host".
 std::string name_of(Format format);
 std::optional<Format> format_from_name(std::string_view name);

@@ -1,4 +1,9 @@
 // A team of threads that lives as long as its owner and runs one parallel loop at a time.
+//
+// A loop's parts are fixed by its count and the team's size; which thread runs a part is not. The caller runs the first
+// one, each worker its own, and the caller also those whose worker has not begun when the caller's own is done: a loop
+// never waits for a thread to wake up or to get a processor. Workers park between loops, but within a Session, where
+// they stay ready.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +26,10 @@ class Team {
   int size() const { return size_; }
 
   // Calls fn(begin, end, member) so that [0, count) is covered once: one contiguous part per member, equal to
-  // within one, the same parts every time (results never depend on timing). `fn` must not throw and must not call
-  // parallel_for. Returns when all parts are done.
+  // within one, the same parts every time (results never depend on timing). `member` is the part's number, unique
+  // within the loop; one thread may run several parts, one after the other. A part may wait for other parts to begin
+  // (a barrier): each gets a thread. `fn` must not throw and must not call parallel_for. Returns when all parts are
+  // done.
   template <class F>
   void parallel_for(int64_t count, F&& fn) {
     using Body = std::remove_reference_t<F>;
@@ -30,6 +37,19 @@ class Team {
       (*static_cast<Body*>(body))(begin, end, member);
     }, const_cast<std::remove_const_t<Body>*>(&fn));
   }
+
+  // While it lives the workers wait for the next loop without parking, for as long as the steps of a network need;
+  // they give their processor to any other thread that wants it. For a caller with several loops ahead; not nested.
+  class Session {
+   public:
+    explicit Session(Team& team);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+   private:
+    Team& team_;
+  };
 
  private:
   using Thunk = void (*)(void* body, int64_t begin, int64_t end, int member);

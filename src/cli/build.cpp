@@ -1,9 +1,9 @@
 // `tenon build`: an ONNX model becomes a plan.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/model.h"
 
 namespace tenon::cli {
@@ -59,7 +59,7 @@ Expected<void> run_build(const BuildOptions& options) {
                                 {"build_seconds", built.seconds}};
     for (const auto& [name, dims] : ranges.opt)
       json["profile"][name] = {{"min", ranges.min.at(name)}, {"opt", dims}, {"max", ranges.max.at(name)}};
-    std::puts(json.dump().c_str());
+    std::puts(json_text(json).c_str());
   } else {
     std::printf("%s: %s, built in %s\n", options.output.c_str(), bytes_text(plan.size()).c_str(),
                 time_text(built.seconds).c_str());

@@ -1,10 +1,10 @@
 // The command-line tool: ONNX models and plans from a shell. Exit codes: docs/exit-codes.md.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/text.h"
 #include "tenon/tenon.h"
 
@@ -40,11 +40,20 @@ std::string unknown_argument(const CLI::App& app, const std::vector<Command>& co
 
 int report(const Failure& failure, bool json) {
   std::fprintf(stderr, "tenon: %s\n", failure.message.c_str());
-  if (json)
-    std::puts(nlohmann::ordered_json{{"error", failure.message}, {"exit_code", failure.exit_code}}
-                  .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
-                  .c_str());
+  if (json) std::puts(json_text({{"error", failure.message}, {"exit_code", failure.exit_code}}).c_str());
   return failure.exit_code;
+}
+
+// The command's own code throws where memory ends: tensors of the size that was asked for, file names too
+// long.
+Expected<void> run(const Command& command) {
+  try {
+    return command.run();
+  } catch (const std::bad_alloc&) {
+    return fail(kExitFailure, "out of memory");
+  } catch (const std::exception& error) {
+    return fail(kExitFailure, "{}", error.what());
+  }
 }
 
 int main(int argc, char** argv) {
@@ -70,7 +79,7 @@ int main(int argc, char** argv) {
   }
   for (const Command& command : commands) {
     if (!command.parser->parsed()) continue;
-    if (const Expected<void> done = command.run(); !done) return report(done.error(), json);
+    if (const Expected<void> done = run(command); !done) return report(done.error(), json);
     if (std::fflush(stdout) != 0) return report({kExitOutput, "cannot write to standard output"}, json);
   }
   return kExitOk;

@@ -51,7 +51,10 @@ Expected<Profile> make_profile(const Ranges& ranges) {
 Expected<TimingCache> open_timing_cache(const std::string& path) {
   TimingCache cache;
   CLI_TRY(check(tn_timing_cache_create(cache.out())));
-  if (!path.empty() && std::filesystem::exists(path)) {
+  std::error_code error;
+  const bool there = !path.empty() && std::filesystem::exists(path, error);
+  if (error) return fail(kExitInput, "--timing-cache {}: {}", path, error.message());
+  if (there) {
     Blob blob;
     CLI_TRY(check(tn_blob_create_from_file(path.c_str(), blob.out())));
     CLI_ASSIGN(bytes, bytes_of(blob));

@@ -1,9 +1,9 @@
 // `tenon refit`: a plan with another model's weights, without a build.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/model.h"
 
 namespace tenon::cli {
@@ -46,8 +46,7 @@ Expected<void> run_refit(const RefitOptions& options) {
   if (auto saved = check(tn_blob_save(refitted.get(), options.output.c_str())); !saved)
     return fail(kExitOutput, "{}", saved.error().message);
   if (options.common.json)
-    std::puts(
-        nlohmann::ordered_json{{"plan", options.output}, {"weights", all}, {"set", set}}.dump().c_str());
+    std::puts(json_text({{"plan", options.output}, {"weights", all}, {"set", set}}).c_str());
   else
     std::printf("%s: %zu of %zu weights set\n", options.output.c_str(), set, all);
   return {};

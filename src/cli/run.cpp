@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/session.h"
 
 namespace tenon::cli {
@@ -65,7 +65,7 @@ Expected<nlohmann::ordered_json> write_outputs(const Session& session, const std
     }
     list.push_back(std::move(entry));
   }
-  if (!folder.empty()) CLI_TRY(write_file(folder + "/outputs.json", list.dump(1) + "\n"));
+  if (!folder.empty()) CLI_TRY(write_file(folder + "/outputs.json", json_text(list, 1) + "\n"));
   return list;
 }
 
@@ -79,7 +79,7 @@ Expected<void> run_run(const RunOptions& options) {
       json["inputs"].push_back(
           {{"name", input.name}, {"type", tn_data_type_get_name(input.type)}, {"shape", input.array.shape}});
     if (!options.output_dir.empty()) json["output_dir"] = options.output_dir;
-    std::puts(json.dump().c_str());
+    std::puts(json_text(json).c_str());
     return {};
   }
   for (const BoundTensor& tensor : session.inputs)

@@ -12,6 +12,7 @@
 #include "passes/passes.h"
 #include "passes/static_values.h"
 #include "plan/serialize.h"
+#include "tactics/tactic.h"
 
 namespace tenon {
 namespace {
@@ -47,6 +48,7 @@ class Build {
       : begin_(Clock::now()), graph_(network), config_(config), log_(log) {}
 
   Result<BuildResult> run() {
+    TN_TRY(check_names());
     TN_TRY(find_target());
     TN_ASSIGN(symbols_, symbol_ranges(graph_, config_, log_));
     TN_TRY(run_passes());
@@ -65,6 +67,26 @@ class Build {
   }
 
  private:
+  // A mistyped name would leave a build silently as it is.
+  Status check_names() const {
+    for (const std::string& name : config_.disabled_passes)
+      if (name == k_expand.name || std::ranges::none_of(kPasses, [&](const Pass* p) { return p->name == name; }))
+        return fail(Code::invalid_argument, "option disable_passes: {}", name == k_expand.name
+                        ? "pass expand is never skipped: kernels compute core ops"
+                        : fmt::format("there is no pass \"{}\"", name));
+    auto is_tactic = [](std::string_view name) {
+      return std::ranges::any_of(all_tactics(), [&](const Tactic* tactic) { return tactic->name == name; });
+    };
+    for (const std::string& name : config_.disabled_tactics)
+      if (!is_tactic(name) || name == "reference")
+        return fail(Code::invalid_argument, "option disable_tactics: {}", name == "reference"
+                        ? "tactic reference is always tried last"
+                        : fmt::format("there is no tactic \"{}\"", name));
+    if (!config_.forced_tactic.empty() && !is_tactic(config_.forced_tactic))
+      return fail(Code::invalid_argument, "option force_tactic: there is no tactic \"{}\"", config_.forced_tactic);
+    return {};
+  }
+
   Status find_target() {
     TN_ASSIGN(device_, find_device(config_.device));
     if (config_.timer != "real" && config_.timer != "fake")

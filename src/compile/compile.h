@@ -40,8 +40,9 @@ struct BuildConfig {
   int optimization_level = 3;
   std::string code_cache;                         // folder where compiled kernels are kept between builds; "" for none
   std::string timer = "real";                     // "real", or "fake": deterministic costs from a model, for tests
+  // Names, here and below, of what does not exist or cannot be left out are refused.
   std::set<std::string, std::less<>> disabled_passes;
-  std::set<std::string, std::less<>> disabled_tactics;  // names; the reference tactic cannot be disabled
+  std::set<std::string, std::less<>> disabled_tactics;
   std::string forced_tactic;                      // every node it claims must take it; "" for none
   // After every pass: print, parse and print again must give the same text. (The verifier runs in any case.)
   bool check_passes = false;

@@ -66,6 +66,24 @@ class Lowering {
     return it->second;
   }
 
+  // Whether a view, such as a reshape to dims that the network computes, has as many elements as what it shows, is known
+  // for certain only at given shapes.
+  Status check_view(const Node& node, size_t profile) const {
+    SymbolValues opt = symbols_.values(profile, &plan::Range::opt);
+    auto count = [&](ValueId id) {
+      return evaluate(element_count(graph_.value(id).type.shape), [&](std::string_view name) -> std::optional<int64_t> {
+        auto found = opt.find(name);
+        if (found == opt.end()) return std::nullopt;
+        return found->second;
+      });
+    };
+    TN_ASSIGN(int64_t from, count(node.inputs[0]));
+    TN_ASSIGN(int64_t to, count(node.outputs[0]));
+    if (from == to) return {};
+    return fail(Code::invalid_model, "node {} ({}) makes {} elements of {} at the opt shapes of profile {}", node.name,
+                node.op->name, to, from, profile);
+  }
+
   Status lower_profile(size_t profile) {
     const std::vector<plan::Range>& ranges = symbols_.ranges[profile];
     auto bounds_of = [&](const Dim& dim) {
@@ -91,6 +109,7 @@ class Lowering {
       const Node& node = graph_.node(id);
       if (static_[node.outputs[0].index]) continue;
       for (ValueId input : node.inputs) leaf(input);
+      if (node.op->is_view) TN_TRY(check_view(node, profile));
       if (auto status = region.add_node(id); !status)
         return trail(std::move(status.error()), "while lowering node {}", node.name);
     }

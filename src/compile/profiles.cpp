@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "plan/verify.h"
+
 namespace tenon {
 namespace {
 
@@ -67,6 +69,24 @@ Result<std::vector<plan::Range>> ranges_of(const Graph& graph, const ShapeProfil
   return ranges;
 }
 
+// Every input at its largest is a tensor.
+Status check_sizes(const Graph& graph, const std::vector<std::string>& symbols, const std::vector<plan::Range>& ranges,
+                   const Limits& limits) {
+  for (ValueId id : graph.inputs) {
+    const Value& input = graph.value(id);
+    std::vector<int64_t> dims;
+    for (const Dim& dim : input.type.shape) {
+      auto symbol = find_symbol(symbols, dim.symbol_name());
+      dims.push_back(symbol ? ranges[*symbol].max : dim.is_constant() ? dim.value() : 1);
+    }
+    std::optional<int64_t> bytes = plan::storage_bytes(input.type.dtype, kLinear, dims);
+    if (!bytes || *bytes > limits.tensor_bytes)
+      return fail(Code::limit_exceeded, "input {} [{}] has more bytes than the limit tensor_bytes, {}", input.name,
+                  fmt::join(dims, ","), limits.tensor_bytes);
+  }
+  return {};
+}
+
 std::string free_dims(const Graph& graph, const std::vector<std::string>& symbols, const std::vector<bool>& known) {
   std::string names;
   for (ValueId id : graph.inputs)
@@ -96,6 +116,7 @@ Result<SymbolRanges> symbol_ranges(const Graph& graph, const BuildConfig& config
     std::vector<bool> known(out.symbols.size(), false);
     TN_ASSIGN(std::vector<plan::Range> ranges, ranges_of(graph, profile, out.symbols, known));
     if (defaulted.empty()) defaulted = free_dims(graph, out.symbols, known);
+    TN_TRY(check_sizes(graph, out.symbols, ranges, config.limits));
     out.ranges.push_back(std::move(ranges));
   }
   if (!defaulted.empty())

@@ -82,7 +82,10 @@ std::string write_report(const ReportInput& input) {
     out["decisions"].push_back(std::move(item));
   }
   out["selection"] = {{"microseconds", input.selection.microseconds}, {"exact", input.selection.exact},
-                      {"reformats", input.chosen.reformats}};
+                      {"reformats", input.chosen.reformats},
+                      {"compile_milliseconds", input.selection.compile_milliseconds},
+                      {"prepare_milliseconds", input.selection.prepare_milliseconds},
+                      {"time_milliseconds", input.selection.time_milliseconds}};
   out["fallbacks"] = fallbacks(input);
   out["nodes"] = Json::array();
   for (const NodeReport& report : input.selection.nodes) out["nodes"].push_back(node(input.placed, report));

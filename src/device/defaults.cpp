@@ -15,7 +15,7 @@ tl::unexpected<Error> no_recordings() { return fail(Code::unsupported, "the devi
 Result<std::unique_ptr<Recording>> Stream::record(Work&) { return no_recordings(); }
 Status Stream::replay(Recording&, const Lane&) { return no_recordings(); }
 
-Result<std::vector<double>> Stream::measure(Work& work, int runs) {
+Result<std::vector<double>> Stream::measure(Work& work, int runs, bool) {
   using Clock = std::chrono::steady_clock;
   std::vector<double> out;
   for (int i = 0; i < runs; ++i) {

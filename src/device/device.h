@@ -70,9 +70,9 @@ class Stream {
   virtual Result<std::unique_ptr<Recording>> record(Work& work);
   // Queues what was recorded: for a Work's execute.
   virtual Status replay(Recording& recording, const Lane& lane);
-  // Microseconds of each of `runs` executions of `work` on the device, launch overhead left out where the device can
-  // record. Waits for the end.
-  virtual Result<std::vector<double>> measure(Work& work, int runs);
+  // Microseconds of each of `runs` executions of `work` on the device. `together`: launch overhead is left out where the
+  // device can record; else each is launched, and timed, by itself. Waits for the end.
+  virtual Result<std::vector<double>> measure(Work& work, int runs, bool together = true);
   // Queues a call of `function` on the host, in order with what was queued before: it runs on a thread of the
   // device's driver and must not call the device. On the host it runs at once.
   virtual Status call_host(const Lane& lane, void (*function)(void* argument), void* argument);
@@ -107,12 +107,12 @@ class DeviceSession {
   virtual ~DeviceSession() = default;
   // The code that kernels prepared with this session use, each once, in order of key.
   virtual std::vector<KernelImage> images() const = 0;
-  // kernel.prepare(call, out), with the device ready for it.
-  virtual Status prepare(const Kernel& kernel, const PrepareCall& call, Prepared& out);
   // Between the two calls a kernel that is prepared only says what code it needs, and fails; the second call compiles
   // all of it, on several threads.
-  virtual void begin_collecting() {}
-  virtual void end_collecting(int threads) { (void)threads; }
+  virtual void begin_collecting() = 0;
+  virtual void end_collecting(int threads) = 0;
+  // kernel.prepare(call, out), with the device ready for it.
+  virtual Status prepare(const Kernel& kernel, const PrepareCall& call, Prepared& out);
 };
 
 // How kernels are prepared: by the call's session where it has one.

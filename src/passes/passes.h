@@ -9,6 +9,7 @@ namespace tenon {
 #include "passes/passes.def"
 #undef TN_PASS
 
+std::span<const Pass* const> all_passes();
 // nullptr if there is none of that name.
 const Pass* find_pass(std::string_view name);
 

@@ -92,7 +92,7 @@ Status check_symbols(const Plan& plan, const Limits& limits) {
 // A constant tensor that the plan holds or the user gives: its dims and size.
 Result<int64_t> check_tensor(DType dtype, Format format, std::span<const int64_t> dims, std::string_view what,
                              size_t index, const Limits& limits) {
-  if (size_of(dtype) == 0 || !is_known(format) || (format != kLinear && dims.size() < 2))
+  if (size_of(dtype) == 0 || !is_known(format) || (!is_linear(format) && dims.size() < 2))
     return fail(Code::invalid_plan,
                 "{} {} has element type {}, layout {}, block {}: not a type of this version", what, index,
                 static_cast<int>(dtype), static_cast<int>(format.layout), format.block);
@@ -245,14 +245,17 @@ Status check_programs(const Plan& plan, const Limits& limits) {
 }  // namespace
 
 std::optional<int64_t> storage_bytes(DType dtype, Format format, std::span<const int64_t> dims) {
+  // A dim of 0 counts as 1 until the end: strides are products of the other dims.
   std::optional<int64_t> bytes = static_cast<int64_t>(size_of(dtype));
+  bool empty = false;
   for (size_t i = 0; bytes && i < dims.size(); ++i) {
     int64_t dim = dims[i];
     if (dim < 0 || dim > INT64_MAX - format.block) return std::nullopt;
     if (i == 1 && format.layout == tenon::Layout::blocked) dim = round_up(dim, format.block);
-    bytes = checked_mul(*bytes, dim);
+    empty = empty || dim == 0;
+    bytes = checked_mul(*bytes, std::max<int64_t>(dim, 1));
   }
-  return bytes;
+  return bytes && empty ? 0 : bytes;
 }
 
 Status verify(const Plan& plan, const Limits& limits) {

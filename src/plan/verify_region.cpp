@@ -57,7 +57,7 @@ class RegionCheck {
     if (size_of(v.dtype) == 0)
       return fail(Code::invalid_plan, "element type {} is not one that a tensor can have here",
                   static_cast<int>(v.dtype));
-    if (!is_known(v.format) || (v.format != kLinear && v.dims.size() < 2))
+    if (!is_known(v.format) || (!is_linear(v.format) && v.dims.size() < 2))
       return fail(Code::invalid_plan, "layout {} with block {} is not one that {} dims can have",
                   static_cast<int>(v.format.layout), v.format.block, v.dims.size());
     if (v.format.place != Place::device && (boundary_.constant || plan_.target.device == "cpu"))
@@ -79,7 +79,7 @@ class RegionCheck {
     const Value& of = region_.values[v.view_of];
     bool same_memory = v.kind == of.kind && v.dtype == of.dtype && v.index == of.index &&
                        v.offset == of.offset && v.max_bytes == of.max_bytes;
-    bool same_order = v.format == of.format && (v.format == kLinear || v.dims == of.dims);
+    bool same_order = v.format == of.format && (is_linear(v.format) || v.dims == of.dims);
     if (same_memory && same_order) return {};
     return fail(Code::invalid_plan, "it views value {} but differs from it in kind, type, memory or format",
                 v.view_of);
@@ -107,7 +107,7 @@ class RegionCheck {
     if (boundary_.constant &&
         storage_bytes(v.dtype, v.format, constants(v)) != storage_bytes(port.dtype, port.format, port.dims))
       return fail(Code::invalid_plan, "it is {} {} but differs from it in size", what, v.index);
-    if (boundary_.constant && v.format != kLinear && constants(v) != port.dims)
+    if (boundary_.constant && !is_linear(v.format) && constants(v) != port.dims)
       return fail(Code::invalid_plan, "it is {} {} but differs from it in dims", what, v.index);
     return {};
   }

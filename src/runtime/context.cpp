@@ -78,6 +78,7 @@ class ContextImpl final : public Context, public Work {
   Result<std::vector<int64_t>> shape(std::string_view tensor) override;
   Status prepare() override;
   Status run() override;
+  Result<double> run_measured() override;
   Status enqueue(void* queue) override;
   Status wait() override;
   Status set_profiler(ProfileSink sink) override;
@@ -138,6 +139,7 @@ class ContextImpl final : public Context, public Work {
   Status launch(const Lane& lane);
   Status launch_step(size_t step, const Lane& lane);
   Status run_profiled(void* queue);
+  Status copy_staged(bool out, void* queue);
   Status host_failure();
 
   // The steps alone: what is recorded.
@@ -484,18 +486,7 @@ Status ContextImpl::run_profiled(void* queue) {
     ContextImpl* context;
     size_t step;
   };
-  struct Copies final : Work {
-    Status execute(const Lane& lane) override {
-      return out ? context->staging_.copy_out(lane.queue) : context->staging_.copy_in(lane.queue);
-    }
-    ContextImpl* context;
-    bool out;
-  };
-  Copies copies;
-  copies.context = this;
-  copies.out = false;
-  TN_TRY(stream_->submit(copies, *event_, queue));
-  TN_TRY(event_->wait());
+  TN_TRY(copy_staged(false, queue));
   for (size_t i = 0; i < shapes_.front().region->launches.size(); ++i) {
     One one;
     one.context = this;
@@ -503,10 +494,23 @@ Status ContextImpl::run_profiled(void* queue) {
     TN_ASSIGN(std::vector<double> times, stream_->measure(one, 1));
     profiler_(profile_.region.steps[i], times.front());
   }
-  copies.out = true;
-  TN_TRY(stream_->submit(copies, *event_, queue));
-  TN_TRY(event_->wait());
+  TN_TRY(copy_staged(true, queue));
   return host_failure();
+}
+
+// Copies what stands for the caller's buffers, behind what is in the queue, and waits.
+Status ContextImpl::copy_staged(bool out, void* queue) {
+  struct Copies final : Work {
+    Copies(const Staging& s, bool o) : staging(s), out(o) {}
+    Status execute(const Lane& lane) override {
+      return out ? staging.copy_out(lane.queue) : staging.copy_in(lane.queue);
+    }
+    const Staging& staging;
+    const bool out;
+  };
+  Copies copies(staging_, out);
+  TN_TRY(stream_->submit(copies, *event_, queue));
+  return event_->wait();
 }
 
 // The failure of work that nobody has waited for: it must not pass unseen.
@@ -525,6 +529,31 @@ Status ContextImpl::run() {
   if (profiler_) return run_profiled(nullptr);
   TN_TRY(stream_->run(*this));
   return host_failure();
+}
+
+Result<double> ContextImpl::run_measured() {
+  struct Replayed final : Work {
+    explicit Replayed(ContextImpl& c) : context(c) {}
+    Status execute(const Lane& lane) override {
+      return context.recording_ ? context.stream_->replay(*context.recording_, lane) : context.launch(lane);
+    }
+    ContextImpl& context;
+  };
+  Turn turn(*this);
+  if (!turn) return busy();
+  if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
+  TN_TRY(ready());
+  if (on_host()) {
+    TN_ASSIGN(std::vector<double> times, stream_->measure(*this, 1));
+    return times.front();
+  }
+  TN_TRY(copy_staged(false, nullptr));
+  Replayed replayed(*this);
+  TN_ASSIGN(std::vector<double> times, stream_->measure(replayed, 1, false));
+  shapes_.front().recorder.has_run();
+  TN_TRY(copy_staged(true, nullptr));
+  TN_TRY(host_failure());
+  return times.front();
 }
 
 Status ContextImpl::enqueue(void* queue) {

@@ -106,6 +106,8 @@ class Context {
   // Evaluates dims and prepares every kernel for the shapes set, so that run neither plans nor allocates.
   virtual Status prepare() = 0;
   virtual Status run() = 0;      // enqueue, then wait
+  // As run; the time that the device took for it, in microseconds: copies of buffers that lie elsewhere left out.
+  virtual Result<double> run_measured() = 0;
   // Returns at once where the team has its own threads, and on a device that is not the host, whose queue the caller
   // may choose: null is the context's own.
   virtual Status enqueue(void* queue = nullptr) = 0;

@@ -1,5 +1,5 @@
 // cuda_matmul_mma, cuda_matmul_wgmma: the library's own products on tensor cores. Any epilogue; operands stored as f16 or
-// bf16. Which tiles are worth a trial follows from a model of their time.
+// bf16. cuda_conv_mma, cuda_conv_wgmma: convolutions with a kernel of 1 as such. Which tiles are worth a trial follows from a model of their time.
 #include <algorithm>
 
 #include "base/checked.h"
@@ -73,40 +73,91 @@ std::vector<Trial> trials(bool wgmma, const std::optional<Extents>& extents, int
   return out;
 }
 
-Claim claim(NodeView node, const TargetInfo& target, bool wgmma) {
-  if (std::string refusal = product_refusal(node); !refusal.empty()) return Claim::refuse(std::move(refusal));
+// Of this device and these types none of the kernels can be had: why; "" if they can.
+std::string refusal_of(NodeView node, const TargetInfo& target, bool wgmma) {
+  if (std::string refusal = product_refusal(node); !refusal.empty()) return refusal;
   if (wgmma && target.architecture != 90)
-    return Claim::refuse(fmt::format("wgmma needs architecture 90, the target has {}", target.architecture));
+    return fmt::format("wgmma needs architecture 90, the target has {}", target.architecture);
+  return {};
+}
+
+constexpr char kNoReduced[] = "tensor cores take f16 or bf16, which the target does not allow";
+
+std::string config_of(const ProductPrecision& precision, const Trial& trial) {
+  const GemmTile& t = kGemmTiles[trial.tile];
+  return fmt::format("{} {}x{}{}{}", precision.name, t.bm, t.bn, t.swap ? " swapped" : "",
+                     trial.parts > 1 ? fmt::format(", K in {}", trial.parts) : "");
+}
+
+// `add(precision, trial)` for each way worth a trial.
+template <class F>
+void for_each_way(NodeView node, const TargetInfo& target, bool wgmma, const std::optional<Extents>& extents, bool wide_results, F&& add) {
+  const bool own = node.input(0).dtype != DType::f32;
+  for (const ProductPrecision& precision : product_precisions(node.input(0).dtype, target, wide_results)) {
+    if (!own && !precision.reduced()) continue;
+    for (const Trial& trial : trials(wgmma, extents, std::max(1, target.multiprocessors))) add(precision, trial);
+  }
+}
+
+Claim claim(NodeView node, const TargetInfo& target, bool wgmma) {
+  if (std::string refusal = refusal_of(node, target, wgmma); !refusal.empty()) return Claim::refuse(std::move(refusal));
   auto params = matmul_params(node);
   if (!params) return Claim::refuse(params.error().text());
-  const bool own = node.input(0).dtype != DType::f32;
   Claim out;
-  const auto extents = extents_of(node, *params);
-  for (const ProductPrecision& precision : product_precisions(node.input(0).dtype, target, true)) {
-    if (!own && !precision.reduced()) continue;
-    for (const Trial& trial : trials(wgmma, extents, std::max(1, target.multiprocessors))) {
-      const GemmTile& t = kGemmTiles[trial.tile];
-      Candidate c;
-      c.config = fmt::format("{} {}x{}{}{}", precision.name, t.bm, t.bn, t.swap ? " swapped" : "",
-                             trial.parts > 1 ? fmt::format(", K in {}", trial.parts) : "");
-      c.call = KernelCall::with(wgmma ? "cuda.matmul.wgmma" : "cuda.matmul.mma", CudaGemmParams{*params, trial.tile, trial.parts});
-      for (size_t i = 0; i < node.input_count(); ++i)
-        c.inputs.push_back(i < kFirstExtra ? Form(precision.in, kLinear) : extra_form(node.input(i), precision, kLinear));
-      c.outputs.push_back(Form(precision.out, kLinear));
-      out.candidates.push_back(std::move(c));
-    }
-  }
-  if (out.candidates.empty()) out.refusal = "tensor cores take f16 or bf16, which the target does not allow";
+  for_each_way(node, target, wgmma, extents_of(node, *params), true, [&](const ProductPrecision& precision, const Trial& trial) {
+    Candidate c;
+    c.config = config_of(precision, trial);
+    c.call = KernelCall::with(wgmma ? "cuda.matmul.wgmma" : "cuda.matmul.mma", CudaGemmParams{*params, trial.tile, trial.parts});
+    for (size_t i = 0; i < node.input_count(); ++i)
+      c.inputs.push_back(i < kFirstExtra ? Form(precision.in, kLinear) : extra_form(node.input(i), precision, kLinear));
+    c.outputs.push_back(Form(precision.out, kLinear));
+    out.candidates.push_back(std::move(c));
+  });
+  if (out.candidates.empty()) out.refusal = kNoReduced;
+  return out;
+}
+
+std::optional<Extents> extents_of(NodeView node) {
+  const auto x = constant_shape(node.input(0).shape), w = constant_shape(node.input(1).shape);
+  if (!x || !w) return std::nullopt;
+  Extents out;
+  for (size_t i = 0; i < x->size(); ++i)
+    if (i != 1) out.m *= (*x)[i];
+  out.n = (*w)[0];
+  out.k = (*w)[1];
+  if (out.m == 0 || out.n == 0 || out.k == 0) return std::nullopt;
+  return out;
+}
+
+Claim claim_conv(NodeView node, const TargetInfo& target, bool wgmma) {
+  ConvProblem p;
+  std::string refusal = refusal_of(node, target, wgmma);
+  if (refusal.empty()) refusal = read_conv(node, p);
+  if (refusal.empty()) refusal = no_product(node, p);
+  if (refusal.empty() && p.other) refusal = "extra operands must have the result's dims, one value a channel or one value";
+  if (!refusal.empty()) return Claim::refuse(std::move(refusal));
+  Claim out;
+  for_each_way(node, target, wgmma, extents_of(node), false, [&](const ProductPrecision& precision, const Trial& trial) {
+    Candidate c = conv_candidate(node, p, precision, kChannelsLast);
+    c.config = config_of(precision, trial);
+    c.call = KernelCall::with(wgmma ? "cuda.conv.wgmma" : "cuda.conv.mma", CudaConvGemmParams{p.conv, trial.tile, trial.parts});
+    out.candidates.push_back(std::move(c));
+  });
+  if (out.candidates.empty()) out.refusal = kNoReduced;
   return out;
 }
 
 Claim claim_mma(NodeView node, const TargetInfo& target) { return claim(node, target, false); }
 Claim claim_wgmma(NodeView node, const TargetInfo& target) { return claim(node, target, true); }
+Claim claim_conv_mma(NodeView node, const TargetInfo& target) { return claim_conv(node, target, false); }
+Claim claim_conv_wgmma(NodeView node, const TargetInfo& target) { return claim_conv(node, target, true); }
 
 }  // namespace
 
-extern const Tactic k_cuda_matmul_mma, k_cuda_matmul_wgmma;
+extern const Tactic k_cuda_matmul_mma, k_cuda_matmul_wgmma, k_cuda_conv_mma, k_cuda_conv_wgmma;
 const Tactic k_cuda_matmul_mma{"cuda_matmul_mma", "matmul", claim_mma, "cuda"};
 const Tactic k_cuda_matmul_wgmma{"cuda_matmul_wgmma", "matmul", claim_wgmma, "cuda"};
+const Tactic k_cuda_conv_mma{"cuda_conv_mma", "conv", claim_conv_mma, "cuda"};
+const Tactic k_cuda_conv_wgmma{"cuda_conv_wgmma", "conv", claim_conv_wgmma, "cuda"};
 
 }  // namespace tenon

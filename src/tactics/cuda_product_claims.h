@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cuda/gemm_params.h"
+#include "tactics/onednn_claims.h"
 #include "tactics/tactic.h"
 
 namespace tenon {
@@ -25,5 +26,22 @@ Form extra_form(const TensorType& type, const ProductPrecision& precision, Forma
 
 // "" or why a CUDA kernel of products cannot give the node's output.
 std::string product_refusal(NodeView node);
+
+// A convolution with what its epilogue reads.
+struct ConvProblem {
+  ConvParams conv;
+  std::vector<KernelCall::DimParam> dims;
+  std::vector<ExtraKind> extras;
+  Program epilogue;            // f32
+  bool has_bias = false;
+  bool other = false;          // an extra operand has neither the output's dims, nor one value a channel, nor one value
+  bool has_tail() const { return has_bias || !epilogue.empty(); }
+};
+// "" or why no kernel of products can be claimed for the convolution.
+std::string read_conv(NodeView node, ConvProblem& p);
+// "" or why it is no product of matrices: its kernel is not 1.
+std::string no_product(NodeView node, const ConvProblem& p);
+// x, w and the result in one format, extras of the result's dims too; without config and call.
+Candidate conv_candidate(NodeView node, const ConvProblem& p, const ProductPrecision& precision, Format format);
 
 }  // namespace tenon

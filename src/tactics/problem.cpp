@@ -1,6 +1,7 @@
 #include "tactics/problem.h"
 
 #include "base/hash.h"
+#include "plan/verify.h"
 #include "tactics/claims.h"
 
 namespace tenon {
@@ -65,6 +66,8 @@ Result<Arg> concrete_arg(const TensorType& type, const Form& form, const Problem
     if (at(type.shape[i], point.fixed)) arg.fixed_dims |= 1u << i;
     if (arg.dims[i] < 0) return fail(Code::out_of_range, "dim {} is {} at the opt shapes", i, arg.dims[i]);
   }
+  if (!plan::storage_bytes(arg.dtype, arg.format, arg.shape()))
+    return fail(Code::limit_exceeded, "{} has more bytes than can be counted", describe(arg));
   return arg;
 }
 

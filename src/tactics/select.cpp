@@ -1,11 +1,18 @@
 #include "tactics/select.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "tactics/pbqp.h"
 
 namespace tenon {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds(Clock::time_point begin, Clock::time_point end) {
+  return std::chrono::duration<double, std::milli>(end - begin).count();
+}
 
 bool is_reference(const Tactic& tactic) { return tactic.op.empty(); }
 
@@ -29,19 +36,29 @@ class Candidates {
   Result<NodeReport> of(const Graph& graph, NodeId id) {
     NodeReport report{id, {}, {}, -1};
     NodeView view(graph, graph.node(id));
-    claim(view, report, false);
+    const Clock::time_point begin = Clock::now();
+    TN_TRY(check_outputs(view));
+    TN_ASSIGN(std::string problem, problem_key(view, options_.points[0].values));
+    claim(view, report, false, &problem);
     bool stands = std::any_of(report.candidates.begin(), report.candidates.end(),
                               [](const Considered& c) { return c.failure.empty(); });
-    if (!stands) claim(view, report, true);
+    if (!stands) claim(view, report, true, nullptr);
     if (!options_.forced.empty()) keep_forced(report);
-    TN_TRY(time(view, report));
+    const Clock::time_point prepared = Clock::now();
+    prepare_milliseconds += milliseconds(begin, prepared);
+    TN_TRY(time(view, report, problem));
+    time_milliseconds += milliseconds(prepared, Clock::now());
     return report;
   }
 
   // Lets the session hear what code the node's candidates need.
-  void announce(const Graph& graph, NodeId id) {
+  Status announce(const Graph& graph, NodeId id) {
+    const NodeView view(graph, graph.node(id));
+    TN_ASSIGN(std::string problem, problem_key(view, options_.points[0].values));
+    if (!announced_.insert(std::move(problem)).second) return {};
     NodeReport ignored{id, {}, {}, -1};
-    claim(NodeView(graph, graph.node(id)), ignored, false);
+    claim(view, ignored, false, nullptr);
+    return {};
   }
 
   // The measured or recorded cost of one trial; censored and failed ones are not costs.
@@ -63,10 +80,13 @@ class Candidates {
   }
 
   // The reference, for a node whose other candidates have failed.
-  void add_reference(NodeView view, NodeReport& report) { claim(view, report, true); }
+  void add_reference(NodeView view, NodeReport& report) { claim(view, report, true, nullptr); }
+
+  double prepare_milliseconds = 0, time_milliseconds = 0;
 
  private:
-  void claim(NodeView view, NodeReport& report, bool reference) {
+  // `problem`: the node's key, under which the result of a check is kept for nodes that equal it; null: not kept.
+  void claim(NodeView view, NodeReport& report, bool reference, const std::string* problem) {
     for (const Tactic* tactic : all_tactics()) {
       if (is_reference(*tactic) != reference) continue;
       if (!reference && (tactic->op != view.node().op->name || tactic->device != options_.target.device)) continue;
@@ -79,10 +99,17 @@ class Candidates {
       std::map<std::string, int> taken;  // by forms
       for (Candidate& candidate : claimed.candidates) {
         if (taken[forms_of(candidate)]++ >= options_.most_configs) continue;
-        std::string failure = check(view, candidate);
+        std::string failure = problem ? kept_check(*problem, *tactic, view, candidate) : check(view, candidate);
         report.candidates.push_back({tactic, std::move(candidate), {Timing::Kind::not_tried, 0}, std::move(failure)});
       }
     }
+  }
+
+  const std::string& kept_check(const std::string& problem, const Tactic& tactic, NodeView view,
+                                const Candidate& candidate) {
+    auto [it, inserted] = checked_.try_emplace(problem + " | " + candidate_key(tactic, candidate));
+    if (inserted) it->second = check(view, candidate);
+    return it->second;
   }
 
   static std::string forms_of(const Candidate& candidate) {
@@ -90,6 +117,14 @@ class Candidates {
     for (const Form& form : candidate.inputs) out += name_of(form) + " ";
     for (const Form& form : candidate.outputs) out += "> " + name_of(form);
     return out;
+  }
+
+  // Whatever computes it, its results are tensors at every point.
+  Status check_outputs(NodeView view) const {
+    for (const ProblemPoint& point : options_.points)
+      for (size_t i = 0; i < view.output_count(); ++i)
+        TN_TRY(concrete_arg(view.output(i), Form(kLinear), point));
+    return {};
   }
 
   // Why a candidate cannot be used; empty if it can. On a device that is not the host, where to prepare may mean to
@@ -127,10 +162,9 @@ class Candidates {
   }
 
   // Times what stands, the first in order first; a lone candidate needs no time.
-  Status time(NodeView view, NodeReport& report) {
+  Status time(NodeView view, NodeReport& report, const std::string& problem) {
     auto stands = [](const Considered& c) { return c.failure.empty(); };
     if (std::count_if(report.candidates.begin(), report.candidates.end(), stands) < 2) return {};
-    TN_ASSIGN(std::string problem, problem_key(view, options_.points[0].values));
     double best = 1e9;
     for (Considered& considered : report.candidates) {
       if (!considered.failure.empty()) continue;
@@ -150,6 +184,8 @@ class Candidates {
   Timer& timer_;
   TimingCache& cache_;
   const SelectOptions& options_;
+  std::set<std::string> announced_;             // problems
+  std::map<std::string, std::string> checked_;  // by problem and candidate
 };
 
 // Microseconds for the labelling problem. A censored time is a lower bound: the candidate lost by at least that.
@@ -446,9 +482,11 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
   auto is_chosen = [&](const Node& node) { return !node.op->is_view && !is_static[node.outputs[0].index]; };
   if (options.session) {
     options.session->begin_collecting();
+    const Clock::time_point begin = Clock::now();
     for (NodeId id : graph.order())
-      if (is_chosen(graph.node(id))) candidates.announce(graph, id);
+      if (is_chosen(graph.node(id))) TN_TRY(candidates.announce(graph, id));
     options.session->end_collecting(options.target.threads);
+    selection.compile_milliseconds = milliseconds(begin, Clock::now());
   }
   size_t done = 0;
   for (NodeId id : graph.order()) {
@@ -466,6 +504,8 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
     TN_TRY(Labelling(graph, is_static, selection, candidates, options).solve());
     TN_ASSIGN(done, drop_failing(graph, candidates, selection));
   } while (done > 0);
+  selection.prepare_milliseconds = candidates.prepare_milliseconds;
+  selection.time_milliseconds = candidates.time_milliseconds;
   return selection;
 }
 

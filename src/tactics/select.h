@@ -33,6 +33,8 @@ struct Selection {
   std::vector<NodeReport> nodes;   // of the nodes that run at run time, in order
   std::vector<NodeReport> views;   // of views that a form goes through; their candidates have no tactic
   double microseconds = 0;         // what the choice costs in all, reformats included
+  // Where the build's time went: code of all candidates compiled, candidates prepared, candidates timed.
+  double compile_milliseconds = 0, prepare_milliseconds = 0, time_milliseconds = 0;
   bool exact = true;               // the optimum of the costs, not only a good answer
   const NodeReport* find(NodeId id) const {
     for (const NodeReport& report : nodes)

@@ -87,7 +87,8 @@ class RealTimer : public Timer {
   }
 
  private:
-  static constexpr int kRuns = 7;
+  static constexpr int kRuns = 7;               // of a candidate whose times agree
+  static constexpr int kMostRuns = 3 * kRuns;   // of one whose times do not
   static constexpr double kBudget = 60e3;       // microseconds for one candidate, beyond its first run
   static constexpr int64_t kRotated = 4 << 20;  // bytes that rotating a large operand sweeps
 
@@ -127,6 +128,7 @@ class RealTimer : public Timer {
 
   Result<Timing> measure(const Kernel& kernel, LaunchCall& call, Trial& bound, double limit) {
     const int threads = team_->size();
+    Team::Session session(*team_);
     double begin = now(threads);
     TN_TRY(kernel.launch(call));
     double first = now(threads) - begin;
@@ -134,7 +136,8 @@ class RealTimer : public Timer {
     if (first > 4 * limit + 2000) return Timing{Timing::Kind::censored, limit};
     std::vector<double> times;
     const double started = now(threads);
-    for (int run = 0; run < kRuns && (run < 4 || now(threads) - started < kBudget); ++run) {
+    for (int run = 0; run < kMostRuns && (run < 4 || now(threads) - started < kBudget); ++run) {
+      if (run >= kRuns && agree(times)) break;
       for (Rotation& rotation : rotations_)
         bound.inputs[rotation.input].data =
             rotation.copies[static_cast<size_t>(run) % rotation.copies.size()];
@@ -144,10 +147,18 @@ class RealTimer : public Timer {
       if (run >= 1 && *std::min_element(times.begin(), times.end()) > 1.5 * limit)
         return Timing{Timing::Kind::censored, limit};
     }
-    // The lower quartile: what disturbs a run only ever makes it longer.
+    return Timing{Timing::Kind::measured, lower_quartile(times)};
+  }
+
+  // What disturbs a run only ever makes it longer.
+  static double lower_quartile(std::vector<double>& times) {
     const auto quartile = times.begin() + static_cast<ptrdiff_t>(times.size() / 4);
     std::nth_element(times.begin(), quartile, times.end());
-    return Timing{Timing::Kind::measured, *quartile};
+    return *quartile;
+  }
+
+  static bool agree(std::vector<double>& times) {
+    return lower_quartile(times) <= 1.03 * *std::min_element(times.begin(), times.end());
   }
 
   const KernelTable& kernels_;

@@ -157,14 +157,16 @@ def check_installed(report, build, sabotage=None):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         prefix = folder / "prefix"
-        meson = pathlib.Path(sys.executable).with_name("meson")
-        done = run([meson, "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", folder / "stage"])
-        report.check(done.returncode == 0, "installed: meson install", done.stdout[-1500:] + done.stderr[-1500:])
-        if done.returncode:
+        stage = folder / "stage"
+        done = run(["make", "-C", ROOT, "install", f"BUILD={build}", f"PREFIX={stage}",
+                    f"VENV={pathlib.Path(sys.executable).parents[1]}"])
+        installed = done.returncode == 0 and (stage / "include" / "tenon").is_dir() and (stage / "bin" / "tenon").exists()
+        report.check(installed, "installed: make install PREFIX=…", done.stdout[-1500:] + done.stderr[-1500:])
+        if not installed:
             return
-        # The files must work wherever they are: the stage's prefix is moved.
-        stage = next(p for p in (folder / "stage").rglob("include") if (p / "tenon").is_dir()).parent
-        shutil.move(stage, prefix)
+        done = run([stage / "bin" / "tenon", "--version"])
+        report.check(done.returncode == 0, "installed: the command-line tool runs", done.stderr)
+        shutil.move(stage, prefix)  # the files must work wherever they are
         if sabotage:
             sabotage(prefix)
         pc = next(prefix.rglob("tenon.pc"))

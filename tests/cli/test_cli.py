@@ -55,6 +55,43 @@ def test_error_as_json(tenon, two_inputs):
     assert answer["exit_code"] == 5 and "first" in answer["error"]
 
 
+def test_paths_that_are_not_text(tenon, model, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/\xff.onnx"
+    with open(odd, "wb") as file:
+        file.write(model.read_bytes())
+    for command in (["build", "-o", "plan", "--shapes", "x:1x4"], ["run", "--shapes", "x:1x4"]):
+        done = subprocess.run([TOOL, command[0], odd, *command[1:], "--json"], capture_output=True, cwd=tmp_path, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["model"].endswith("\ufffd.onnx")
+
+
+def test_shapes_beyond_every_tensor(tenon, model):
+    tenon("build", model, "-o", "plan", "--min-shapes", "x:1x4", "--max-shapes", "x:5000000000x4", code=1)
+    for batch in (2**62, 2**63 - 1):
+        assert f"input x [{batch},4]" in tenon("run", model, "--shapes", f"x:{batch}x4", code=1).stderr
+    assert "x:" in tenon("run", model, "--shapes", f"x:{2**63}x4", code=2).stderr
+
+
+def test_paths_that_cannot_be_read(tenon, model):
+    for command in ("run", "inspect"):
+        assert "device" in tenon(command, "/dev/zero", code=5).stderr
+    assert "not a regular file" in tenon("build", "/dev/zero", "-o", "plan", code=5).stderr
+    assert "too long" in tenon("build", model, "-o", "plan", "--timing-cache", "t" * 5000, code=5).stderr
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_durations_are_numbers_of_seconds(tenon, model, seconds):
+    for option in ("--duration", "--warm-up"):
+        assert option in tenon("bench", model, f"{option}={seconds}", code=2).stderr
+
+
+def test_options_name_what_exists(tenon, model):
+    options = ["--shapes", "x:1x4", "--option"]
+    assert "fsue" in tenon("run", model, *options, "disable_passes=fsue", code=5).stderr
+    assert "fastest" in tenon("run", model, *options, "force_tactic=fastest", code=5).stderr
+    tenon("run", model, *options, "force_tactic=reference")
+
+
 def test_device_that_is_not_there(tenon, model):
     assert "cuda" in tenon("run", model, "--device", "cuda", code=7).stderr
 
@@ -128,6 +165,14 @@ def test_unknown_operator_is_named(tenon, tmp_path):
     path = save(tmp_path / "odd.onnx", nodes, [("x", TensorProto.FLOAT, [2])], [("y", TensorProto.FLOAT, [2])])
     done = tenon("build", path, "-o", "plan", code=3)
     assert "Frobnicate" in done.stderr and "odd" in done.stderr
+
+
+def test_reshape_that_cannot_be(tenon, tmp_path):
+    path = save(tmp_path / "odd.onnx", [helper.make_node("Reshape", ["x", "s"], ["y"], "odd")],
+                [("x", TensorProto.FLOAT, ["batch", 4])], [("y", TensorProto.FLOAT, ["rows", "columns"])],
+                {"s": np.array([3, -1], np.int64)})
+    assert "odd" in tenon("build", path, "-o", "plan", "--shapes", "x:1x4", code=3).stderr
+    tenon("run", path, "--shapes", "x:3x4")
 
 
 # --- run ----------------------------------------------------------------------------------------------------------------

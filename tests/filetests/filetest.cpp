@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "ops/ops.h"
@@ -108,10 +109,21 @@ std::vector<fs::path> files_in(const fs::path& path) {
   return out;
 }
 
-int run(const std::vector<fs::path>& files, bool bless, bool canary) {
+// Each pass that no file runs, when all files are run.
+int passes_without_test(const std::set<std::string>& seen) {
+  int missing = 0;
+  for (const Pass* pass : all_passes())
+    if (!seen.count(std::string(pass->name)) && ++missing)
+      std::printf("FAILED pass %s has no filetest\n", std::string(pass->name).c_str());
+  return missing;
+}
+
+int run(const std::vector<fs::path>& files, bool whole, bool bless, bool canary) {
+  std::set<std::string> seen;
   int passed = 0, failed = 0;
   for (const fs::path& file : files) {
     Case test = parse_case(read(file));
+    seen.insert(test.passes.begin(), test.passes.end());
     bool planted = canary && passed + failed == 0;
     if (planted) test.expect += "a line that nothing prints\n";
     std::string got = outcome(test);
@@ -127,6 +139,7 @@ int run(const std::vector<fs::path>& files, bool bless, bool canary) {
                   test.expect.c_str(), got.c_str());
     }
   }
+  if (whole) failed += passes_without_test(seen);
   std::printf("%d passed, %d failed, 0 skipped\n", passed, failed);
   return failed || passed == 0 ? 1 : 0;
 }
@@ -135,13 +148,16 @@ int run(const std::vector<fs::path>& files, bool bless, bool canary) {
 }  // namespace tenon
 
 int main(int argc, char** argv) {
-  bool bless = false, canary = false;
+  bool whole = false, bless = false, canary = false;
   std::vector<std::filesystem::path> files;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
     if (argument == "--bless") bless = true;
     else if (argument == "--canary") canary = true;
-    else for (auto& file : tenon::files_in(argument)) files.push_back(file);
+    else {
+      whole = whole || argument == "tests/filetests";
+      for (auto& file : tenon::files_in(argument)) files.push_back(file);
+    }
   }
-  return tenon::run(files, bless, canary);
+  return tenon::run(files, whole, bless, canary);
 }

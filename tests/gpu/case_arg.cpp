@@ -1,8 +1,18 @@
 #include "gpu/case_arg.h"
 
 #include <algorithm>
+#include <cstdlib>
+
+#include "gpu/case_tables.h"
 
 namespace tenon::test {
+
+Program program(std::string_view text, std::vector<DType> types) {
+  auto out = parse_program(text, types);
+  if (out) return *out;
+  fmt::print(stderr, "a test's program is wrong: {}: {}\n", text, out.error().text());
+  std::abort();
+}
 
 Arg arg_of(const Spec& spec, bool in_memory) {
   Arg out;

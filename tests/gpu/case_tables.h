@@ -24,5 +24,10 @@ inline Case make_case(std::string name, const char* kernel, const char* referenc
   c.outputs = std::move(outputs);
   return c;
 }
+void gemm_cases(std::vector<Case>& out);
+void conv_gemm_cases(std::vector<Case>& out);
+// Of kernels that need NVIDIA's libraries.
+void lt_cases(std::vector<Case>& out);
+void conv_cases(std::vector<Case>& out);
 
 }  // namespace tenon::test

@@ -4,13 +4,6 @@
 
 namespace tenon::test {
 
-Program program(std::string_view text, std::vector<DType> types) {
-  auto out = parse_program(text, types);
-  if (out) return *out;
-  fmt::print(stderr, "a test's program is wrong: {}: {}\n", text, out.error().text());
-  std::abort();
-}
-
 std::vector<Case> kernel_cases() {
   std::vector<Case> out;
   pointwise_cases(out);
@@ -20,6 +13,8 @@ std::vector<Case> kernel_cases() {
   window_cases(out);
   product_cases(out);
   attention_cases(out);
+  gemm_cases(out);
+  conv_gemm_cases(out);
   return out;
 }
 

@@ -39,8 +39,9 @@ struct Case {
   std::vector<std::byte> reference_params = {};
   std::vector<Spec> inputs = {}, outputs = {};
   double scale = 1;                         // of the tolerance
-  double operations = 0;                    // for its speed; 0: not said
   bool large = false;                       // compiled and run for its speed
+  bool optional = false;                    // may be refused as unsupported: then it is counted apart
+  double operations = 0;                    // of one run, for its speed
 
   template <class P>
   Case& with(const P& p) {

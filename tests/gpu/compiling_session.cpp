@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "base/hash.h"
 
@@ -68,15 +69,19 @@ Status CompilingSession::compile(const std::string& source, const std::string& e
   const std::string mark =
       folder_.empty() ? "" : fmt::format("{}/{:016x}", folder_, hash_text(source));
   if (!mark.empty() && std::filesystem::exists(mark)) {
+    std::ifstream file(mark);
+    const std::string report((std::istreambuf_iterator<char>(file)), {});
     std::lock_guard lock(mutex_);
     ++known_;
+    note(entry, report);
     return {};
   }
   const Nvrtc& api = nvrtc();
   nvrtcProgram program = nullptr;
   api.create(&program, source.c_str(), (entry + ".cu").c_str(), 0, nullptr, nullptr);
-  const char* options[] = {"--gpu-architecture=sm_90a", "--std=c++17", "--device-as-default-execution-space"};
-  const nvrtcResult result = api.compile(program, 3, options);
+  const char* options[] = {"--gpu-architecture=sm_90a", "--std=c++17", "--device-as-default-execution-space",
+                           "--ptxas-options=-v"};
+  const nvrtcResult result = api.compile(program, 4, options);
   size_t size = 0;
   api.log_size(program, &size);
   std::string log(size, 0);
@@ -86,10 +91,25 @@ Status CompilingSession::compile(const std::string& source, const std::string& e
     std::ofstream("/tmp/tenon_failed.cu") << source;
     return fail(Code::internal, "{} does not compile:\n{}", entry, log);
   }
-  if (!mark.empty()) std::ofstream(mark) << entry;
+  if (!mark.empty()) std::ofstream(mark) << entry << "\n" << log.c_str();
   std::lock_guard lock(mutex_);
   ++compiled_;
+  note(entry, log);
   return {};
+}
+
+// "ptxas info : 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads" and "Used 128 registers, …".
+void CompilingSession::note(const std::string& entry, const std::string& report) {
+  const size_t spill = report.find(" bytes spill stores"), used = report.find("Used ");
+  std::string line = entry;
+  if (used != report.npos) line += ": " + report.substr(used, report.find(',', used) - used);
+  if (spill != report.npos) {
+    const size_t begin = report.rfind(' ', spill - 1) + 1;
+    const std::string bytes = report.substr(begin, spill - begin);
+    if (bytes != "0") spilled_.insert(line + ", spills " + bytes + " bytes");
+  }
+  if (report.find("wgmma") != report.npos && report.find("serializ") != report.npos) spilled_.insert(line + ", wgmma serialized");
+  reports_.insert(line);
 }
 
 Result<cudaKernel_t> CompilingSession::function(const std::string& source, const char* entry) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "cuda/session.h"
@@ -22,15 +23,23 @@ class CompilingSession : public cuda::Session {
   Result<cublasLtContext*> cublaslt() override { return fail(Code::unsupported, "no cuBLASLt here"); }
   Result<cudnnContext*> cudnn() override { return fail(Code::unsupported, "no cuDNN here"); }
   std::vector<KernelImage> images() const override { return {}; }
+  void begin_collecting() override {}
+  void end_collecting(int) override {}
   int compiled() const { return compiled_; }
   int known() const { return known_; }
+  // Of what compiled: registers of each entry; those that spill registers to memory.
+  const std::set<std::string>& reports() const { return reports_; }
+  const std::set<std::string>& spilled() const { return spilled_; }
   // If not empty, sources are collected here instead of being compiled.
   std::map<std::string, std::string>* collect = nullptr;   // source → entry
 
   Status compile(const std::string& source, const std::string& entry);
 
  private:
+  void note(const std::string& entry, const std::string& report);
+
   DeviceFacts facts_;
+  std::set<std::string> reports_, spilled_;
   std::string folder_;
   std::mutex mutex_;
   int compiled_ = 0, known_ = 0;

@@ -280,6 +280,10 @@ class Context(Handle):
     def execute(self):
         call("tn_execution_context_run", self)
 
+    def measure(self):
+        """Runs; the device's microseconds."""
+        return _number(c.c_double, "tn_execution_context_run_measured", self)
+
     def run(self, inputs):
         self.bind(inputs)
         self.execute()

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <thread>
 #include <vector>
@@ -46,6 +48,71 @@ TEST(Team, WakesParkedWorkers) {
     });
     EXPECT_EQ(seen, (std::vector<int>{1, 1, 1}));
   }
+}
+
+// Runs loops of changing counts, each of which must cover its range once.
+void run_loops(Team& team, int rounds) {
+  std::vector<int> hits(64);
+  for (int round = 0; round < rounds; ++round) {
+    const int64_t count = round % 7 == 0 ? 64 : round % 5;
+    std::fill(hits.begin(), hits.end(), 0);
+    team.parallel_for(count, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) ++hits[static_cast<size_t>(i)];
+    });
+    for (size_t i = 0; i < hits.size(); ++i) ASSERT_EQ(hits[i], static_cast<int64_t>(i) < count) << round;
+  }
+}
+
+TEST(Team, LoopsFollowOneAnotherInAndOutOfSessions) {
+  for (int threads : {1, 2, 3, 7}) {
+    auto team = Team::create(threads);
+    ASSERT_TRUE(team);
+    for (int i = 0; i < 4; ++i) {
+      run_loops(**team, 500);
+      Team::Session session(**team);
+      run_loops(**team, 500);
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));  // the workers park within the session
+      run_loops(**team, 20);
+    }
+  }
+}
+
+TEST(Team, EndsRightAfterALoop) {
+  for (int i = 0; i < 100; ++i) {
+    auto team = Team::create(3);
+    ASSERT_TRUE(team);
+    run_loops(**team, i % 3);
+  }
+}
+
+TEST(Team, PartsMayWaitForOneAnother) {
+  for (int threads : {2, 3, 7}) {
+    auto team = Team::create(threads);
+    ASSERT_TRUE(team);
+    for (int round = 0; round < 50; ++round) {
+      if (round % 10 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      std::atomic<int> begun{0};
+      (*team)->parallel_for(threads, [&](int64_t, int64_t, int) {
+        ++begun;
+        while (begun < threads) std::this_thread::yield();
+      });
+      EXPECT_EQ(begun, threads);
+    }
+  }
+}
+
+// A loop does not wait for a worker to wake up: some of many short ones end before that.
+TEST(Team, TheCallerRunsPartsThatNobodyHasBegun) {
+  auto team = Team::create(2);
+  ASSERT_TRUE(team);
+  int own = 0;
+  for (int round = 0; round < 200 && own == 0; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    (*team)->parallel_for(2, [&, caller = std::this_thread::get_id()](int64_t, int64_t, int member) {
+      if (member == 1) own += std::this_thread::get_id() == caller;
+    });
+  }
+  EXPECT_GT(own, 0);
 }
 
 TEST(Team, RefusesAbsurdSizes) {

@@ -174,6 +174,72 @@ TEST_F(CapiBuild, OptionsAndArgumentsAreChecked) {
   EXPECT_GE(tenon::Device("cpu").thread_count(), 1);
 }
 
+// What a build answers to its configuration.
+tn_error_code code_of_build(const tenon::BuilderConfig& config, std::string* message) {
+  tenon::Builder builder;
+  tn_blob_t plan = nullptr;
+  tn_error_t error =
+      tn_builder_build(builder.get(), test_network(builder).get(), config.get(), &plan, nullptr);
+  tn_blob_destroy(plan);
+  return code_of(error, message);
+}
+
+TEST_F(CapiBuild, NamesOfPassesAndTacticsAreChecked) {
+  struct Wrong {
+    const char *key, *value;
+  };
+  for (Wrong wrong : {Wrong{"disable_passes", "fuse,fsue"}, Wrong{"disable_passes", "expand"},
+                      Wrong{"disable_tactics", "conv_blokced"}, Wrong{"disable_tactics", "reference"},
+                      Wrong{"force_tactic", "fastest"}}) {
+    tenon::BuilderConfig config = test_config();
+    config.set_option(wrong.key, wrong.value);
+    std::string message;
+    EXPECT_EQ(code_of_build(config, &message), TN_ERROR_INVALID_ARGUMENT) << wrong.value;
+    EXPECT_NE(message.find(wrong.key), std::string::npos) << message;
+  }
+  tenon::BuilderConfig config = test_config();
+  EXPECT_THROW(config.set_option("check_passes", "yes"), tenon::Error);
+  config.set_option("disable_passes", "fuse,absorb_transposes");
+  config.set_option("disable_tactics", "conv_blocked");
+  config.set_option("force_tactic", "reference");
+  config.set_option("check_passes", "1");
+  EXPECT_EQ(code_of_build(config, nullptr), TN_ERROR_NONE);
+}
+
+TEST_F(CapiBuild, ForcedAndDisabledTacticsShowInThePlan) {
+  auto kernels = [](const char* key, const char* value) {
+    tenon::BuilderConfig config = test_config();
+    config.set_onednn_enabled(false);
+    if (key) config.set_option(key, value);
+    tenon::Builder builder;
+    tenon::Engine engine{tenon::Runtime(), builder.build(test_network(builder), config)};
+    std::string names;
+    for (size_t i = 0; i < engine.layer_count(); ++i) names += engine.layer_kernel(0, i) + "\n";
+    return names;
+  };
+  EXPECT_NE(kernels(nullptr, nullptr).find("matmul.packed"), std::string::npos) << kernels(nullptr, nullptr);
+  EXPECT_EQ(kernels("disable_tactics", "matmul_packed").find("matmul.packed"), std::string::npos);
+}
+
+TEST_F(CapiBuild, ProfilesBeyondEveryTensorAreRefused) {
+  for (std::int64_t batch : {std::int64_t{1} << 33, std::int64_t{1} << 58, INT64_MAX / 16, INT64_MAX}) {
+    tenon::OptimizationProfile profile;
+    profile.set_shape("x", {1, 1, 4, 4}, {1, 1, 4, 4}, {batch, 1, 4, 4});
+    tenon::BuilderConfig config;
+    config.add_profile(profile);
+    std::string message;
+    EXPECT_EQ(code_of_build(config, &message), TN_ERROR_LIMIT_EXCEEDED) << batch;
+    EXPECT_NE(message.find("input x [" + std::to_string(batch)), std::string::npos) << message;
+  }
+}
+
+TEST_F(CapiBuild, FilesWithoutEndAreRefused) {
+  tn_blob_t blob = nullptr;
+  std::string message;
+  EXPECT_EQ(code_of(tn_blob_create_from_file("/dev/zero", &blob), &message), TN_ERROR_IO);
+  EXPECT_NE(message.find("/dev/zero"), std::string::npos);
+}
+
 TEST_F(CapiBuild, LimitsAreEnforced) {
   tenon::Builder builder;
   builder.set_limit(tenon::Limit::nodes, 2);

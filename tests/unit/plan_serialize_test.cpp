@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "plan/container.h"
+#include "plan/verify.h"
 #include "support/plans.h"
 
 namespace tenon::plan {
@@ -165,6 +166,15 @@ const Forgery kForgeries[] = {
     {"pin 0 has a value", [](PlanBuilder& b) { b.plan.pins[0].value.clear(); }},
     {"that are named 'shift'", [](PlanBuilder& b) { b.plan.sources[0].name = "shift"; }},
 };
+
+// Kernels multiply the dims beside a 0 too.
+TEST(PlanVerifier, SizesOfEmptyTensorsAreCounted) {
+  const int64_t big = int64_t{1} << 40;
+  EXPECT_EQ(storage_bytes(DType::f32, kLinear, std::vector<int64_t>{0, 3}), 0);
+  EXPECT_EQ(storage_bytes(DType::f32, kLinear, std::vector<int64_t>{}), 4);
+  for (auto dims : {std::vector<int64_t>{0, big, big}, {big, 0, big}, {big, big, 0}, {INT64_MAX, 0}})
+    EXPECT_EQ(storage_bytes(DType::f32, kLinear, dims), std::nullopt);
+}
 
 TEST(PlanVerifier, RefusesForgeries) {
   for (size_t i = 0; i < std::size(kForgeries); ++i) {

@@ -38,6 +38,23 @@ class LibraryHandle {
   int (*destroy_)(Handle) = nullptr;
 };
 
+// All that prepare sees of a call.
+std::string text_of(const Kernel& kernel, const PrepareCall& call) {
+  std::string out = kernel.id;
+  auto add = [&](const void* data, size_t bytes) { out.append(static_cast<const char*>(data), bytes); };
+  out += '\0';
+  add(call.params.data(), call.params.size());
+  for (std::span<const Arg> args : {call.inputs, call.outputs})
+    for (const Arg& arg : args) {
+      const int64_t head[] = {static_cast<int64_t>(arg.dtype), static_cast<int64_t>(arg.format.layout), arg.format.block,
+                              static_cast<int64_t>(arg.format.place), arg.rank, arg.fixed_dims};
+      add(head, sizeof head);
+      add(arg.dims, sizeof(int64_t) * static_cast<size_t>(arg.rank));
+    }
+  out += static_cast<char>(call.inputs.size());
+  return out;
+}
+
 class CudaSession final : public Session {
  public:
   CudaSession(int ordinal, const DeviceFacts& facts, const SessionOptions& options)
@@ -48,6 +65,7 @@ class CudaSession final : public Session {
 
   ~CudaSession() override {
     Current current(ordinal_);
+    prepared_.clear();
     for (auto& [key, loaded] : loaded_) (void)cudaLibraryUnload(loaded.library);
     cublaslt_ = nullptr;
     cudnn_ = nullptr;
@@ -57,10 +75,23 @@ class CudaSession final : public Session {
   int ordinal() const override { return ordinal_; }
   const DeviceFacts& facts() const override { return facts_; }
 
+  // A build prepares equal calls again and again: to check them, to time them, for equal nodes.
   Status prepare(const Kernel& kernel, const PrepareCall& call, Prepared& out) override {
     Current current(ordinal_);
     TN_TRY(current.status());
-    return kernel.prepare(call, out);
+    if (!compile_ || kernel.place == Place::host) return kernel.prepare(call, out);
+    const std::string key = text_of(kernel, call);
+    {
+      std::lock_guard lock(mutex_);
+      if (auto known = prepared_.find(key); known != prepared_.end()) {
+        out = known->second;
+        return {};
+      }
+    }
+    TN_TRY(kernel.prepare(call, out));
+    std::lock_guard lock(mutex_);
+    prepared_.emplace(key, out);
+    return {};
   }
 
   Result<cudaKernel_t> function(const std::string& source, const char* entry) override {
@@ -159,6 +190,7 @@ class CudaSession final : public Session {
   std::map<uint64_t, SharedImage> given_;
   mutable std::mutex mutex_;
   std::map<uint64_t, Loaded> loaded_;
+  std::map<std::string, Prepared> prepared_;  // of a session that compiles: for the length of a build
   bool collecting_ = false;
   std::map<uint64_t, std::string> collected_;
   std::mutex library_mutex_;

@@ -214,12 +214,16 @@ class CudaStream final : public Stream {
 
   // Of several executions the first is launched by itself: it loads what is loaded lazily. The others are recorded, with
   // events between groups of them, for an event takes time itself.
-  Result<std::vector<double>> measure(Work& work, int runs) override {
+  Result<std::vector<double>> measure(Work& work, int runs, bool together) override {
     std::lock_guard lock(mutex_);
     Current current(ordinal_);
     TN_TRY(current.status());
     TN_TRY(follow(own_));
     std::vector<double> out;
+    if (!together) {
+      TN_TRY(measure_launched(work, runs, out));
+      return out;
+    }
     if (runs > 1) TN_TRY(measure_launched(work, 1, out));
     const int left = runs - static_cast<int>(out.size());
     if (left < 1) return out;

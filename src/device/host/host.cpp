@@ -85,6 +85,7 @@ class TeamStream final : public Stream {
 
   Status run(Work& work) override {
     std::lock_guard lock(team_mutex_);
+    Team::Session session(*team_);
     return work.execute({team_.get(), nullptr});
   }
 

@@ -1,0 +1,162 @@
+// attention.reference against the formula, and what its prepare refuses.
+#include <cmath>
+#include <limits>
+
+#include "attention/params.h"
+#include "support/kernels.h"
+
+namespace tenon::test {
+namespace {
+
+struct Problem {
+  int64_t batch, heads, kv_heads, queries, keys, size, value_size;
+};
+
+std::vector<float> numbers(int64_t count, uint32_t seed) {
+  std::mt19937 rng(seed);
+  std::uniform_real_distribution<float> any(-2, 2);
+  std::vector<float> out(static_cast<size_t>(count));
+  for (float& x : out) x = any(rng);
+  return out;
+}
+
+// Dense [B,H,S,D] operands; mask [Q,K] or empty. Weights in long double.
+std::vector<float> formula(const Problem& p, const AttentionParams& params, const std::vector<float>& q,
+                           const std::vector<float>& k, const std::vector<float>& v, const std::vector<float>& mask) {
+  std::vector<float> out;
+  for (int64_t b = 0; b < p.batch; ++b)
+    for (int64_t h = 0; h < p.heads; ++h)
+      for (int64_t i = 0; i < p.queries; ++i) {
+        const int64_t kv = b * p.kv_heads + h / (p.heads / p.kv_heads);
+        std::vector<long double> weight(static_cast<size_t>(p.keys));
+        long double sum = 0;
+        for (int64_t j = 0; j < p.keys; ++j) {
+          long double score = 0;
+          for (int64_t d = 0; d < p.size; ++d)
+            score += static_cast<long double>(q[static_cast<size_t>(((b * p.heads + h) * p.queries + i) * p.size + d)]) *
+                     k[static_cast<size_t>((kv * p.keys + j) * p.size + d)];
+          score *= params.scale;
+          if (!mask.empty()) score += mask[static_cast<size_t>(i * p.keys + j)];
+          const bool seen = params.causal == Causal::none || j <= i + (params.causal == Causal::last ? p.keys - p.queries : 0);
+          sum += weight[static_cast<size_t>(j)] = seen ? std::exp(score) : 0;
+        }
+        for (int64_t d = 0; d < p.value_size; ++d) {
+          long double total = 0;
+          for (int64_t j = 0; j < p.keys; ++j)
+            total += weight[static_cast<size_t>(j)] / sum * v[static_cast<size_t>((kv * p.keys + j) * p.value_size + d)];
+          out.push_back(sum == 0 && params.zero_masked ? 0 : static_cast<float>(total));
+        }
+      }
+  return out;
+}
+
+// [B,H,S,D] as [B,S,H,D], behind `first` other heads and before `more`.
+std::vector<float> rows_first(const std::vector<float>& x, int64_t batch, int64_t heads, int64_t length, int64_t size,
+                              int64_t first, int64_t more) {
+  const int64_t all = first + heads + more;
+  std::vector<float> out(static_cast<size_t>(batch * length * all * size), 77.0f);
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t s = 0; s < length; ++s)
+        for (int64_t d = 0; d < size; ++d)
+          out[static_cast<size_t>(((b * length + s) * all + first + h) * size + d)] =
+              x[static_cast<size_t>(((b * heads + h) * length + s) * size + d)];
+  return out;
+}
+
+void expect_near(const std::vector<float>& got, const std::vector<float>& want) {
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (std::isnan(want[i])) EXPECT_TRUE(std::isnan(got[i])) << i;
+    else EXPECT_NEAR(got[i], want[i], 1e-5) << i;
+  }
+}
+
+TEST(Attention, EqualsTheFormula) {
+  for (const Problem& p : {Problem{1, 1, 1, 1, 1, 1, 1}, Problem{2, 3, 3, 5, 7, 4, 6}, Problem{1, 4, 2, 9, 3, 8, 8}})
+    for (Causal causal : {Causal::none, Causal::first, Causal::last})
+      for (bool masked : {false, true})
+        for (bool zero_masked : {false, true}) {
+          AttentionParams params;
+          params.scale = 0.7;
+          params.causal = causal;
+          params.zero_masked = zero_masked;
+          auto q = numbers(p.batch * p.heads * p.queries * p.size, 1), k = numbers(p.batch * p.kv_heads * p.keys * p.size, 2),
+               v = numbers(p.batch * p.kv_heads * p.keys * p.value_size, 3);
+          std::vector<float> mask;
+          if (masked) {
+            mask = numbers(p.queries * p.keys, 4);
+            for (int64_t j = 0; j < p.keys; ++j) mask[static_cast<size_t>(j)] = -std::numeric_limits<float>::infinity();
+          }
+          const auto want = formula(p, params, q, k, v, mask);
+          Tensor tq = Tensor::of(DType::f32, {p.batch, p.heads, p.queries, p.size}, q);
+          Tensor tk = Tensor::of(DType::f32, {p.batch, p.kv_heads, p.keys, p.size}, k);
+          Tensor tv = Tensor::of(DType::f32, {p.batch, p.kv_heads, p.keys, p.value_size}, v);
+          Tensor tm(DType::f32, {p.queries, p.keys}), out(DType::f32, {p.batch, p.heads, p.queries, p.value_size});
+          if (masked) tm = Tensor::of(DType::f32, {p.queries, p.keys}, mask);
+          out.poison();
+          auto status = run(*kernel("attention.reference"), &params, {&tq, &tk, &tv, masked ? &tm : nullptr}, {&out});
+          ASSERT_TRUE(status) << status.error().text();
+          expect_near(out.values<float>(), want);
+          EXPECT_TRUE(out.guards_hold());
+        }
+}
+
+TEST(Attention, ReadsPartsOfOneTensor) {
+  const Problem p{2, 2, 2, 5, 5, 4, 4};
+  AttentionParams params;
+  auto q = numbers(2 * 2 * 5 * 4, 1), k = numbers(2 * 2 * 5 * 4, 2), v = numbers(2 * 2 * 5 * 4, 3);
+  const auto want = formula(p, params, q, k, v, {});
+  std::vector<float> all = rows_first(q, 2, 2, 5, 4, 0, 4);
+  const auto middle = rows_first(k, 2, 2, 5, 4, 2, 2), last = rows_first(v, 2, 2, 5, 4, 4, 0);
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (middle[i] != 77.0f) all[i] = middle[i];
+    if (last[i] != 77.0f) all[i] = last[i];
+  }
+  for (int8_t* perm : {params.perm_q, params.perm_k, params.perm_v, params.perm_out}) std::swap(perm[1], perm[2]);
+  params.heads_q = {0, 2};
+  params.heads_k = {2, 2};
+  params.heads_v = {4, 2};
+  Tensor whole = Tensor::of(DType::f32, {2, 5, 6, 4}, all), out(DType::f32, {2, 5, 2, 4});
+  auto status = run(*kernel("attention.reference"), &params, {&whole, &whole, &whole}, {&out});
+  ASSERT_TRUE(status) << status.error().text();
+  expect_near(out.values<float>(), rows_first(want, 2, 2, 5, 4, 0, 0));
+}
+
+TEST(Attention, RefusesWhatDoesNotFit) {
+  Tensor q(DType::f32, {1, 2, 3, 4}), k(DType::f32, {1, 2, 5, 4}), v(DType::f32, {1, 2, 5, 4}), out(DType::f32, {1, 2, 3, 4});
+  auto refused = [&](const AttentionParams& params, std::vector<Tensor*> inputs, Tensor& to) {
+    return !run(*kernel("attention.reference"), &params, std::move(inputs), {&to});
+  };
+  AttentionParams good;
+  EXPECT_FALSE(refused(good, {&q, &k, &v}, out));
+  Tensor size(DType::f32, {1, 2, 5, 3}), length(DType::f32, {1, 2, 6, 4}), batch(DType::f32, {2, 2, 5, 4}),
+      heads(DType::f32, {1, 3, 5, 4}), rank(DType::f32, {2, 5, 4}), type(DType::f16, {1, 2, 5, 4}), mask(DType::f32, {4, 5}),
+      wide(DType::f32, {1, 2, 3, 5});
+  EXPECT_TRUE(refused(good, {&q, &size, &v}, out));
+  EXPECT_TRUE(refused(good, {&q, &k, &length}, out));
+  EXPECT_TRUE(refused(good, {&q, &batch, &batch}, out));
+  EXPECT_TRUE(refused(good, {&q, &heads, &heads}, out));
+  EXPECT_TRUE(refused(good, {&q, &rank, &v}, out));
+  EXPECT_TRUE(refused(good, {&q, &type, &v}, out));
+  EXPECT_TRUE(refused(good, {&q, &k, &v, &mask}, out));
+  EXPECT_TRUE(refused(good, {&q, &k, &v}, wide));
+  EXPECT_TRUE(refused(good, {&q, &k}, out));
+  auto with = [&](auto change) {
+    AttentionParams params;
+    change(params);
+    return refused(params, {&q, &k, &v}, out);
+  };
+  EXPECT_TRUE(with([](AttentionParams& p) { p.perm_k[0] = 1; }));
+  EXPECT_TRUE(with([](AttentionParams& p) { p.perm_out[3] = 7; }));
+  EXPECT_TRUE(with([](AttentionParams& p) { p.perm_v[3] = -1; }));
+  EXPECT_TRUE(with([](AttentionParams& p) { p.heads_v = {1, 2}; }));
+  EXPECT_TRUE(with([](AttentionParams& p) { p.heads_k = {-1, 2}; }));
+  EXPECT_TRUE(with([](AttentionParams& p) { p.heads_q = {0, INT64_MAX}; }));
+  EXPECT_TRUE(with([](AttentionParams& p) { p.heads_q = {INT64_MAX, 2}; }));
+  EXPECT_TRUE(with([](AttentionParams& p) { p.scale = std::nan(""); }));
+  EXPECT_TRUE(with([](AttentionParams& p) { p.causal = static_cast<Causal>(3); }));
+}
+
+}  // namespace
+}  // namespace tenon::test
