@@ -6,7 +6,7 @@
 
 Both run in one process, on the same processors (sched_setaffinity), with the same number of threads. In each round
 they alternate: Tenon, ONNX Runtime, Tenon again; each begins when the process has come to rest (ONNX Runtime's workers
-poll for tens of milliseconds after a run, on the processors that the other would use), warms up, and measures the median
+poll for a while after a run, on the processors that the other would use), warms up, and measures the median
 of several runs over rotated input buffers.
 A row is the median over the rounds of (ONNX Runtime's time / Tenon's time): above 1, Tenon is faster. The A/A column is
 the spread of (Tenon's first time / Tenon's second time) over the rounds: what the machine's noise does to a ratio.

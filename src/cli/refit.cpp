@@ -40,6 +40,11 @@ Expected<void> run_refit(const RefitOptions& options) {
   CLI_TRY(check(tn_refitter_get_weight_count(refitter.get(), &all)));
   CLI_TRY(check(tn_refitter_set_weights_from_network(refitter.get(), model.network.get(), &set)));
   CLI_TRY(refuse_missing(refitter));
+  if (set == 0 && all > 0)
+    return fail(kExitInput, "{} has none of the {} weights of {}", options.onnx, all, options.plan);
+  if (set < all)
+    std::fprintf(stderr, "warning: %zu of %zu weights are not in %s and stay as they are\n", all - set, all,
+                 options.onnx.c_str());
   CLI_TRY(check(tn_refitter_apply(refitter.get())));
   Blob refitted;
   CLI_TRY(check(tn_engine_serialize(loaded.engine.get(), refitted.out())));

@@ -1,5 +1,7 @@
 #include "device/device.h"
 
+#include <algorithm>
+
 #include "device/module.h"
 
 namespace tenon {
@@ -54,14 +56,15 @@ std::span<const Device* const> all_devices() {
 Result<const Device*> find_device(std::string_view name) {
   // Without a module being loaded, where none is asked for.
   if (const Device* own = find_in(own_devices(), name)) return own;
-  if (name.ends_with(":0")) name.remove_suffix(2);
-  if (const Device* found = find_in(all_devices(), name)) return found;
+  const std::string_view kind = name.substr(0, name.find(':'));
+  if (const Device* found = find_in(all_devices(), name.ends_with(":0") ? kind : name)) return found;
   std::string names;
   for (const Device* device : all_devices()) names += (names.empty() ? "" : ", ") + std::string(device->name());
   std::string reasons;
   for (std::string_view known : kDeviceModules)
     if (std::string reason = why_not(known); !reason.empty()) reasons += fmt::format(". No {}: {}", known, reason);
-  return fail(Code::not_found, "there is no device '{}'; there are: {}{}", name, names, reasons);
+  const bool known = std::find(std::begin(kDeviceModules), std::end(kDeviceModules), kind) != std::end(kDeviceModules);
+  return fail(known ? Code::unsupported : Code::not_found, "there is no device '{}'; there are: {}{}", name, names, reasons);
 }
 
 }  // namespace tenon

@@ -49,7 +49,7 @@ Result<std::shared_ptr<Engine>> Engine::load(std::span<const std::byte> bytes, c
 
 Status EngineImpl::init(const Log& log) {
   TN_TRY(check_target(log));
-  TN_ASSIGN(host_stream_, host_device().create_stream(options_.threads));
+  TN_ASSIGN(host_stream_, (on_host() ? *device_ : host_device()).create_stream(options_.threads));
   for (const plan::Profile& profile : plan_.profiles) {
     TN_ASSIGN(RegionKernels kernels, find_kernels(profile.region, *options_.kernels, cpu_features(), on_host()));
     kernels_.push_back(std::move(kernels));

@@ -1,11 +1,12 @@
 import json
 import os
 import pty
+import re
 import subprocess
 
 import numpy as np
 import pytest
-from conftest import TOOL, affine, expected, save
+from conftest import ROOT, TOOL, affine, expected, save
 from onnx import TensorProto, helper
 
 
@@ -47,6 +48,38 @@ def test_mistyped_input_suggests_the_nearest(tenon, two_inputs):
 def test_shapes_that_do_not_parse(tenon, model):
     assert "x:1x" in tenon("run", model, "--shapes", "x:1x", code=2).stderr
     assert "twice" in tenon("run", model, "--shapes", "x:1x4,x:2x4", code=2).stderr
+
+
+def test_exit_codes_are_those_of_the_page():
+    page = (ROOT / "docs" / "exit-codes.md").read_text()
+    header = (ROOT / "src" / "cli" / "failure.h").read_text()
+    assert sorted(re.findall(r"^\| (\d+) \|", page, re.M)) == sorted(re.findall(r"kExit\w+ = (\d+)", header))
+
+
+def test_every_command_answers_one_json_object(tenon, model):
+    shapes = ["--shapes", "x:2x4"]
+    for command in (["build", model, "-o", "plan", *shapes], ["run", "plan", *shapes], ["inspect", "plan"], ["inspect", model],
+                    ["refit", "plan", "--onnx", model, "-o", "plan2"],
+                    ["bench", "plan", "--duration", "0", "--warm-up", "0", *shapes]):
+        done = tenon(*command, "--json")
+        assert isinstance(json.loads(done.stdout), dict) and done.stderr == "", command
+
+
+def test_every_command_refuses_an_option_with_the_nearest(tenon, model):
+    for command, typed, meant in (("build", "--repotr", "--report"), ("run", "--inptu", "--input"), ("run", "--devcie", "--device"),
+                                  ("bench", "--durtion", "--duration"), ("bench", "--timing-cahce", "--timing-cache"),
+                                  ("inspect", "--jsno", "--json"), ("refit", "--onxn", "--onnx"), ("build", "--theads", "--threads")):
+        assert f'did you mean "{meant}"?' in tenon(command, model, f"{typed}=1", code=2).stderr
+
+
+def test_threads_and_kernels_do_not_change_what_is_asked(tenon, model, tmp_path):
+    for name, options in (("one", ["--threads", "1"]), ("two", ["--threads", "2"]), ("own", ["--no-onednn", "--device", "cpu"])):
+        tenon("run", model, "--shapes", "x:4x4", *options, "--output-dir", name)
+    one, two, own = (np.load(tmp_path / n / "0.npy") for n in ("one", "two", "own"))
+    np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(one, own, rtol=1e-5, atol=1e-6)
+    for wrong in ("-1", "1025", "many"):
+        assert "--threads" in tenon("run", model, f"--threads={wrong}", code=2).stderr
 
 
 def test_error_as_json(tenon, two_inputs):
@@ -102,6 +135,20 @@ def test_dynamic_dims_without_profile_become_one_with_one_warning(tenon, model):
     warnings = [line for line in done.stderr.splitlines() if line]
     assert len(warnings) == 1 and "x:1x4" in warnings[0], done.stderr
     assert "plan" in done.stdout
+
+
+def test_one_warning_wherever_dims_become_one(tenon, model, two_inputs):
+    for command in (["run"], ["bench", "--duration", "0", "--warm-up", "0"]):
+        warnings = tenon(command[0], two_inputs, *command[1:]).stderr.splitlines()
+        assert len(warnings) == 1 and "first:1x2" in warnings[0] and "second:1x2" in warnings[0]
+
+
+def test_missing_shapes_come_from_the_others(tenon, model):
+    def profile(*options):
+        return json.loads(tenon("build", model, "-o", "plan", "--json", *options).stdout)["profile"]["x"]
+    assert profile("--opt-shapes", "x:3x4") == {"min": [3, 4], "opt": [3, 4], "max": [3, 4]}
+    assert profile("--min-shapes", "x:2x4", "--max-shapes", "x:8x4") == {"min": [2, 4], "opt": [8, 4], "max": [8, 4]}
+    assert "x" in tenon("build", model, "-o", "plan", "--min-shapes", "x:4x4", "--max-shapes", "x:2x4", code=5).stderr
 
 
 def test_build_is_quiet_where_there_is_no_terminal(tenon, model):
@@ -272,3 +319,11 @@ def test_refit_gives_the_other_models_outputs(tenon, model, tmp_path):
     for plan, seed in (("plan", 0), ("plan2", 1)):
         tenon("run", plan, "--input", "x=x.npy", "--output-dir", "out")
         np.testing.assert_allclose(np.load(tmp_path / "out" / "0.npy"), expected(x, seed), rtol=1e-5, atol=1e-6)
+
+
+def test_refit_with_another_network_is_refused(tenon, model, two_inputs, tmp_path):
+    tenon("build", model, "-o", "plan", "--shapes", "x:3x4")
+    assert "none of the 2 weights" in tenon("refit", "plan", "--onnx", two_inputs, "-o", "plan2", code=5).stderr
+    tenon("refit", "plan", "--onnx", "plan", "-o", "plan2", code=3)
+    tenon("refit", model, "--onnx", model, "-o", "plan2", code=4)
+    assert not (tmp_path / "plan2").exists()

@@ -47,7 +47,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
     if (!weights.empty() && random.below(8) == 0) weights[random.below(weights.size())] ^= std::byte{0x81};
     auto encoded = plan::encode(*metadata);
     if (!encoded) return size;
-    bytes = *plan::pack({*encoded, std::vector<std::byte>(weights.begin(), weights.end())});
+    bytes = *plan::pack({*encoded, std::vector<std::byte>(weights.begin(), weights.end()), {}});
     test::rehash_everything(bytes);
   }
   if (bytes.size() > max_size) return size;

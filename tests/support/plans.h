@@ -20,7 +20,7 @@ class PlanBuilder {
 
   PlanBuilder() {
     plan.network = "test";
-    plan.target = {"cpu", 0, "", 1};
+    plan.target = {"cpu", 0, "", 1, "", ""};
     plan.profiles.push_back({"profile 0", {}, {}});
   }
 

@@ -101,6 +101,8 @@ TEST_F(CapiRefit, WrongValuesAreRefusedAndNothingChanges) {
   std::string message;
   EXPECT_EQ(code_of(tn_refitter_apply(refitter.get()), &message), TN_ERROR_INVALID_ARGUMENT);
   EXPECT_NE(message.find("shape"), std::string::npos) << message;
+  std::string reason = refitter.pin_reason(refitter.find_weight("shape"));
+  EXPECT_NE(message.find(reason), std::string::npos) << message << " lacks " << reason;
   EXPECT_EQ(run(context, x), before);
   shape[0] = 0;
   ASSERT_TRUE(ok(tn_refitter_set_weight(refitter.get(), "shape", TN_DATA_TYPE_INT64,

@@ -55,11 +55,11 @@ void expect_prepares(const Parsed& p, const Claim& c) {
     for (int64_t n : {1, 2, 5})
       for (int64_t h : {1, 8, 33}) {
         SCOPED_TRACE(fmt::format("{} {} N={} H={}", candidate.call.kernel, candidate.config, n, h));
-        const auto trial = concrete_trial(p.node(), candidate, {{"N", n}, {"H", h}});
+        const auto trial = concrete_trial(p.node(), candidate, ProblemPoint{{{"N", n}, {"H", h}}, {}});
         ASSERT_TRUE(trial) << trial.error().text();
         const Kernel& k = kernel(trial->kernel);
         Prepared prepared;
-        const Status status = k.prepare({trial->params, trial->inputs, trial->outputs, 2}, prepared);
+        const Status status = k.prepare(PrepareCall{trial->params, trial->inputs, trial->outputs, 2}, prepared);
         EXPECT_TRUE(status) << text(status);
       }
 }

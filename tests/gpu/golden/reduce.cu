@@ -3,7 +3,7 @@ struct Args { void* p[2]; i64 v[1]; };
 #define INF __longlong_as_double(0x7ff0000000000000ll)
 
 // ---- Teams: T threads that make one result, lane by lane; every lane gets it. A team of up to 32 lies in one warp, a
-// larger one is the block (threadIdx.x). Columns: the teams lie side by side, lanes along threadIdx.y.
+// larger one in whole warps of the block (threadIdx.x), of which all threads must come here. Columns: the teams lie side by side, lanes along threadIdx.y.
 template <class A> FN A shuffle_xor(A a, int mask) {
   const int words = sizeof(A) / 4;
   A out;
@@ -15,13 +15,13 @@ template <int T, class Op, class A> FN A team(A a) {
 #pragma unroll
   for (int mask = (T < 32 ? T : 32) / 2; mask > 0; mask /= 2) a = Op::of(a, shuffle_xor(a, mask));
   if (T > 32) {
-    __shared__ A parts[T > 32 ? T / 32 : 1];
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    __shared__ A parts[32];
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, first = threadIdx.x / T * (T / 32);
     __syncthreads();
     if (lane == 0) parts[warp] = a;
     __syncthreads();
-    a = parts[0];
-    for (int i = 1; i < T / 32; ++i) a = Op::of(a, parts[i]);
+    a = parts[first];
+    for (int i = 1; i < T / 32; ++i) a = Op::of(a, parts[first + i]);
   }
   return a;
 }
