@@ -15,9 +15,8 @@ Status prepare(const PrepareCall& call, Prepared&) {
 Status copy(const LaunchCall& call, cudaMemcpyKind kind) {
   const size_t bytes = static_cast<size_t>(storage_bytes(call.inputs[0]));
   if (bytes == 0) return {};
-  return check(cudaMemcpyAsync(call.outputs[0].data, call.inputs[0].data, bytes, kind,
-                               static_cast<cudaStream_t>(call.queue)),
-               "cudaMemcpyAsync");
+  return tenon::cuda::call("cudaMemcpyAsync", cudaMemcpyAsync, call.outputs[0].data, call.inputs[0].data, bytes, kind,
+                           static_cast<cudaStream_t>(call.queue));
 }
 
 Status launch_in(const LaunchCall& call) { return copy(call, cudaMemcpyHostToDevice); }

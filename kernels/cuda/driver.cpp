@@ -4,9 +4,12 @@
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <mutex>
+#include <type_traits>
 
 #include "cuda/session.h"
 
@@ -78,16 +81,19 @@ Status check_driver(const Driver& d, CUresult code, const char* what) {
 // The context that the CUDA runtime uses on a GPU; held from the first request to the end of the process.
 Result<CUcontext> context_of(const Driver& d, int ordinal) {
   static std::mutex mutex;
-  static std::array<CUcontext, kMostGpus> contexts{};
+  static std::array<std::atomic<CUcontext>, kMostGpus> contexts{};
+  std::atomic<CUcontext>& context = contexts[static_cast<size_t>(ordinal)];
+  if (CUcontext known = context.load(std::memory_order_acquire)) [[likely]]
+    return known;
   std::lock_guard lock(mutex);
-  CUcontext& context = contexts[static_cast<size_t>(ordinal)];
-  if (context) return context;
+  if (CUcontext known = context.load(std::memory_order_acquire)) return known;
   TN_TRY(planted_failure("cuDevicePrimaryCtxRetain"));
   CUdevice device = 0;
   TN_TRY(check_driver(d, d.device(&device, ordinal), "cuDeviceGet"));
   CUcontext made = nullptr;
   TN_TRY(check_driver(d, d.retain(&made, device), "cuDevicePrimaryCtxRetain"));
-  return context = made;
+  context.store(made, std::memory_order_release);
+  return made;
 }
 
 }  // namespace

@@ -88,7 +88,7 @@ Status launch(cudaKernel_t kernel, const LaunchShape& shape, void** args, void* 
   config.blockDim = dim3(shape.block[0], shape.block[1], shape.block[2]);
   config.dynamicSmemBytes = shape.shared_bytes;
   config.stream = static_cast<cudaStream_t>(queue);
-  return check(cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), args), "cudaLaunchKernelExC");
+  return call("cudaLaunchKernelExC", cudaLaunchKernelExC, &config, reinterpret_cast<const void*>(kernel), args);
 }
 
 Status allow_shared(cudaKernel_t kernel, unsigned bytes) {

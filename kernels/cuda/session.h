@@ -28,9 +28,6 @@ class Session : public DeviceSession {
   // What a source depends on must be the same when the plan is built and when it runs, for every shape of the plan:
   // parameters, element types, ranks, formats, and of the dims only those in Arg::fixed_dims.
   virtual Result<cudaKernel_t> function(const std::string& source, const char* entry) = 0;
-  // Compiles what later calls of `function` will ask for, `threads` sources at a time. Nothing, when the session does not
-  // compile.
-  virtual Status compile(std::span<const std::string> sources, int threads) { return (void)sources, (void)threads, Status(); }
   // Live as long as the session. The cuDNN handle has no stream of its own: set it before each use, under the lock.
   virtual Result<cublasLtContext*> cublaslt() = 0;
   virtual Result<cudnnContext*> cudnn() = 0;

@@ -278,11 +278,12 @@ TEST_F(Gpu, FunctionsOfASession) {
   EXPECT_FALSE(static_cast<Session&>(*other).function("extern \"C\" __global__ void f() {}", "f"));
 }
 
-TEST_F(Gpu, CompilesAheadOnThreads) {
-  std::vector<std::string> sources;
-  for (int i = 0; i < 8; ++i) sources.push_back(fmt::format("extern \"C\" __global__ void k(int* x) {{ *x = {}; }}", i));
-  EXPECT_OK(session_->compile(sources, 4));
-  for (const std::string& source : sources) EXPECT_OK(session_->function(source, "k"));
+TEST_F(Gpu, CodeIsCollectedAndCompiledAhead) {
+  auto source = [](int i) { return fmt::format("extern \"C\" __global__ void k(int* x) {{ *x = {}; }}", i); };
+  session_->begin_collecting();
+  for (int i = 0; i < 8; ++i) EXPECT_FALSE(session_->function(source(i), "k"));
+  session_->end_collecting(4);
+  for (int i = 0; i < 8; ++i) EXPECT_OK(session_->function(source(i), "k"));
 }
 
 TEST_F(Gpu, MoreThanTheUsualSharedMemory) {

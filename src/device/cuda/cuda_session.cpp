@@ -1,8 +1,5 @@
-#include <atomic>
 #include <map>
 #include <mutex>
-#include <system_error>
-#include <thread>
 
 #include "cuda/code_store.h"
 #include "cuda/cubin.h"
@@ -50,7 +47,7 @@ std::string text_of(const Kernel& kernel, const PrepareCall& call) {
   for (std::span<const Arg> args : {call.inputs, call.outputs})
     for (const Arg& arg : args) {
       const int64_t head[] = {static_cast<int64_t>(arg.dtype), static_cast<int64_t>(arg.format.layout), arg.format.block,
-                              arg.rank, arg.fixed_dims};
+                              static_cast<int64_t>(arg.format.place), arg.rank, arg.fixed_dims};
       add(head, sizeof head);
       add(arg.dims, sizeof(int64_t) * static_cast<size_t>(arg.rank));
     }
@@ -102,7 +99,7 @@ class CudaSession final : public Session {
     {
       std::lock_guard lock(mutex_);
       if (collecting_) {
-        collected_.emplace(key, source);
+        if (!given_.contains(key)) collected_.emplace(key, source);
         return fail(Code::busy, "code is collected now and compiled later");
       }
     }
@@ -124,14 +121,6 @@ class CudaSession final : public Session {
     TN_TRY(call("cudaFuncGetAttributes", static_cast<cudaError_t (*)(cudaFuncAttributes*, const void*)>(cudaFuncGetAttributes),
                 &attributes, reinterpret_cast<const void*>(kernel)));
     return kernel;
-  }
-
-  Status compile(std::span<const std::string> sources, int threads) override {
-    if (!compile_) return {};
-    std::vector<std::string> lacking;
-    for (const std::string& source : sources)
-      if (!given_.contains(code_key(source, facts_.architecture))) lacking.push_back(source);
-    return compile_all(lacking, facts_.architecture, folder_, threads);
   }
 
   Result<cublasLtContext*> cublaslt() override {
@@ -167,18 +156,7 @@ class CudaSession final : public Session {
       for (auto& [key, source] : collected_) sources.push_back(std::move(source));
       collected_.clear();
     }
-    if (!compile_) return;
-    std::atomic<size_t> next{0};
-    auto work = [&] {
-      for (size_t i; (i = next.fetch_add(1)) < sources.size();) (void)compiled(sources[i], facts_.architecture, folder_);
-    };
-    std::vector<std::thread> team;
-    try {
-      for (int i = 1; i < threads && static_cast<size_t>(i) < sources.size(); ++i) team.emplace_back(work);
-    } catch (const std::system_error&) {  // no more threads: fewer do
-    }
-    work();
-    for (std::thread& thread : team) thread.join();
+    if (compile_) (void)compile_all(sources, facts_.architecture, folder_, threads);
   }
 
   std::vector<KernelImage> images() const override {
