@@ -47,10 +47,10 @@ extern "C" __global__ void wait_cycles(long long cycles) {
 }
 extern "C" __global__ void write_at(int* x, long long at) { x[at] = 1; }
 extern "C" __global__ void shared_sum(int* out) {
-  extern __shared__ int all[];
-  for (int i = threadIdx.x; i < 16384; i += blockDim.x) all[i] = 1;
+  extern __shared__ int ones[];
+  for (int i = threadIdx.x; i < 16384; i += blockDim.x) ones[i] = 1;
   __syncthreads();
-  if (threadIdx.x == 0) { int sum = 0; for (int i = 0; i < 16384; ++i) sum += all[i]; *out = sum; }
+  if (threadIdx.x == 0) { int sum = 0; for (int i = 0; i < 16384; ++i) sum += ones[i]; *out = sum; }
 }
 )";
 
