@@ -6,12 +6,12 @@
 //
 // `operator new` is this program's, also for the library. --sample N: about N places of each sweep instead of
 // all of them. --canary leaks on purpose.
-#include <initializer_list>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <new>
 
 #include "support/test_model.h"
