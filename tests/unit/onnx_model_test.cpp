@@ -49,9 +49,9 @@ TEST(OnnxModel, EveryTruncationIsAnErrorOrASmallerModel) {
   std::string whole = small_model().bytes();
   int errors = 0;
   for (size_t size = 0; size < whole.size(); ++size) {
-    std::vector<std::byte> cut(
-        size);  // on the heap, exactly as long: a read beyond it is seen by a sanitiser
-    std::memcpy(cut.data(), whole.data(), size);
+    auto* begin = reinterpret_cast<const std::byte*>(whole.data());
+    std::vector<std::byte> cut(begin,
+                               begin + size);  // on the heap, exactly as long: a sanitiser sees reads beyond
     auto model = read_model(cut, {});
     if (model) continue;  // cut between two fields of the outermost message
     ++errors;
