@@ -12,6 +12,7 @@
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" __attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
                                                                 unsigned seed);
 
@@ -47,6 +48,7 @@ std::vector<std::string> files_of(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  LLVMFuzzerInitialize(&argc, &argv);
   std::vector<std::vector<uint8_t>> inputs = {{}};
   int rounds = 0;
   for (int i = 1; i < argc; ++i) {
@@ -61,7 +63,6 @@ int main(int argc, char** argv) {
   }
   for (const std::vector<uint8_t>& input : inputs) run(input);
   size_t count = inputs.size();
-  if (std::getenv("TENON_CANARY")) std::abort();
   for (unsigned round = 0; LLVMFuzzerCustomMutator && round < static_cast<unsigned>(rounds); ++round) {
     std::vector<uint8_t> input = inputs[round % inputs.size()];
     size_t size = input.size();

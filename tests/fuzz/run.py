@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """Replays the fuzzers' corpora, or fuzzes.
 
-    tests/fuzz/run.py --build DIR                        replay every corpus, and mutations where a target makes them
-    tests/fuzz/run.py --build DIR --seconds N [TARGET]   fuzz each target for N seconds, in DIR configured -Dfuzz=true
+    tests/fuzz/run.py --build DIR [--sanitized] [TARGET]   replay every corpus, and mutations of it
+    tests/fuzz/run.py --build DIR --seconds N [TARGET]     fuzz each target for N seconds
 
-New inputs that a run finds go to .cache/fuzz/TARGET, findings to .cache/fuzz/TARGET-findings; both are kept between
-runs. With TENON_CANARY in the environment every replay crashes.
+--sanitized and --seconds need DIR configured with -Dfuzz=true and sanitizers. New inputs that a run finds go to
+.cache/fuzz/TARGET, findings to .cache/fuzz/TARGET-findings; both are kept between runs, so that short runs add up. With
+TENON_CANARY in the environment every replay crashes, in a sanitized build through the sanitizer.
 """
 import argparse
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -22,24 +25,38 @@ def targets():
     return re.findall(r"^  \['(\w+)',", (HERE / "meson.build").read_text(), re.MULTILINE)
 
 
-def seeds(name):
-    folder = HERE / "corpus" / name
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+def seeds(name, build, folder):
+    """Files to begin with: those in corpus/, or for `plan` those that `onnx` builds of its own, written to `folder`."""
+    if name == "plan":
+        subprocess.run([build / "tests/fuzz/fuzz_onnx", *seeds("onnx", build, folder)], capture_output=True, check=True,
+                       env={**os.environ, "TENON_FUZZ_PLANS": str(folder)})
+        return sorted(folder.iterdir())
+    kept = HERE / "corpus" / name
+    return sorted(kept.iterdir()) if kept.is_dir() else []
 
 
-def replay(build):
+def replay(build, wanted, sanitized):
     passed = failed = 0
-    for name in targets():
-        inputs = seeds(name)
-        done = subprocess.run([build / "tests/fuzz" / f"fuzz_{name}", "--mutate", "2000", *inputs], capture_output=True,
-                              text=True, errors="replace")
+    for name in wanted or targets():
+        program = build / "tests/fuzz" / f"fuzz_{name}"
+        with tempfile.TemporaryDirectory() as made, tempfile.TemporaryDirectory() as found:
+            try:
+                inputs = seeds(name, build, pathlib.Path(made))
+            except subprocess.CalledProcessError:  # onnx is at fault, and says so itself
+                inputs = []
+            command = [program, "--mutate", "2000", *inputs]
+            if sanitized:
+                command = [program, f"-runs={2000 + len(inputs)}", "-seed=1", "-timeout=20", f"-artifact_prefix={found}/",
+                           found, *sorted({i.parent for i in inputs})]
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         if done.returncode == 0:
             passed += max(len(inputs), 1)
-            print(f"{name}: {done.stdout.strip()}")
+            print(f"{name}: {len(inputs)} inputs and 2000 that were made of them")
         else:
             failed += 1
-            planted = "planted canary, " if os.environ.get("TENON_CANARY") else ""
-            print(f"{done.stderr[-3000:]}\nFAILED {planted}{name}: ended with status {done.returncode}")
+            planted = os.environ.get("TENON_CANARY") and (not sanitized or "AddressSanitizer" in done.stderr)
+            print(f"{done.stderr[-3000:]}\nFAILED {'planted canary, ' if planted else ''}{name}: ended with status "
+                  f"{done.returncode}")
     print(f"{passed} passed, {failed} failed, 0 skipped")
     return failed != 0
 
@@ -51,11 +68,15 @@ def fuzz(build, seconds, wanted):
         findings = ROOT / ".cache/fuzz" / f"{name}-findings"
         for folder in (found, findings):
             folder.mkdir(parents=True, exist_ok=True)
+        fresh = ROOT / ".cache/fuzz" / f"{name}-seeds"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        inputs = seeds(name, build, fresh)
         dictionary = HERE / f"{name}.dict"
         command = [build / "tests/fuzz" / f"fuzz_{name}", f"-max_total_time={seconds}", "-max_len=16384", "-timeout=20",
                    "-rss_limit_mb=3000", "-print_final_stats=1", "-verbosity=1", f"-artifact_prefix={findings}/",
                    *([f"-dict={dictionary}"] if dictionary.exists() else []), found,
-                   *([HERE / "corpus" / name] if seeds(name) else [])]
+                   *sorted({i.parent for i in inputs})]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         runs = re.search(r"number_of_executed_units: *(\d+)", done.stderr)
         coverage = re.findall(r"cov: (\d+)", done.stderr)
@@ -73,10 +94,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--seconds", type=int)
+    parser.add_argument("--sanitized", action="store_true")
     parser.add_argument("target", nargs="*")
     options = parser.parse_args()
     build = options.build.resolve()
-    sys.exit(fuzz(build, options.seconds, options.target) if options.seconds else replay(build))
+    sys.exit(fuzz(build, options.seconds, options.target) if options.seconds
+             else replay(build, options.target, options.sanitized))
 
 
 if __name__ == "__main__":
