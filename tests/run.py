@@ -65,7 +65,7 @@ GROUPS = {
     "test": ["layers", "docs", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "fault", "stress", "fuzz-corpus",
              "device-code", "canaries"],
     "test-all": ["layers", "docs", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "fault", "stress", "fuzz-corpus",
-                 "device-code-all", "asan-smoke", "asan", "fault-asan", "tsan", "fuzz", "canaries"],
+                 "device-code-all", "asan", "asan-corpus", "fault-asan", "tsan", "fuzz", "canaries"],
 }
 
 
@@ -84,35 +84,37 @@ suite("models-subset", "lines", (PYTHON, "tests/models/run.py", "--build", "{bui
 suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), canary=("--canary",))
 suite("plan-all", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
-SANITIZED = ("-Dbuildtype=debugoptimized", "-Db_lundef=false")
 suite("abi", "lines", (PYTHON, "tests/abi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
 suite("stress", "lines", (PYTHON, "tests/stress/run.py", "--build", "{build}"), canary=("--canary",))
-suite("asan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600,
-      configure=("build-asan", (*SANITIZED, "-Db_sanitize=address,undefined")),
-      environment=(("ASAN_OPTIONS", "detect_leaks=1"), ("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")))
-SMOKE = ("tests/unit_onnx", "tests/unit_plan", "tests/unit_runtime", "tests/unit_capi")
-suite("asan-smoke", "gtest", tuple("{build}/" + program for program in SMOKE), targets=SMOKE, canary=None, seconds=3600,
-      configure=("build-asan", (*SANITIZED, "-Db_sanitize=address,undefined")),
-      environment=(("ASAN_OPTIONS", "detect_leaks=1"), ("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")))
+suite("fuzz-corpus", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}"), targets=("fuzz",))
+
+# One instrumented build serves the unit tests, the sweep of failing allocations and the fuzzers. In it and in the one
+# for ThreadSanitizer, unit_base also holds tests that the sanitizers find what is planted (base_sanitizer_test.cpp).
+SANITIZED = ("-Doptimization=1", "-Dc_args=-g1", "-Db_lundef=false")
+ASAN = {"configure": ("build-asan", (*SANITIZED, "--native-file", "tests/fuzz/clang.ini", "-Dfuzz=true",
+                                     "-Db_sanitize=address,undefined", "-Dcpp_args=-g1 -fno-sanitize-recover=undefined")),
+        "environment": (("ASAN_OPTIONS", "detect_leaks=1:allocator_may_return_null=1"), ("UBSAN_OPTIONS", "print_stacktrace=1"))}
+SMOKE = ("tests/unit_base", "tests/unit_onnx", "tests/unit_plan")
+# No canary of their own: unit_base holds faults that the sanitizers must find.
+suite("asan-smoke", "gtest", tuple("{build}/" + program for program in SMOKE), targets=SMOKE, canary=None, **ASAN)
+suite("asan-corpus", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}", "--sanitized"), targets=("fuzz",),
+      canary=None, **ASAN)
+suite("asan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600, **ASAN)
 suite("fault-asan", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",), canary=None,
-      seconds=3600, configure=("build-asan", (*SANITIZED, "-Db_sanitize=address,undefined")),
-      environment=(("ASAN_OPTIONS", "detect_leaks=0:allocator_may_return_null=1"), ("UBSAN_OPTIONS", "halt_on_error=1")))
+      seconds=3600, **ASAN)
+suite("fuzz", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}", "--seconds", "600"), targets=("fuzz",),
+      canary=None, seconds=7200, **ASAN)
 suite("tsan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600,
       # oneDNN's libgomp gives false reports: it is built without knowledge of ThreadSanitizer.
-      configure=("build-tsan", (*SANITIZED, "-Db_sanitize=thread", "-Donednn=disabled")),
+      configure=("build-tsan", (*SANITIZED, "-Dcpp_args=-g1", "-Db_sanitize=thread", "-Donednn=disabled")),
       environment=(("TSAN_OPTIONS", "halt_on_error=1"),))
 
 # Every eighth source of the generated CUDA kernels, so that `make test` stays short; the whole without a sample.
 suite("device-code", "gtest", ("{build}/tests/gpu/gpu_compile",), targets=("tests/gpu/gpu_compile",),
       environment=(("TENON_SAMPLE", "8"),))
 suite("device-code-all", "gtest", ("{build}/tests/gpu/gpu_compile",), targets=("tests/gpu/gpu_compile",), canary=None)
-
-suite("fuzz-corpus", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}"), targets=("fuzz",))
-suite("fuzz", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}", "--seconds", "60"), targets=("fuzz",),
-      configure=("build-fuzz", (*SANITIZED, "--native-file", "tests/fuzz/clang.ini", "-Dfuzz=true",
-                                "-Db_sanitize=address,undefined", "-Donednn=disabled")), canary=None, seconds=7200)
 
 
 def build_targets(folder, targets):
@@ -124,10 +126,15 @@ def build_targets(folder, targets):
 
 def configure(folder, options):
     meson = pathlib.Path(PYTHON).with_name("meson")
-    if (folder / "build.ninja").exists():
+    stamp = folder / "tests-run-options"
+    if stamp.exists() and stamp.read_text() == repr(options):
         return True
-    done = subprocess.run([str(meson), "setup", str(folder), *options], capture_output=True, text=True)
-    if done.returncode != 0:
+    wipe = ["--wipe"] if (folder / "build.ninja").exists() else []
+    done = subprocess.run([str(meson), "setup", *wipe, str(folder), *options], capture_output=True, text=True,
+                          env={**os.environ, "NINJA": str(pathlib.Path(PYTHON).with_name("ninja"))})
+    if done.returncode == 0:
+        stamp.write_text(repr(options))
+    else:
         print(done.stdout[-2000:])
     return done.returncode == 0
 
