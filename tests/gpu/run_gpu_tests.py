@@ -21,7 +21,7 @@ import sysconfig
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-PROGRAMS = {"device": "tests/gpu_device", "kernels": "tests/gpu/gpu_kernels", "gemm": "tests/gpu/gpu_gemm",
+PROGRAMS = {"device": "tests/gpu/gpu_device", "kernels": "tests/gpu/gpu_kernels", "gemm": "tests/gpu/gpu_gemm",
             "attention": "tests/gpu/gpu_attention"}
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
 
