@@ -19,8 +19,8 @@ tn_error_t tn_blob_create(const void* data, size_t data_size, tn_blob_t* out_blo
 tn_error_t tn_blob_create_take(const void* data, size_t data_size, void* user_data, void (*release)(void*),
                                tn_blob_t* out_blob) noexcept {
   struct Release {
-    void* user_data;
-    void (*function)(void*);
+    void* user_data = nullptr;
+    void (*function)(void*) = nullptr;
     ~Release() {
       if (function) function(user_data);
     }
@@ -28,7 +28,8 @@ tn_error_t tn_blob_create_take(const void* data, size_t data_size, void* user_da
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto span, bytes(data, data_size, "data"));
-        auto owner = std::make_shared<Release>(user_data, nullptr);
+        auto owner = std::make_shared<Release>();
+        owner->user_data = user_data;
         owner->function = std::exchange(owed.function, nullptr);
         *out_blob = new_blob(Bytes{span, std::move(owner)});
         return {};
