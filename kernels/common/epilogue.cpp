@@ -1,5 +1,6 @@
 #include "common/epilogue.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace tenon {
@@ -24,9 +25,10 @@ Status broadcast_strides(const Arg& operand, std::span<const int64_t> dims, cons
 
 Status check_epilogue(const Program& program, DType result, std::span<const Arg> extras, const Arg& out) {
   if (program.empty()) {
-    if (!extras.empty())
+    if (!extras.empty() || program.inputs > 1)
       return fail(Code::invalid_plan,
-                  "an epilogue without instructions takes no extra operands, the step has {}", extras.size());
+                  "an epilogue without instructions takes no extra operands, it declares {} and the step has {}",
+                  std::max(program.inputs - 1, 0), extras.size());
     return expect_type(out, result, "output");
   }
   TN_TRY(verify(program));

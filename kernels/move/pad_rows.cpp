@@ -20,6 +20,11 @@ Status prepare_pad(const PrepareCall& call, Prepared& out) {
   const Arg &x = call.inputs[0], &y = call.outputs[0];
   if (y.rank == 0) return fail(Code::invalid_plan, "pad.rows: a tensor without dims has no rows");
   const auto& params = call.as<PadParams>();
+  constexpr int64_t kLongest = 1 << 26;
+  for (int d = 0; d < y.rank; ++d)
+    if (y.count() != 0 && y.dims[d] > kLongest)
+      return fail(Code::limit_exceeded, "pad.rows: dim {} of output {} is too long for a table of positions, at most {}", d,
+                  describe(y), kLongest);
   auto state = std::make_unique<PadState>();
   if (y.count() != 0)
     for (int d = 0; d < y.rank; ++d)

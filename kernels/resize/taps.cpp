@@ -55,7 +55,8 @@ Window window(const ResizeParams& params, double scale) {
   if (params.mode == ResizeMode::nearest) return {1, 0, 1};
   const double radius = params.mode == ResizeMode::linear ? 1 : 2;
   const double shrink = params.antialias ? std::min(scale, 1.0) : 1.0;
-  const auto first = static_cast<int64_t>(std::floor(-radius / shrink) + 1);
+  constexpr double kFarthest = -(1 << 28);  // more terms than find_taps allows, whatever the scale
+  const auto first = static_cast<int64_t>(std::max(std::floor(-radius / shrink) + 1, kFarthest));
   return {2 - 2 * first, first, shrink};
 }
 

@@ -26,13 +26,14 @@ def targets():
 
 
 def seeds(name, build, folder):
-    """Files to begin with: those in corpus/, or for `plan` those that `onnx` builds of its own, written to `folder`."""
-    if name == "plan":
-        subprocess.run([build / "tests/fuzz/fuzz_onnx", *seeds("onnx", build, folder)], capture_output=True, check=True,
-                       env={**os.environ, "TENON_FUZZ_PLANS": str(folder)})
-        return sorted(folder.iterdir())
+    """Files to begin with: those in corpus/, and for `plan` those that `onnx` builds of its own, written to `folder`."""
     kept = HERE / "corpus" / name
-    return sorted(kept.iterdir()) if kept.is_dir() else []
+    files = sorted(kept.iterdir()) if kept.is_dir() else []
+    if name != "plan":
+        return files
+    subprocess.run([build / "tests/fuzz/fuzz_onnx", *seeds("onnx", build, folder)], capture_output=True, check=True,
+                   env={**os.environ, "TENON_FUZZ_PLANS": str(folder)})
+    return files + sorted(folder.iterdir())
 
 
 def replay(build, wanted, sanitized):
