@@ -1,5 +1,6 @@
 #include "entry.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace tenon::capi {
@@ -80,7 +81,7 @@ Error handle_error(const HandleLookup& lookup, ObjectType type, const char* name
 void TextOut::set(std::string_view text) const {
   if (buf && buf_size) {
     size_t copied = std::min(text.size(), buf_size - 1);
-    std::memcpy(buf, text.data(), copied);
+    std::copy_n(text.data(), copied, buf);  // of an empty text the address may be null
     buf[copied] = 0;
   }
   if (out_size) *out_size = text.size();

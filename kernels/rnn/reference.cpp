@@ -58,10 +58,12 @@ class Sequence {
            int64_t item, double* scratch)
       : params_(params), g_(g), args_(args), f_(params.functions + direction * rnn_functions(params.kind)) {
     h_ = scratch, c_ = h_ + g.hidden, gate_ = c_ + g.hidden, other_ = gate_ + g.gates * g.hidden;
-    x_ = args.x.as<const T>() + item * g.x_item;
-    y_ = args.y.as<T>() + direction * g.y_direction + item * g.y_item;
-    w_ = args.w.as<const T>() + direction * g.gates * g.hidden * g.input;
-    r_ = args.r.as<const T>() + direction * g.gates * g.hidden * g.hidden;
+    // An operand that is absent or without elements has no address, and none is computed from it.
+    auto at = [](auto* data, int64_t offset) { return data ? data + offset : nullptr; };
+    x_ = at(args.x.as<const T>(), item * g.x_item);
+    y_ = at(args.y.as<T>(), direction * g.y_direction + item * g.y_item);
+    w_ = at(args.w.as<const T>(), direction * g.gates * g.hidden * g.input);
+    r_ = at(args.r.as<const T>(), direction * g.gates * g.hidden * g.hidden);
     if (args.b.present()) b_ = args.b.as<const T>() + direction * 2 * g.gates * g.hidden;
     if (args.p.present()) p_ = args.p.as<const T>() + direction * 3 * g.hidden;
     state_ = direction * g.state_direction + item * g.state_item;
