@@ -1,4 +1,5 @@
-// cuda.resize: nearest, linear and cubic with every coordinate mode; positions in double, as the reference computes them.
+// cuda.resize: nearest, linear and cubic with every coordinate mode; positions in double, as the reference computes them:
+// no product is contracted with a sum, which would move positions and ties of integer results.
 // A vector of channels at a time where they lie together.
 #include "cuda/elementwise.h"
 
@@ -16,10 +17,12 @@ namespace tenon::cuda {
 namespace {
 
 constexpr const char* kHead = R"(
+FN double mul(double x, double y) { return __dmul_rn(x, y); }
+FN float mul(float x, float y) { return x * y; }
 FN double cubic(double x, double a) {
   x = fabs(x);
-  if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  if (x <= 1) return mul(mul(mul(a + 2, x) - (a + 3), x), x) + 1;
+  if (x < 2) return mul(mul(mul(a, x) - mul(5, a), x) + mul(8, a), x) - mul(4, a);
   return 0;
 }
 FN double clamped(double x, double n) { return x < 0 ? 0 : x > n - 1 ? n - 1 : x; }
@@ -41,7 +44,7 @@ std::string axis_text(Source& source, const ResizeParams& params, int d, const s
   const double in = static_cast<double>(x.dims[d]), out = static_cast<double>(y.dims[d]);
   const double scale = params.scales[d] != 0 ? params.scales[d] : in > 0 ? out / in : 1;
   const std::string n = double_argument(source, in), s = double_argument(source, scale), size = double_argument(source, out);
-  std::string text = fmt::format("const double n{0} = {1}, s{0} = {2}, r{0} = s{0} * n{0}, o{0} = (double){3};\ndouble p{0};\n", d, n, s, i);
+  std::string text = fmt::format("const double n{0} = {1}, s{0} = {2}, r{0} = mul(s{0}, n{0}), o{0} = (double){3};\ndouble p{0};\n", d, n, s, i);
   switch (params.coordinates) {
     case ResizeCoordinates::half_pixel: text += fmt::format("p{0} = (o{0} + 0.5) / s{0} - 0.5;\n", d); break;
     case ResizeCoordinates::pytorch_half_pixel: text += fmt::format("p{0} = r{0} == 1 ? -0.5 : (o{0} + 0.5) / s{0} - 0.5;\n", d); break;
@@ -49,12 +52,12 @@ std::string axis_text(Source& source, const ResizeParams& params, int d, const s
     case ResizeCoordinates::asymmetric: text += fmt::format("p{0} = o{0} / s{0};\n", d); break;
     case ResizeCoordinates::tf_half_pixel_for_nn: text += fmt::format("p{0} = (o{0} + 0.5) / s{0};\n", d); break;
     case ResizeCoordinates::half_pixel_symmetric:
-      text += fmt::format("p{0} = n{0} / 2 * (1 - {1} / r{0}) + (o{0} + 0.5) / s{0} - 0.5;\n", d, size);
+      text += fmt::format("p{0} = mul(n{0} / 2, 1 - {1} / r{0}) + (o{0} + 0.5) / s{0} - 0.5;\n", d, size);
       break;
     case ResizeCoordinates::tf_crop_and_resize: {
       const std::string start = double_text(params.roi[d]), end = double_text(params.roi[params.rank + d]);
       text += fmt::format(
-          "p{0} = {1} * (n{0} - 1) + (r{0} == 1 ? ({2} - {1}) * (n{0} - 1) / 2 : o{0} * ({2} - {1}) * (n{0} - 1) / (r{0} - 1));\n"
+          "p{0} = mul({1}, n{0} - 1) + (r{0} == 1 ? ({2} - {1}) * (n{0} - 1) / 2 : o{0} * ({2} - {1}) * (n{0} - 1) / (r{0} - 1));\n"
           "outside = outside || p{0} < 0 || p{0} > n{0} - 1;\n",
           d, start, end);
       break;
@@ -161,7 +164,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
       body += fmt::format("out = load<{}>(x + ({}), al);\n", width, offset);
     } else {
       body += fmt::format("A sum[{0}] = {{}};\n{1}const auto in = load<{0}>(x + ({2}), al);\nconst A w = {3};\n"
-                          "_Pragma(\"unroll\") for (int e = 0; e < {0}; ++e) sum[e] += w * (A)get(in.e[e]);\n{4}",
+                          "_Pragma(\"unroll\") for (int e = 0; e < {0}; ++e) sum[e] += mul(w, (A)get(in.e[e]));\n{4}",
                           width, open, offset, weight, close);
       body += fmt::format("_Pragma(\"unroll\") for (int e = 0; e < {}; ++e) {{ const A value = sum[e]; out.e[e] = {}; }}\n", width, stored);
     }

@@ -62,7 +62,7 @@ class Build {
     TN_ASSIGN(std::vector<std::byte> bytes, plan::write(lowered.plan));
     TN_TRY(tell("done", 1));
     std::string report = write_report({graph_, selection, chosen, lowered.plan, passes_, decisions_,
-                                       milliseconds_since(begin_)});
+                                       symbols_.values(0, &plan::Range::opt), milliseconds_since(begin_)});
     return BuildResult{std::move(bytes), std::move(report)};
   }
 

@@ -31,12 +31,52 @@ Json origins(const Graph& graph, const Node& node) {
   return out;
 }
 
-Json node(const Graph& graph, const NodeReport& report) {
+const Candidate& chosen_of(const NodeReport& report) {
+  return report.candidates[static_cast<size_t>(report.chosen)].candidate;
+}
+
+// At the shape that was timed; 0 of ops without products.
+int64_t multiply_adds(const ReportInput& input, NodeView view) {
+  const OpDef& op = *view.node().op;
+  if (!op.multiply_adds) return 0;
+  auto count = evaluate(op.multiply_adds(view), [&](std::string_view name) -> std::optional<int64_t> {
+    const auto found = input.opt.find(name);
+    return found == input.opt.end() ? std::nullopt : std::optional(found->second);
+  });
+  return count.value_or(0);
+}
+
+// What operands of products are stored or rounded as: "f16", "tf32".
+std::string precision(NodeView view, const Candidate& candidate) {
+  if (!candidate.math.empty()) return std::string(candidate.math);
+  const Form form = candidate.inputs.empty() ? Form() : candidate.inputs[0];
+  return std::string(name_of(full_form(form, view.input(0)).dtype));
+}
+
+Json multiply_adds_by_precision(const ReportInput& input) {
+  Json out = Json::object();
+  for (const NodeReport& report : input.selection.nodes) {
+    const NodeView view(input.placed, input.placed.node(report.node));
+    const int64_t count = multiply_adds(input, view);
+    if (count == 0) continue;
+    Json& sum = out[precision(view, chosen_of(report))];
+    sum = (sum.is_null() ? 0 : sum.get<int64_t>()) + count;
+  }
+  return out;
+}
+
+Json node(const ReportInput& input, const NodeReport& report) {
+  const Graph& graph = input.placed;
   const Node& placed = graph.node(report.node);
+  const NodeView view(graph, placed);
   const Considered& chosen = report.candidates[static_cast<size_t>(report.chosen)];
   Json out = {{"name", placed.name}, {"op", placed.op->name}, {"text", print(graph, report.node)},
               {"onnx_nodes", origins(graph, placed)},         {"tactic", chosen.tactic->name},
               {"kernel", chosen.candidate.call.kernel}};
+  if (const int64_t count = multiply_adds(input, view)) {
+    out["multiply_adds"] = count;
+    out["precision"] = precision(view, chosen.candidate);
+  }
   for (const Considered& considered : report.candidates) out["candidates"].push_back(candidate(considered));
   for (const auto& [tactic, reason] : report.refusals)
     out["refusals"].push_back({{"tactic", tactic}, {"reason", reason}});
@@ -86,9 +126,10 @@ std::string write_report(const ReportInput& input) {
                       {"compile_milliseconds", input.selection.compile_milliseconds},
                       {"prepare_milliseconds", input.selection.prepare_milliseconds},
                       {"time_milliseconds", input.selection.time_milliseconds}};
+  out["multiply_adds"] = multiply_adds_by_precision(input);
   out["fallbacks"] = fallbacks(input);
   out["nodes"] = Json::array();
-  for (const NodeReport& report : input.selection.nodes) out["nodes"].push_back(node(input.placed, report));
+  for (const NodeReport& report : input.selection.nodes) out["nodes"].push_back(node(input, report));
   uint64_t weight_bytes = input.plan.weights.empty() ? 0 : input.plan.weights.back().offset + input.plan.weights.back().bytes;
   out["plan"] = {{"profiles", input.plan.profiles.size()}, {"weight_bytes", weight_bytes},
                  {"weights", input.plan.weights.size()},   {"refit_programs", input.plan.programs.size()},

@@ -23,6 +23,7 @@ struct ReportInput {
   const plan::Plan& plan;
   const std::vector<PassRecord>& passes;
   const std::vector<Decision>& decisions;
+  const SymbolValues& opt;                   // of the first profile, at which kernels were timed
   double milliseconds;
 };
 

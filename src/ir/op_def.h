@@ -87,6 +87,9 @@ struct OpDef {
   bool is_view = false;
   // False for random ops: never folded or merged.
   bool deterministic = true;
+  // Multiplications with an addition that a product of inputs takes, the epilogue's not counted; of a node that infer
+  // has taken. Null: the op has no such products.
+  Dim (*multiply_adds)(NodeView view) = nullptr;
 };
 
 // The ONNX node that a row's expand function turns into core ops. Inputs are typed, and have shape values where

@@ -106,6 +106,12 @@ Result<KernelCall> reference(NodeView view) {
   return KernelCall::with("attention.reference", params);
 }
 
+Dim multiply_adds(NodeView view) {
+  auto q = operand_shape(view, 0), k = operand_shape(view, 1), v = operand_shape(view, 2);
+  if (!q || !k || !v) return Dim(0);
+  return (*q)[0] * (*q)[1] * (*q)[2] * (*k)[2] * ((*q)[3] + (*v)[3]);
+}
+
 }  // namespace
 
 const OpDef kAttention = {
@@ -115,6 +121,7 @@ const OpDef kAttention = {
     .attrs = kAttrs,
     .infer = infer,
     .reference = reference,
+    .multiply_adds = multiply_adds,
 };
 
 extern const OpFile attention_ops = {&kAttention, {}};

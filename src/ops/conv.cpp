@@ -98,6 +98,13 @@ Result<KernelCall> reference(NodeView view, const char* kernel) {
 Result<KernelCall> conv_reference(NodeView view) { return reference(view, "conv.reference"); }
 Result<KernelCall> transpose_reference(NodeView view) { return reference(view, "conv_transpose.reference"); }
 
+// Each element of the output, of a transposed convolution's input, meets the weights of one filter.
+Dim products(const TensorType& each, const TensorType& w) {
+  return element_count(each.shape) * element_count({w.shape.begin() + 1, w.shape.end()});
+}
+Dim conv_multiply_adds(NodeView view) { return products(view.output(0), view.input(1)); }
+Dim transpose_multiply_adds(NodeView view) { return products(view.input(0), view.input(1)); }
+
 constexpr AttrSpec kAttrs[] = {
     {"strides", AttrKind::integers}, {"dilations", AttrKind::integers},      {"pads", AttrKind::shape},
     {"group", AttrKind::integer},    {"output_padding", AttrKind::integers}, {"epilogue", AttrKind::program}};
@@ -242,13 +249,15 @@ const OpDef kConv{.name = "conv",
                   .max_inputs = 2 + kMaxProgramInputs,
                   .attrs = std::span(kAttrs),
                   .infer = infer_conv,
-                  .reference = conv_reference};
+                  .reference = conv_reference,
+                  .multiply_adds = conv_multiply_adds};
 const OpDef kConvTranspose{.name = "conv_transpose",
                            .min_inputs = 2,
                            .max_inputs = 2 + kMaxProgramInputs,
                            .attrs = kTransposeAttrs,
                            .infer = infer_transpose,
-                           .reference = transpose_reference};
+                           .reference = transpose_reference,
+                           .multiply_adds = transpose_multiply_adds};
 
 extern const OpFile conv_ops{&kConv, kConvRows};
 extern const OpFile conv_transpose_ops{&kConvTranspose, kTransposeRows};

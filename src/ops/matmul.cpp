@@ -66,6 +66,12 @@ Result<KernelCall> reference(NodeView view) {
   return KernelCall::with("matmul.reference", params);
 }
 
+Dim multiply_adds(NodeView view) {
+  const Shape& a = view.input(0).shape;
+  const std::vector<int64_t> perm = view.attrs().integers("perm_a");
+  return element_count(view.output(0).shape) * (perm.empty() ? a.back() : a[static_cast<size_t>(perm.back())]);
+}
+
 constexpr AttrSpec kAttrs[] = {{"perm_a", AttrKind::integers},
                                {"perm_b", AttrKind::integers},
                                {"perm_out", AttrKind::integers},
@@ -187,7 +193,8 @@ const OpDef kMatmul{.name = "matmul",
                     .max_inputs = 1 + kMaxProgramInputs,
                     .attrs = kAttrs,
                     .infer = infer,
-                    .reference = reference};
+                    .reference = reference,
+                    .multiply_adds = multiply_adds};
 
 extern const OpFile matmul_ops{&kMatmul, kRows};
 

@@ -193,6 +193,12 @@ Status read_functions(const Attrs& attrs, RnnParams& params) {
   return {};
 }
 
+// Each step of each sequence multiplies by all of w and r.
+Dim multiply_adds(NodeView view) {
+  const Shape& x = view.input(0).shape;
+  return x[0] * x[1] * (element_count(view.input(1).shape) + element_count(view.input(2).shape));
+}
+
 }  // namespace
 
 Result<RnnParams> rnn_params(NodeView view) {
@@ -222,7 +228,8 @@ const OpDef kRnn{.name = "rnn",
                  .max_outputs = 3,
                  .attrs = kAttrs,
                  .infer = infer,
-                 .reference = reference};
+                 .reference = reference,
+                 .multiply_adds = multiply_adds};
 
 extern const OpFile rnn_ops{&kRnn, kRows};
 

@@ -45,6 +45,7 @@ void add_candidates(NodeView node, const AttentionParams& params, DType element,
       if (tile.warps_m == 0) continue;
       const AttentionFlashParams flash{params, tile.warps_m, tile.warps_n, tile.keys, tf32 ? 1 : 0};
       Candidate candidate;
+      if (tf32) candidate.math = "tf32";
       candidate.config = fmt::format("{}{} {}x{}x{}", name_of(element), tf32 ? " tf32" : "", tile.warps_m, tile.warps_n, tile.keys);
       candidate.call = KernelCall::with("cuda.attention.flash", flash);
       candidate.inputs.assign(node.input_count(), form);

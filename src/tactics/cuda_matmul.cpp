@@ -60,6 +60,7 @@ Claim claim_lt(NodeView node, const TargetInfo& target) {
     const int count = precision.reduced() && precision.out != DType::none ? 8 : 4;
     for (int algorithm = 0; algorithm < count; ++algorithm) {
       Candidate c;
+      c.math = precision.math_name();
       c.config = fmt::format("{} algo {}{}", precision.name, algorithm, p.apart ? ", epilogue apart" : "");
       c.call = KernelCall::with("cuda.matmul.lt", CudaMatmulLtParams{p.params, precision.math, algorithm, p.apart});
       for (size_t i = 0; i < node.input_count(); ++i)

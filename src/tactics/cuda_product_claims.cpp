@@ -53,6 +53,7 @@ std::string read_conv(NodeView node, ConvProblem& p) {
 
 Candidate conv_candidate(NodeView node, const ConvProblem& p, const ProductPrecision& precision, Format format) {
   Candidate c;
+  c.math = precision.math_name();
   for (size_t i = 0; i < node.input_count(); ++i) {
     const bool same = i >= kFirstExtra && p.extras[i - kFirstExtra] == ExtraKind::same;
     if (i < kBias) c.inputs.push_back(Form(precision.in, format));

@@ -16,6 +16,7 @@ struct ProductPrecision {
   CudaMath math = CudaMath::exact;
   std::string name;                            // "tf32", "f16", "f16 to f32"
   bool reduced() const { return in != DType::none; }
+  std::string_view math_name() const { return math == CudaMath::tf32 ? "tf32" : ""; }   // of a Candidate
 };
 // Those that the target allows for operands of the type; none when it is no float of up to 32 bits. `wide_results`:
 // also f16 and bf16 operands with an f32 result.

@@ -96,9 +96,9 @@ class Candidates {
       }
       Claim claimed = tactic->claim(view, options_.target);
       if (claimed.candidates.empty()) report.refusals.emplace_back(tactic->name, claimed.refusal);
-      std::map<std::string, int> taken;  // by forms
+      std::map<std::string, int> taken;  // by math and forms
       for (Candidate& candidate : claimed.candidates) {
-        if (taken[forms_of(candidate)]++ >= options_.most_configs) continue;
+        if (taken[fmt::format("{} {}", candidate.math, forms_of(candidate))]++ >= options_.most_configs) continue;
         std::string failure = problem ? kept_check(*problem, *tactic, view, candidate) : check(view, candidate);
         report.candidates.push_back({tactic, std::move(candidate), {Timing::Kind::not_tried, 0}, std::move(failure)});
       }

@@ -51,7 +51,7 @@ struct SelectOptions {
   // Symbol values at which a candidate must be able to prepare; the first is the one that is timed.
   std::vector<ProblemPoint> points;
   DeviceSession* session = nullptr;  // of a device that is not the host
-  int most_configs = 8;              // of one tactic that are tried for each combination of forms; the first ones
+  int most_configs = 8;              // of one tactic that are tried for each math and combination of forms; the first ones
   // Fraction done; false cancels.
   std::function<bool(double)> progress;
 };

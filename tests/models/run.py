@@ -5,7 +5,8 @@
 
 Each network is built once (profile: batch 1 to 4, sequences of 1 to 128) and run at batch 1 and 3 (and two sequence
 lengths) from the same plan. Every floating-point output must satisfy ‖out−ref‖/‖ref‖ ≤ the precision's bound, 1e-4 in
-FP32; integers and bools are equal. Each network runs in a process of its own, so a crash is one failure. `--canary` disturbs the reference.
+FP32; integers and bools are equal. `share`: of the multiply-adds, those in the precision that is asked for. Each network
+runs in a process of its own, so a crash is one failure. `--canary` disturbs the reference.
 """
 import argparse
 import json
@@ -28,6 +29,12 @@ def shapes_of(name):
     return [(batch, length) for length in lengths for batch in (1, 3)]
 
 
+def share_of(multiply_adds, precision):
+    """Of the multiply-adds, those in the precision that is asked for."""
+    total = sum(multiply_adds.values())
+    return multiply_adds.get({"fp32": "f32", "fp16": "f16"}.get(precision, precision), 0) / total if total else 1.0
+
+
 def one(arguments, name):
     """Builds and runs one network; prints one JSON row a shape."""
     import tenon_ctypes as tenon
@@ -46,6 +53,7 @@ def one(arguments, name):
     engine = tenon.Engine(built.plan, threads=arguments.threads)
     context = engine.context()
     bound = BOUNDS[arguments.precision]
+    share = share_of(built.report["multiply_adds"], arguments.precision)
     session = zoo.reference_session(model)
     names = [o.name for o in session.get_outputs()]
     for batch, length in shapes_of(name):
@@ -54,7 +62,7 @@ def one(arguments, name):
         start = time.monotonic()
         got = context.run(feed)
         row = {"batch": batch, "length": length, "build_s": build_s, "plan_bytes": len(built.plan),
-               "run_ms": (time.monotonic() - start) * 1e3, "outputs": {}}
+               "run_ms": (time.monotonic() - start) * 1e3, "share": share, "outputs": {}}
         for output, ref in expected.items():
             if arguments.canary:
                 ref = ref * np.asarray(1 + 3 * bound, ref.dtype)
@@ -89,7 +97,7 @@ def check(arguments, name):
         worst = max((e for e in row["outputs"].values() if not isinstance(e, str)), default=float("nan"))
         shape = f"b{row['batch']}" + (f" L{row['length']}" if row["length"] else "")
         print(f"{name:24} {shape:9} {worst:9.1e} {row['build_s']:8.1f} {row['plan_bytes'] / 1e6:9.1f} "
-              f"{row['run_ms']:9.1f}  {'FAIL' if bad else 'ok'}", flush=True)
+              f"{row['run_ms']:9.1f} {row['share']:6.1%}  {'FAIL' if bad else 'ok'}", flush=True)
         if bad:
             failures.append(f"{name} {shape}{planted}: {bad}")
         else:
@@ -127,7 +135,7 @@ def main():
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(everything)}")
     if arguments.canary:
         names = names[:1]
-    print(f"{'model':24} {'shape':9} {'error':>9} {'build s':>8} {'plan MB':>9} {'run ms':>9}")
+    print(f"{'model':24} {'shape':9} {'error':>9} {'build s':>8} {'plan MB':>9} {'run ms':>9} {'share':>6}")
     passed, failures = 0, []
     for name in names:
         good, bad = check(arguments, name)

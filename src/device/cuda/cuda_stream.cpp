@@ -175,18 +175,19 @@ class CudaStream final : public Stream {
     std::lock_guard lock(mutex_);
     const cudaStream_t stream = queue ? stream_of(queue) : own_;
     if (queue) {
-      int ordinal = ordinal_;
-      TN_TRY(call("cudaStreamGetDevice", cudaStreamGetDevice, stream, &ordinal));
-      if (ordinal != ordinal_)
-        return fail(Code::invalid_argument, "the stream that was given is of GPU {}, the work is for GPU {}", ordinal, ordinal_);
       cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
       TN_TRY(call("cudaStreamIsCapturing", cudaStreamIsCapturing, stream, &capture));
-      // The caller records: nothing runs now, and what will run is the caller's to order and to wait for.
+      // The caller records: nothing runs now, and what will run is the caller's to order and to wait for. A stream that
+      // records does not tell its GPU; the launches fail on one of another.
       if (capture == cudaStreamCaptureStatusActive) {
         TN_TRY(work.execute({team_.get(), stream}));
         cuda_event.end({});
         return {};
       }
+      int ordinal = ordinal_;
+      TN_TRY(call("cudaStreamGetDevice", cudaStreamGetDevice, stream, &ordinal));
+      if (ordinal != ordinal_)
+        return fail(Code::invalid_argument, "the stream that was given is of GPU {}, the work is for GPU {}", ordinal, ordinal_);
     }
     TN_TRY(follow(stream));
     Status launched = work.execute({team_.get(), stream});
