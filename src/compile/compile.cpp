@@ -52,21 +52,34 @@ class Build {
     TN_TRY(find_target());
     TN_ASSIGN(symbols_, symbol_ranges(graph_, config_, log_));
     TN_TRY(run_passes());
+    end_phase("passes");
     std::vector<bool> is_static = static_values(graph_);
     TN_ASSIGN(Selection selection, choose(is_static));
+    end_phase("select");
     TN_ASSIGN(ChosenGraph chosen, materialise(graph_, is_static, selection, target_.device));
     TN_TRY(check("materialise", chosen.graph));
+    end_phase("materialise");
     TN_TRY(tell("lower", 0.95));
     TN_ASSIGN(Lowered lowered, lower(chosen, symbols_, config_, plan_target(chosen), *kernels_));
+    end_phase("lower");
     if (!device_->is_host()) TN_TRY(add_images(lowered, *kernels_, *device_, session_options()));
+    end_phase("images");
     TN_ASSIGN(std::vector<std::byte> bytes, plan::write(lowered.plan));
+    end_phase("write");
     TN_TRY(tell("done", 1));
     std::string report = write_report({graph_, selection, chosen, lowered.plan, passes_, decisions_,
-                                       symbols_.values(0, &plan::Range::opt), milliseconds_since(begin_)});
+                                       symbols_.values(0, &plan::Range::opt), phases_, milliseconds_since(begin_)});
     return BuildResult{std::move(bytes), std::move(report)};
   }
 
  private:
+  // The phase that ends now began when the one before it ended.
+  void end_phase(std::string_view name) {
+    double before = 0;
+    for (const auto& [phase, milliseconds] : phases_) before += milliseconds;
+    phases_.emplace_back(name, milliseconds_since(begin_) - before);
+  }
+
   // A mistyped name would leave a build silently as it is.
   Status check_names() const {
     for (const std::string& name : config_.disabled_passes)
@@ -89,6 +102,7 @@ class Build {
 
   Status find_target() {
     TN_ASSIGN(device_, find_device(config_.device));
+    target_.threads = config_.threads > 0 ? config_.threads : cpu_count();  // on another device: of host steps and refits
     if (config_.timer != "real" && config_.timer != "fake")
       return fail(Code::invalid_argument, "timer {} is unknown; there are real and fake", config_.timer);
     if (device_->is_host()) {
@@ -102,7 +116,6 @@ class Build {
     target_.l1d = caches.l1d;
     target_.l2 = caches.l2;
     target_.l3 = caches.l3;
-    target_.threads = config_.threads > 0 ? config_.threads : cpu_count();
     return {};
   }
 
@@ -246,6 +259,7 @@ class Build {
   SymbolRanges symbols_;
   std::vector<PassRecord> passes_;
   std::vector<Decision> decisions_;
+  std::vector<std::pair<std::string_view, double>> phases_;
 };
 
 }  // namespace

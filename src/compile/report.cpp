@@ -1,5 +1,7 @@
 #include "compile/report.h"
 
+#include <map>
+
 #include "base/json.h"
 
 namespace tenon {
@@ -11,6 +13,7 @@ Json timing(const Considered& considered) {
     case Timing::Kind::measured: return {{"microseconds", considered.timing.microseconds}};
     case Timing::Kind::censored: return {{"slower_than_microseconds", considered.timing.microseconds}};
     case Timing::Kind::not_tried: return {{"not_tried", "the only candidate"}};
+    case Timing::Kind::failed: break;  // considered.failure says why
   }
   return {};
 }
@@ -54,14 +57,13 @@ std::string precision(NodeView view, const Candidate& candidate) {
 }
 
 Json multiply_adds_by_precision(const ReportInput& input) {
-  Json out = Json::object();
+  std::map<std::string, int64_t> sums;
   for (const NodeReport& report : input.selection.nodes) {
     const NodeView view(input.placed, input.placed.node(report.node));
-    const int64_t count = multiply_adds(input, view);
-    if (count == 0) continue;
-    Json& sum = out[precision(view, chosen_of(report))];
-    sum = (sum.is_null() ? 0 : sum.get<int64_t>()) + count;
+    if (const int64_t count = multiply_adds(input, view)) sums[precision(view, chosen_of(report))] += count;
   }
+  Json out = Json::object();
+  for (const auto& [name, count] : sums) out[name] = count;
   return out;
 }
 
@@ -111,6 +113,7 @@ std::string write_report(const ReportInput& input) {
                    {"libraries", input.plan.target.libraries},
                    {"threads", input.plan.target.threads}};
   out["build_milliseconds"] = input.milliseconds;
+  for (const auto& [phase, milliseconds] : input.phases) out["phases"][phase] = milliseconds;
   for (const PassRecord& pass : input.passes)
     out["passes"].push_back({{"name", pass.name}, {"milliseconds", pass.milliseconds}, {"nodes_before", pass.nodes_before},
                              {"nodes_after", pass.nodes_after}, {"skipped", pass.skipped}});
@@ -123,9 +126,11 @@ std::string write_report(const ReportInput& input) {
   }
   out["selection"] = {{"microseconds", input.selection.microseconds}, {"exact", input.selection.exact},
                       {"reformats", input.chosen.reformats},
-                      {"compile_milliseconds", input.selection.compile_milliseconds},
+                      {"collect_milliseconds", input.selection.collect_milliseconds},
                       {"prepare_milliseconds", input.selection.prepare_milliseconds},
-                      {"time_milliseconds", input.selection.time_milliseconds}};
+                      {"compile_milliseconds", input.selection.compile_milliseconds},
+                      {"time_milliseconds", input.selection.time_milliseconds},
+                      {"label_milliseconds", input.selection.label_milliseconds}};
   out["multiply_adds"] = multiply_adds_by_precision(input);
   out["fallbacks"] = fallbacks(input);
   out["nodes"] = Json::array();

@@ -24,6 +24,7 @@ struct ReportInput {
   const std::vector<PassRecord>& passes;
   const std::vector<Decision>& decisions;
   const SymbolValues& opt;                   // of the first profile, at which kernels were timed
+  const std::vector<std::pair<std::string_view, double>>& phases;   // milliseconds
   double milliseconds;
 };
 

@@ -107,10 +107,11 @@ class DeviceSession {
   virtual ~DeviceSession() = default;
   // The code that kernels prepared with this session use, each once, in order of key.
   virtual std::vector<KernelImage> images() const = 0;
-  // Between the two calls a kernel that is prepared only says what code it needs, and fails; the second call compiles
-  // all of it, on several threads.
+  // Between the first two calls a kernel that is prepared only says what code it needs, and fails with Code::busy. The
+  // second begins to compile all of it, on that many threads beside the caller's, the third waits until that is done.
   virtual void begin_collecting() = 0;
   virtual void end_collecting(int threads) = 0;
+  virtual void wait_for_code() = 0;
   // kernel.prepare(call, out), with the device ready for it.
   virtual Status prepare(const Kernel& kernel, const PrepareCall& call, Prepared& out);
 };

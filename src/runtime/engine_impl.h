@@ -66,7 +66,8 @@ class EngineImpl final : public Engine {
 
   using Given = std::vector<const NewWeight*>;  // by source; null: not given
   Result<Given> check_refit(std::span<const NewWeight> weights) const;
-  Status run_program(size_t program, const Given& given, std::byte* weights);
+  class RefitWork;
+  Status fill_staging(const Weights& old, std::span<const uint32_t> written, std::byte* staging) const;
   void add_needed(std::vector<bool>& sources) const;
 
   [[no_unique_address]] Live<LiveType::engine> live_;

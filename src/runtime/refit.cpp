@@ -11,29 +11,6 @@
 namespace tenon {
 namespace {
 
-// One refit program, on the host.
-class ProgramWork final : public Work {
- public:
-  ProgramWork(const EngineImpl& engine, const plan::RefitProgram& program,
-              std::span<const std::byte* const> sources, std::byte* weights)
-      : engine_(engine), program_(program), sources_(sources) {
-    for (uint32_t w : program.weights) outputs_.push_back(weights + engine.plan().weights[w].offset);
-    for (const plan::Weight& w : engine.plan().weights) literals_.push_back(weights + w.offset);
-  }
-
-  Status execute(const Lane& lane) override {
-    return run_refit_program(engine_.plan(), program_, sources_, outputs_, literals_,
-                             *engine_.options().kernels, engine_.allocator(), *lane.team);
-  }
-
- private:
-  const EngineImpl& engine_;
-  const plan::RefitProgram& program_;
-  std::span<const std::byte* const> sources_;
-  std::vector<std::byte*> outputs_;
-  std::vector<const std::byte*> literals_;
-};
-
 int64_t bytes_of(DType dtype, std::span<const int64_t> dims) {
   return plan::storage_bytes(dtype, kLinear, dims).value_or(-1);
 }
@@ -113,12 +90,73 @@ Result<EngineImpl::Given> EngineImpl::check_refit(std::span<const NewWeight> wei
                                      std::move(problems)});
 }
 
-Status EngineImpl::run_program(size_t index, const Given& given, std::byte* weights) {
-  const plan::RefitProgram& program = plan_.programs[index];
-  std::vector<const std::byte*> sources;
-  for (uint32_t s : program.sources) sources.push_back(given[s]->bytes.data());
-  ProgramWork work(*this, program, sources, weights);
-  return host_stream_->run(work);
+// All programs whose weights are given, and then the hashes of what they wrote, on the host's team.
+class EngineImpl::RefitWork final : public Work {
+ public:
+  RefitWork(const EngineImpl& engine, const Given& given, std::byte* weights, std::vector<uint64_t>& hashes)
+      : engine_(engine), given_(given), weights_(weights), hashes_(hashes) {
+    for (const plan::Weight& w : plan().weights) literals_.push_back(weights + w.offset);
+    for (const plan::RefitProgram& program : plan().programs)
+      if (given[program.sources[0]]) {  // all of a program's sources are given, or none
+        programs_.push_back(&program);
+        written_.insert(written_.end(), program.weights.begin(), program.weights.end());
+      }
+    std::sort(written_.begin(), written_.end());
+  }
+
+  // In order.
+  const std::vector<uint32_t>& written() const { return written_; }
+
+  Status execute(const Lane& lane) override {
+    for (const plan::RefitProgram* program : programs_)
+      if (Status status = run(*program, *lane.team); !status)
+        return trail(std::move(status.error()), "when computing weights from '{}'; nothing was changed",
+                     plan().sources[program->sources[0]].name);
+    lane.team->parallel_for(static_cast<int64_t>(written_.size()), [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const plan::Weight& weight = plan().weights[written_[static_cast<size_t>(i)]];
+        hashes_[written_[static_cast<size_t>(i)]] = hash_bytes(weights_ + weight.offset, weight.bytes);
+      }
+    });
+    return {};
+  }
+
+ private:
+  const plan::Plan& plan() const { return engine_.plan(); }
+
+  Status run(const plan::RefitProgram& program, Team& team) const {
+    std::vector<const std::byte*> sources;
+    std::vector<std::byte*> outputs;
+    for (uint32_t s : program.sources) sources.push_back(given_[s]->bytes.data());
+    for (uint32_t w : program.weights) outputs.push_back(weights_ + plan().weights[w].offset);
+    return run_refit_program(plan(), program, sources, outputs, literals_, *engine_.options().kernels,
+                             engine_.allocator(), team);
+  }
+
+  const EngineImpl& engine_;
+  const Given& given_;
+  std::byte* weights_;
+  std::vector<uint64_t>& hashes_;
+  std::vector<const std::byte*> literals_;
+  std::vector<const plan::RefitProgram*> programs_;
+  std::vector<uint32_t> written_;
+};
+
+// What the device's weights hold where the refit writes nothing, brought into `staging`; zeros between weights.
+Status EngineImpl::fill_staging(const Weights& old, std::span<const uint32_t> written, std::byte* staging) const {
+  uint64_t kept = 0, end = 0;  // what is not yet copied begins at `kept`; the weights so far end at `end`
+  auto copy_kept = [&](uint64_t to) -> Status {
+    if (to <= kept) return {};
+    return device_->copy(staging + kept, old.memory.data() + kept, to - kept, Direction::to_host);
+  };
+  for (uint32_t w : written) {
+    const plan::Weight& weight = plan_.weights[w];
+    TN_TRY(copy_kept(weight.offset));
+    end = weight.offset + weight.bytes;
+    kept = std::min<uint64_t>((end + 63) / 64 * 64, old.memory.bytes());
+    std::memset(staging + end, 0, kept - end);
+  }
+  return copy_kept(old.memory.bytes());
 }
 
 Status EngineImpl::refit(std::span<const NewWeight> new_weights) {
@@ -128,22 +166,16 @@ Status EngineImpl::refit(std::span<const NewWeight> new_weights) {
   std::shared_ptr<const Weights> old = this->weights();
   std::shared_ptr<Weights> weights;
   Block staging;
+  std::vector<uint64_t> hashes = old->hashes;
   if (on_host()) {
     TN_ASSIGN(weights, make_weights({old->memory.data(), old->memory.bytes()}));
   } else {
-    TN_ASSIGN(staging, weight_bytes(*old));
+    TN_ASSIGN(staging, Block::allocate(default_allocator(), old->memory.bytes(), "new weights on the host"));
   }
   std::byte* bytes = on_host() ? weights->memory.data() : staging.data();
-  std::vector<uint64_t> hashes = old->hashes;
-  for (size_t i = 0; i < plan_.programs.size(); ++i) {
-    const plan::RefitProgram& program = plan_.programs[i];
-    if (!given[program.sources[0]]) continue;  // all of a program's sources are given, or none
-    if (Status status = run_program(i, given, bytes); !status)
-      return trail(std::move(status.error()), "when computing weights from '{}'; nothing was changed",
-                   plan_.sources[program.sources[0]].name);
-    for (uint32_t w : program.weights)
-      hashes[w] = hash_bytes(bytes + plan_.weights[w].offset, plan_.weights[w].bytes);
-  }
+  RefitWork work(*this, given, bytes, hashes);
+  if (!on_host()) TN_TRY(fill_staging(*old, work.written(), bytes));
+  TN_TRY(host_stream_->run(work));
   if (!on_host()) {
     TN_ASSIGN(weights, make_weights({staging.data(), staging.bytes()}));
   }

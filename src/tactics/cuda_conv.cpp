@@ -16,26 +16,23 @@ Claim claim_cudnn(NodeView node, const TargetInfo& target, const char* kernel) {
   std::string refusal;
   const bool fused = !p.other && onednn::match_post_ops(p.epilogue, chain, refusal);
   Claim out;
-  auto add = [&](const ProductPrecision& precision, Format format, bool apart, bool compiled, int plans) {
-    for (int plan = 0; plan < plans; ++plan) {
-      Candidate c = conv_candidate(node, p, precision, format);
-      c.config = fmt::format("{}{} {} {}{}", precision.name, format == kLinear ? " linear" : "", compiled ? "compiled at load" : "plan", plan,
-                             apart ? ", epilogue apart" : "");
-      c.call = KernelCall::with(kernel, CudaConvCudnnParams{p.conv, precision.math, plan, compiled, apart});
-      c.call.dims = p.dims;
-      out.candidates.push_back(std::move(c));
-    }
+  auto add = [&](const ProductPrecision& precision, Format format, bool apart, bool compiled, int plan) {
+    Candidate c = conv_candidate(node, p, precision, format);
+    c.config = fmt::format("{}{} {} {}{}", precision.name, format == kLinear ? " linear" : "", compiled ? "compiled at load" : "plan", plan,
+                           apart ? ", epilogue apart" : "");
+    c.call = KernelCall::with(kernel, CudaConvCudnnParams{p.conv, precision.math, plan, compiled, apart});
+    c.call.dims = p.dims;
+    out.candidates.push_back(std::move(c));
   };
+  // The heuristic's best of each kind first: a build that tries few tries one of each.
   for (const ProductPrecision& precision : product_precisions(node.input(0).dtype, target, false)) {
     const bool f32 = !precision.reduced() && node.input(0).dtype == DType::f32;
-    if (fused) {
-      add(precision, kChannelsLast, false, false, 5);
-      add(precision, kChannelsLast, false, true, 4);
-      if (f32) add(precision, kLinear, false, false, 3);
-    }
-    if (p.has_tail()) {
-      add(precision, kChannelsLast, true, false, 4);
-      if (f32) add(precision, kLinear, true, false, 2);
+    for (int plan = 0; plan < 5; ++plan) {
+      if (fused) add(precision, kChannelsLast, false, false, plan);
+      if (fused && plan < 4) add(precision, kChannelsLast, false, true, plan);
+      if (p.has_tail() && plan < 4) add(precision, kChannelsLast, true, false, plan);
+      if (f32 && fused && plan < 3) add(precision, kLinear, false, false, plan);
+      if (f32 && p.has_tail() && plan < 2) add(precision, kLinear, true, false, plan);
     }
   }
   return out;

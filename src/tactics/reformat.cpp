@@ -58,7 +58,8 @@ Result<std::vector<Conversion>> conversions(const TensorType& type, const Form& 
 Result<std::vector<Conversion>> static_conversions(const TensorType& type, const Form& from, const Form& to) {
   std::vector<Conversion> out;
   Form now = from;
-  if (now.dtype != to.dtype) {
+  const bool narrows = now.dtype == DType::f32 && (to.dtype == DType::f16 || to.dtype == DType::bf16);
+  if (now.dtype != to.dtype && !narrows) {
     if (now.format != kLinear) return no_kernel(type, from, to);
     ProgramBuilder builder({&now.dtype, 1});
     TN_ASSIGN(Program program, builder.finish(builder.cast(to.dtype, 0)));
@@ -70,6 +71,10 @@ Result<std::vector<Conversion>> static_conversions(const TensorType& type, const
     TN_ASSIGN(KernelCall call, layout_call(type, now, laid));
     now = laid;
     out.push_back({now, std::move(call)});
+  }
+  if (narrows) {  // after the layout, which has a fast kernel for 4 bytes
+    now.dtype = to.dtype;
+    out.push_back({now, KernelCall::without_params("cast.narrow")});
   }
   if (now != to) out.push_back({to, KernelCall::without_params("copy.linear")});
   return out;

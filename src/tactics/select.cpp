@@ -1,7 +1,9 @@
 #include "tactics/select.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
+#include <cmath>
 
 #include "tactics/pbqp.h"
 
@@ -51,17 +53,23 @@ class Candidates {
     return report;
   }
 
-  // Lets the session hear what code the node's candidates need.
+  // Prepares the node's candidates ahead of its turn: while the session collects, it hears what code they need; after
+  // that, what does not stand is known when the turn comes.
   Status announce(const Graph& graph, NodeId id) {
     const NodeView view(graph, graph.node(id));
     TN_ASSIGN(std::string problem, problem_key(view, options_.points[0].values));
-    if (!announced_.insert(std::move(problem)).second) return {};
+    if (!announced_.insert(problem).second) return {};
     NodeReport ignored{id, {}, {}, -1};
-    claim(view, ignored, false, nullptr);
+    claim(view, ignored, false, &problem);
     return {};
   }
+  // From now on to false, only the kernels of libraries are announced.
+  void announce_libraries(bool only) {
+    announced_.clear();
+    only_libraries_ = only;
+  }
 
-  // The measured or recorded cost of one trial; censored and failed ones are not costs.
+  // The measured or recorded cost of one trial.
   Result<Timing> cost(const std::string& key, const Trial& trial, double limit) {
     if (auto known = cache_.find(key)) return *known;
     TN_ASSIGN(Timing timing, timer_.time(trial, limit));
@@ -69,22 +77,54 @@ class Candidates {
     return timing;
   }
 
+  // Of a conversion on the device. One tensor of each octave of sizes is measured; what takes longer than a launch grows
+  // with the size.
+  Result<double> conversion_cost(const std::string& key, const Trial& trial) {
+    constexpr double kLaunch = 2;
+    const int64_t count = trial.inputs[0].count();
+    const int octave = std::bit_width(static_cast<uint64_t>(count));
+    const double share = static_cast<double>(count) / std::ldexp(1.0, octave);
+    const std::string whole = fmt::format("{} of 2^{}", key, octave);
+    std::optional<Timing> known = cache_.find(whole);
+    if (!known) {
+      TN_ASSIGN(known, timer_.time(trial, 1e9));
+      known->microseconds = std::min(known->microseconds, kLaunch) + std::max(known->microseconds - kLaunch, 0.0) / share;
+      cache_.add(whole, *known);
+    }
+    return std::min(known->microseconds, kLaunch) + std::max(known->microseconds - kLaunch, 0.0) * share;
+  }
+  // Lets the session hear what code the conversion's measurement needs.
+  void announce_conversion(const Trial& trial) const {
+    const Kernel* kernel = kernels_.find(trial.kernel);
+    Prepared ignored;
+    if (kernel) (void)prepare_kernel(*kernel, {trial.params, trial.inputs, trial.outputs, 1, options_.session}, ignored);
+  }
+
   std::string key(const std::string& problem, const std::string& candidate) const {
     return fmt::format("{} | {} | {} | {}", problem, candidate, options_.fingerprint, timer_.name());
   }
 
-  // Why a candidate that was checked at the first point cannot be used at the others; empty if it can.
-  std::string verify_elsewhere(NodeView view, const Candidate& candidate) const {
-    const Kernel* kernel = kernels_.find(candidate.call.kernel);
-    return options_.session ? prepare_at(std::span(options_.points).subspan(1), view, candidate, *kernel) : "";
+  // Why a candidate cannot be used at the points where it has not been checked yet; empty if it can.
+  std::string verify_elsewhere(NodeView view, const Considered& considered) const {
+    const Kernel* kernel = kernels_.find(considered.candidate.call.kernel);
+    if (!options_.session || !kernel) return "";
+    const size_t checked = considered.recorded ? 0 : 1;
+    return text_of(prepare_at(std::span(options_.points).subspan(checked), view, considered.candidate, *kernel));
   }
 
   // The reference, for a node whose other candidates have failed.
   void add_reference(NodeView view, NodeReport& report) { claim(view, report, true, nullptr); }
 
+  // Later builds with the cache need not try again what failed in this one.
+  void record_failures() {
+    for (const std::string& name : failed_) cache_.add(name, {Timing::Kind::failed, 0});
+  }
+
   double prepare_milliseconds = 0, time_milliseconds = 0;
 
  private:
+  static std::string text_of(const Status& status) { return status ? "" : status.error().text(); }
+
   // `problem`: the node's key, under which the result of a check is kept for nodes that equal it; null: not kept.
   void claim(NodeView view, NodeReport& report, bool reference, const std::string* problem) {
     for (const Tactic* tactic : all_tactics()) {
@@ -96,20 +136,40 @@ class Candidates {
       }
       Claim claimed = tactic->claim(view, options_.target);
       if (claimed.candidates.empty()) report.refusals.emplace_back(tactic->name, claimed.refusal);
-      std::map<std::string, int> taken;  // by math and forms
+      std::map<std::string, int> standing;  // by math and forms
       for (Candidate& candidate : claimed.candidates) {
-        if (taken[fmt::format("{} {}", candidate.math, forms_of(candidate))]++ >= options_.most_configs) continue;
-        std::string failure = problem ? kept_check(*problem, *tactic, view, candidate) : check(view, candidate);
-        report.candidates.push_back({tactic, std::move(candidate), {Timing::Kind::not_tried, 0}, std::move(failure)});
+        int& count = standing[fmt::format("{} {}", candidate.math, forms_of(candidate))];
+        if (count >= options_.most_configs) continue;
+        Considered considered{tactic, std::move(candidate), {Timing::Kind::not_tried, 0}, {}};
+        const Status status = assess(view, considered, problem);
+        if (status || status.error().code == Code::busy) ++count;
+        considered.failure = text_of(status);
+        report.candidates.push_back(std::move(considered));
       }
     }
   }
 
-  const std::string& kept_check(const std::string& problem, const Tactic& tactic, NodeView view,
-                                const Candidate& candidate) {
-    auto [it, inserted] = checked_.try_emplace(problem + " | " + candidate_key(tactic, candidate));
-    if (inserted) it->second = check(view, candidate);
-    return it->second;
+  // Whether the candidate stands. On a device that is not the host, where to prepare is slow, the timing cache says so
+  // for those that it has.
+  Status assess(NodeView view, Considered& considered, const std::string* problem) {
+    if (!problem) return check(view, considered.candidate);
+    const std::string candidate = candidate_key(*considered.tactic, considered.candidate);
+    if (options_.session) {
+      if (auto known = cache_.find(key(*problem, candidate))) {
+        considered.recorded = true;
+        if (known->kind == Timing::Kind::failed) return fail(Code::unsupported, "it failed when the timing cache was filled");
+        considered.timing = *known;
+        return {};
+      }
+    }
+    const Kernel* kernel = kernels_.find(considered.candidate.call.kernel);
+    if (only_libraries_ && kernel && !*kernel->library) return fail(Code::busy, "not announced now");
+    const std::string name = *problem + " | " + candidate;
+    if (auto known = checked_.find(name); known != checked_.end()) return known->second;
+    Status status = check(view, considered.candidate);
+    if (!status && status.error().code == Code::busy) return status;
+    if (!status && options_.session) failed_.push_back(key(*problem, candidate));
+    return checked_.emplace(name, std::move(status)).first->second;
   }
 
   static std::string forms_of(const Candidate& candidate) {
@@ -129,26 +189,24 @@ class Candidates {
 
   // Why a candidate cannot be used; empty if it can. On a device that is not the host, where to prepare may mean to
   // compile, only the point that is timed is looked at: verify_elsewhere does the rest for what is chosen.
-  std::string check(NodeView view, const Candidate& candidate) const {
-    if (!well_formed(candidate, view)) return "the claim does not fit the node";
+  Status check(NodeView view, const Candidate& candidate) const {
+    if (!well_formed(candidate, view)) return fail(Code::internal, "the claim does not fit the node");
     const Kernel* kernel = kernels_.find(candidate.call.kernel);
-    if (!kernel) return "there is no kernel " + candidate.call.kernel;
+    if (!kernel) return fail(Code::not_found, "there is no kernel {}", candidate.call.kernel);
     if (kernel->cpu_features & ~options_.target.cpu_features)
-      return "the kernel needs " + cpu_feature_names(kernel->cpu_features);
+      return fail(Code::unsupported, "the kernel needs {}", cpu_feature_names(kernel->cpu_features));
     const size_t points = options_.session ? 1 : options_.points.size();
     return prepare_at(std::span(options_.points).first(points), view, candidate, *kernel);
   }
 
-  std::string prepare_at(std::span<const ProblemPoint> points, NodeView view, const Candidate& candidate,
-                         const Kernel& kernel) const {
+  Status prepare_at(std::span<const ProblemPoint> points, NodeView view, const Candidate& candidate,
+                    const Kernel& kernel) const {
     for (const ProblemPoint& point : points) {
-      auto trial = concrete_trial(view, candidate, point);
-      if (!trial) return trial.error().text();
-      if (trial->params.size() != kernel.params_size) return "the claim's parameters do not fit the kernel";
+      TN_ASSIGN(Trial trial, concrete_trial(view, candidate, point));
+      if (trial.params.size() != kernel.params_size) return fail(Code::internal, "the claim's parameters do not fit the kernel");
       Prepared prepared;
-      auto status = prepare_kernel(
-          kernel, {trial->params, trial->inputs, trial->outputs, options_.target.threads, options_.session}, prepared);
-      if (!status) return status.error().text();
+      TN_TRY(prepare_kernel(kernel, {trial.params, trial.inputs, trial.outputs, options_.target.threads, options_.session},
+                            prepared));
     }
     return {};
   }
@@ -169,9 +227,11 @@ class Candidates {
     for (Considered& considered : report.candidates) {
       if (!considered.failure.empty()) continue;
       TN_ASSIGN(Trial trial, concrete_trial(view, considered.candidate, options_.points[0]));
-      auto timing = cost(key(problem, candidate_key(*considered.tactic, considered.candidate)), trial, 3 * best);
+      const std::string name = key(problem, candidate_key(*considered.tactic, considered.candidate));
+      auto timing = cost(name, trial, 3 * best);
       if (!timing) {
         considered.failure = timing.error().text();
+        if (options_.session) failed_.push_back(name);
         continue;
       }
       considered.timing = *timing;
@@ -184,9 +244,22 @@ class Candidates {
   Timer& timer_;
   TimingCache& cache_;
   const SelectOptions& options_;
-  std::set<std::string> announced_;             // problems
-  std::map<std::string, std::string> checked_;  // by problem and candidate
+  std::set<std::string> announced_;        // problems
+  bool only_libraries_ = false;
+  std::map<std::string, Status> checked_;  // by problem and candidate
+  std::vector<std::string> failed_;        // keys of what a device cannot run
 };
+
+// Of products: times that differ by less cannot be told apart reliably, and then the precision that the build allows
+// wins, which moves fewer bytes or multiplies faster as soon as more than one step runs.
+double handicap(NodeView node, const Candidate& candidate, const TargetInfo& target) {
+  constexpr double kStep = 0.05;
+  if (!node.node().op->multiply_adds || candidate.inputs.empty()) return 1;
+  const bool stored = target.allow_f16 || target.allow_bf16;
+  if (full_form(candidate.inputs[0], node.input(0)).dtype != DType::f32) return 1;
+  if (candidate.math == "tf32") return stored ? 1 + kStep : 1;
+  return 1 + kStep * (stored + target.allow_tf32);
+}
 
 // Microseconds for the labelling problem. A censored time is a lower bound: the candidate lost by at least that.
 double label_cost(const Considered& considered) {
@@ -208,6 +281,7 @@ class Labelling {
     for (NodeReport& report : selection_.nodes) reports_.push_back(&report);
     for (NodeReport& report : selection_.views) reports_.push_back(&report);
     for (NodeReport* report : reports_) add_node(*report);
+    if (options_.session) TN_TRY(announce_conversions());
     for (uint32_t i = 0; i < graph_.value_count(); ++i) TN_TRY(add_value({i}));
     Pbqp::Solution solution = problem_.solve();
     selection_.exact = solution.exact;
@@ -236,14 +310,18 @@ class Labelling {
         return signature(report.node, report.candidates[static_cast<size_t>(other)].candidate) == own;
       });
       if (same == labels.end()) labels.push_back(static_cast<int>(c));
-      else if (label_cost(considered) < label_cost(report.candidates[static_cast<size_t>(*same)]))
-        *same = static_cast<int>(c);
+      else if (cost_of(report, static_cast<int>(c)) < cost_of(report, *same)) *same = static_cast<int>(c);
     }
     std::vector<double> costs;
-    for (int label : labels) costs.push_back(label_cost(report.candidates[static_cast<size_t>(label)]));
+    for (int label : labels) costs.push_back(cost_of(report, label));
     node_variable_.push_back(problem_.add_variable(std::move(costs)));
     labels_.push_back(std::move(labels));
     index_.emplace(report.node, labels_.size() - 1);
+  }
+
+  double cost_of(const NodeReport& report, int candidate) const {
+    const Considered& considered = report.candidates[static_cast<size_t>(candidate)];
+    return label_cost(considered) * handicap(NodeView(graph_, graph_.node(report.node)), considered.candidate, options_.target);
   }
 
   // Inputs that are static are converted when the plan is made: what form they take costs nothing.
@@ -311,23 +389,59 @@ class Labelling {
     return std::any_of(users.begin(), users.end(), [&](NodeId user) { return !index_.count(user); });
   }
 
-  Status add_value(ValueId id) {
+  // The node whose label says in which form the value is made; -1: it is there, in the plain one.
+  int64_t producer_of(const Value& value) const {
+    auto producer = value.producer.valid() ? index_.find(value.producer) : index_.end();
+    return producer == index_.end() ? -1 : static_cast<int64_t>(producer->second);
+  }
+
+  // The forms in which somebody makes or wants the value, the plain one first; none of a value that has no variable.
+  std::vector<Form> forms_of(ValueId id, const std::vector<Use>& uses) const {
     const Value& value = graph_.value(id);
     if (value.erased || is_static_[id.index] || value.type.dtype == DType::none) return {};
-    std::vector<Use> uses = uses_of(id);
-    auto producer = value.producer.valid() ? index_.find(value.producer) : index_.end();
-    bool made = producer != index_.end();
     std::vector<Form> forms = {full_form(kLinear, value.type)};
     auto note = [&](const Form& form) {
       if (std::find(forms.begin(), forms.end(), form) == forms.end()) forms.push_back(form);
     };
-    if (made)
-      for (size_t l = 0; l < labels_[producer->second].size(); ++l) note(output_form(producer->second, l, value.output));
+    if (const int64_t producer = producer_of(value); producer >= 0) {
+      const auto node = static_cast<size_t>(producer);
+      for (size_t l = 0; l < labels_[node].size(); ++l) note(output_form(node, l, value.output));
+    }
     for (const Use& use : uses)
       for (size_t l = 0; l < labels_[use.node].size(); ++l)
         if (!is_packed(label(use.node, l), use.input)) note(input_form(use.node, l, use.input));
-    if (forms.size() == 1) return {};
-    return add_form_sets(id, forms, made ? static_cast<int64_t>(producer->second) : -1, uses);
+    return forms;
+  }
+
+  Status add_value(ValueId id) {
+    std::vector<Use> uses = uses_of(id);
+    std::vector<Form> forms = forms_of(id, uses);
+    if (forms.size() <= 1) return {};
+    return add_form_sets(id, forms, producer_of(graph_.value(id)), uses);
+  }
+
+  // All conversions on the device that will be measured have their code compiled at once.
+  Status announce_conversions() {
+    options_.session->begin_collecting();
+    for (uint32_t i = 0; i < graph_.value_count(); ++i) {
+      const std::vector<Form> forms = forms_of({i}, uses_of({i}));
+      for (const Form& from : forms)
+        for (const Form& to : forms) {
+          if (from == to) continue;
+          const TensorType& type = graph_.value({i}).type;
+          auto steps = conversions(type, from, to, options_.target.device);
+          if (!steps) continue;
+          Form now = from;
+          for (const Conversion& step : *steps) {
+            TN_ASSIGN(std::optional<Measured> measured, measured_conversion(type, now, step));
+            if (measured && announced_.insert(measured->key).second) candidates_.announce_conversion(measured->trial);
+            now = step.to;
+          }
+        }
+    }
+    options_.session->end_collecting(options_.target.threads);
+    options_.session->wait_for_code();
+    return {};
   }
 
   Status add_form_sets(ValueId id, const std::vector<Form>& forms, int64_t producer, const std::vector<Use>& uses) {
@@ -394,15 +508,40 @@ class Labelling {
     return costs;
   }
 
-  Result<double> conversion_cost(const TensorType& type, const Form& from, const Conversion& step) {
-    Trial trial{step.call.kernel, step.call.params, {}, {}, {false}};
+  struct Measured {
+    std::string key;
+    Trial trial;
+  };
+  // How the conversion is measured; nothing for one that has a modelled cost.
+  Result<std::optional<Measured>> measured_conversion(const TensorType& type, const Form& from, const Conversion& step) {
+    if (from.format.place != step.to.format.place) return std::optional<Measured>();
+    Measured out{{}, {step.call.kernel, step.call.params, {}, {}, {false}}};
     TN_ASSIGN(Arg in, concrete_arg(type, from, options_.points[0]));
-    TN_ASSIGN(Arg out, concrete_arg(type, step.to, options_.points[0]));
-    if (from.format.place != step.to.format.place) return copy_microseconds(storage_bytes(in));
-    trial.inputs = {in};
-    trial.outputs = {out};
-    std::string target = step.to.dtype == type.dtype ? name_of(step.to.format) : name_of(step.to);
-    auto timing = candidates_.cost(candidates_.key("reformat " + describe(in), target), trial, 1e9);
+    TN_ASSIGN(Arg to, concrete_arg(type, step.to, options_.points[0]));
+    out.trial.inputs = {in};
+    out.trial.outputs = {to};
+    if (!options_.session) {
+      std::string target = step.to.dtype == type.dtype ? name_of(step.to.format) : name_of(step.to);
+      out.key = candidates_.key("reformat " + describe(in), target);
+      return std::optional(std::move(out));
+    }
+    const bool vectors = in.rank > 1 && in.dims[1] % 8 == 0;   // of channels
+    out.key = candidates_.key(fmt::format("reformat {} of rank {}{}", name_of(from), in.rank, vectors ? ", channels by 8" : ""),
+                              name_of(step.to));
+    return std::optional(std::move(out));
+  }
+
+  Result<double> conversion_cost(const TensorType& type, const Form& from, const Conversion& step) {
+    TN_ASSIGN(std::optional<Measured> measured, measured_conversion(type, from, step));
+    if (!measured) {
+      TN_ASSIGN(Arg in, concrete_arg(type, from, options_.points[0]));
+      return copy_microseconds(storage_bytes(in));
+    }
+    if (options_.session) {
+      auto cost = candidates_.conversion_cost(measured->key, measured->trial);
+      return cost ? *cost : Pbqp::kImpossible;
+    }
+    auto timing = candidates_.cost(measured->key, measured->trial, 1e9);
     return timing ? timing->microseconds : Pbqp::kImpossible;
   }
 
@@ -420,6 +559,7 @@ class Labelling {
   std::vector<uint32_t> node_variable_;
   std::vector<std::vector<int>> labels_;
   std::map<NodeId, size_t> index_;
+  std::set<std::string> announced_;          // conversions
 };
 
 Status require_candidate(const Graph& graph, const NodeReport& report) {
@@ -441,7 +581,7 @@ Result<size_t> drop_failing(const Graph& graph, Candidates& candidates, Selectio
     Considered& chosen = report.candidates[static_cast<size_t>(report.chosen)];
     if (chosen.verified) continue;
     const NodeView view(graph, graph.node(report.node));
-    chosen.failure = candidates.verify_elsewhere(view, chosen.candidate);
+    chosen.failure = candidates.verify_elsewhere(view, chosen);
     chosen.verified = true;
     if (chosen.failure.empty()) continue;
     ++dropped;
@@ -480,13 +620,25 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
   Selection selection;
   Candidates candidates(kernels, timer, cache, options);
   auto is_chosen = [&](const Node& node) { return !node.op->is_view && !is_static[node.outputs[0].index]; };
-  if (options.session) {
-    options.session->begin_collecting();
+  if (options.session) {  // libraries are asked while the code of the others is compiled
+    auto announce = [&]() -> Status {
+      for (NodeId id : graph.order())
+        if (is_chosen(graph.node(id))) TN_TRY(candidates.announce(graph, id));
+      return {};
+    };
     const Clock::time_point begin = Clock::now();
-    for (NodeId id : graph.order())
-      if (is_chosen(graph.node(id))) TN_TRY(candidates.announce(graph, id));
+    options.session->begin_collecting();
+    TN_TRY(announce());
     options.session->end_collecting(options.target.threads);
-    selection.compile_milliseconds = milliseconds(begin, Clock::now());
+    const Clock::time_point collected = Clock::now();
+    candidates.announce_libraries(true);
+    TN_TRY(announce());
+    candidates.announce_libraries(false);
+    const Clock::time_point prepared = Clock::now();
+    options.session->wait_for_code();
+    selection.collect_milliseconds = milliseconds(begin, collected);
+    candidates.prepare_milliseconds = milliseconds(collected, prepared);
+    selection.compile_milliseconds = milliseconds(prepared, Clock::now());
   }
   size_t done = 0;
   for (NodeId id : graph.order()) {
@@ -499,11 +651,14 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
     TN_TRY(require_candidate(graph, *report));
     selection.nodes.push_back(std::move(*report));
   }
+  const Clock::time_point begin = Clock::now();
   do {
     selection.views.clear();
     TN_TRY(Labelling(graph, is_static, selection, candidates, options).solve());
     TN_ASSIGN(done, drop_failing(graph, candidates, selection));
   } while (done > 0);
+  candidates.record_failures();
+  selection.label_milliseconds = milliseconds(begin, Clock::now());
   selection.prepare_milliseconds = candidates.prepare_milliseconds;
   selection.time_milliseconds = candidates.time_milliseconds;
   return selection;

@@ -20,6 +20,7 @@ struct Considered {
   Candidate candidate;
   Timing timing;
   std::string failure;             // why it was dropped after its claim; "" if it stood
+  bool recorded = false;           // the timing cache says that it stands: it has not been prepared
   bool verified = false;           // it stood at every shape; looked at for what is chosen
 };
 struct NodeReport {
@@ -33,8 +34,10 @@ struct Selection {
   std::vector<NodeReport> nodes;   // of the nodes that run at run time, in order
   std::vector<NodeReport> views;   // of views that a form goes through; their candidates have no tactic
   double microseconds = 0;         // what the choice costs in all, reformats included
-  // Where the build's time went: code of all candidates compiled, candidates prepared, candidates timed.
-  double compile_milliseconds = 0, prepare_milliseconds = 0, time_milliseconds = 0;
+  // Where the time went: candidates' code collected, candidates prepared, the wait for code that was compiled meanwhile,
+  // candidates timed, the choice with the reformats' costs.
+  double collect_milliseconds = 0, prepare_milliseconds = 0, compile_milliseconds = 0, time_milliseconds = 0,
+         label_milliseconds = 0;
   bool exact = true;               // the optimum of the costs, not only a good answer
   const NodeReport* find(NodeId id) const {
     for (const NodeReport& report : nodes)

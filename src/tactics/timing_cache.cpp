@@ -57,7 +57,7 @@ Result<std::map<std::string, Timing>> read_entries(std::span<const std::byte> by
     Entry entry;
     if (bytes.size() - at < sizeof entry) return damaged(at, "an entry is cut off");
     std::memcpy(&entry, bytes.data() + at, sizeof entry);
-    if (entry.kind > static_cast<uint32_t>(Timing::Kind::not_tried)) return damaged(at, "an entry's kind is unknown");
+    if (entry.kind > static_cast<uint32_t>(Timing::Kind::failed)) return damaged(at, "an entry's kind is unknown");
     if (!std::isfinite(entry.microseconds) || entry.microseconds < 0) return damaged(at, "an entry's time is no time");
     if (bytes.size() - at - sizeof entry < entry.key_bytes) return damaged(at, "an entry's key is cut off");
     std::string key(reinterpret_cast<const char*>(bytes.data()) + at + sizeof entry, entry.key_bytes);

@@ -15,7 +15,8 @@
 namespace tenon {
 
 struct Timing {
-  enum class Kind : uint8_t { measured, censored, not_tried };  // censored: stopped early, slower than `microseconds`
+  // censored: stopped early, slower than `microseconds`. failed: the device cannot run it.
+  enum class Kind : uint8_t { measured, censored, not_tried, failed };
   Kind kind = Kind::measured;
   double microseconds = 0;
 };

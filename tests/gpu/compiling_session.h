@@ -25,6 +25,7 @@ class CompilingSession : public cuda::Session {
   std::vector<KernelImage> images() const override { return {}; }
   void begin_collecting() override {}
   void end_collecting(int) override {}
+  void wait_for_code() override {}
   int compiled() const { return compiled_; }
   int known() const { return known_; }
   // Of what compiled: registers of each entry; those that spill registers to memory.

@@ -283,6 +283,7 @@ TEST_F(Gpu, CodeIsCollectedAndCompiledAhead) {
   session_->begin_collecting();
   for (int i = 0; i < 8; ++i) EXPECT_FALSE(session_->function(source(i), "k"));
   session_->end_collecting(4);
+  session_->wait_for_code();
   for (int i = 0; i < 8; ++i) EXPECT_OK(session_->function(source(i), "k"));
 }
 

@@ -119,6 +119,11 @@ std::string refusal(std::string_view id, const P& params, std::vector<Tensor*> i
   return status ? "" : status.error().text();
 }
 
+inline std::string refusal(std::string_view id, std::vector<Tensor*> inputs, std::vector<Tensor*> outputs) {
+  auto status = run(*kernel(id), nullptr, std::move(inputs), std::move(outputs));
+  return status ? "" : status.error().text();
+}
+
 inline std::vector<int64_t> random_dims(std::mt19937& rng, size_t rank, int64_t max) {
   std::vector<int64_t> dims(rank);
   for (int64_t& d : dims) d = 1 + static_cast<int64_t>(rng() % static_cast<uint64_t>(max));

@@ -1,5 +1,7 @@
 // Kernels that move elements, against index formulas: the reference and the fast ones take the same tests.
+#include "base/program.h"
 #include "move/params.h"
+#include "pointwise/params.h"
 #include "support/kernels.h"
 
 namespace tenon::test {
@@ -240,6 +242,31 @@ TEST(Reformat, EveryPairOfFormats) {
               }
           }
         }
+}
+
+TEST(Cast, NarrowsAsTheReferenceDoes) {
+  const DType f32 = DType::f32;
+  for (DType to : {DType::f16, DType::bf16}) {
+    ProgramBuilder builder({&f32, 1});
+    auto program = builder.finish(builder.cast(to, 0));
+    ASSERT_TRUE(program.has_value());
+    for (int64_t count : {1, 7, 8, 9, 100003}) {
+      Tensor x(f32, {count}), want(to, {count}), out(to, {count});
+      std::mt19937 rng(4);
+      // Every exponent and sign, subnormals, infinities, NaN, and ties of both types among all bit patterns.
+      for (int64_t i = 0; i < count; ++i) {
+        const auto bits = static_cast<uint32_t>(rng());
+        x.as<uint32_t>()[i] = i % 3 == 0 ? bits : i % 3 == 1 ? (bits & 0xffff0000u) | 0x8000u : (bits & 0xffffe000u) | 0x1000u;
+      }
+      run_ok("pointwise.reference", PointwiseParams{*program}, {&x}, {&want});
+      run_ok("cast.narrow", {&x}, {&out});
+      EXPECT_EQ(out.bytes(), want.bytes()) << name_of(to) << " of " << count;
+    }
+  }
+  Tensor x(f32, {2, 5, 3, 3}, kChannelsLast), out(DType::f16, {2, 5, 3, 3}), other(DType::f16, {2, 5, 3}, kChannelsLast);
+  EXPECT_NE(refusal("cast.narrow", {&x}, {&out}), "");
+  EXPECT_NE(refusal("cast.narrow", {&x}, {&other}), "");
+  EXPECT_NE(refusal("cast.narrow", {&out}, {&other}), "");
 }
 
 TEST(Concat, ChannelsOfBlockedAndChannelsLast) {

@@ -74,7 +74,7 @@ TEST(TimingCache, ForgedEntriesAreRefused) {
     size_t at;
     uint32_t value;
     const char* message;
-  } forgeries[] = {{24, 3, "kind"},          {28, 0x7fffffff, "key is cut off"},
+  } forgeries[] = {{24, 4, "kind"},          {28, 0x7fffffff, "key is cut off"},
                    {36, 0x7ff00000, "time"}, {36, 0xbff00000, "time"},
                    {12, 4, "cut off"},       {12, 2, "follow"},
                    {8, 2, "version 2"}};

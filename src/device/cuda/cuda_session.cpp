@@ -1,5 +1,7 @@
 #include <map>
 #include <mutex>
+#include <system_error>
+#include <thread>
 
 #include "cuda/code_store.h"
 #include "cuda/cubin.h"
@@ -64,6 +66,7 @@ class CudaSession final : public Session {
   }
 
   ~CudaSession() override {
+    wait_for_code();
     Current current(ordinal_);
     prepared_.clear();
     for (auto& [key, loaded] : loaded_) (void)cudaLibraryUnload(loaded.library);
@@ -124,6 +127,7 @@ class CudaSession final : public Session {
   }
 
   Result<cublasLtContext*> cublaslt() override {
+    TN_TRY(not_collecting());
     std::lock_guard lock(library_mutex_);
     Current current(ordinal_);
     TN_TRY(current.status());
@@ -132,6 +136,7 @@ class CudaSession final : public Session {
   }
 
   Result<cudnnContext*> cudnn() override {
+    TN_TRY(not_collecting());
     std::lock_guard lock(library_mutex_);
     Current current(ordinal_);
     TN_TRY(current.status());
@@ -149,6 +154,7 @@ class CudaSession final : public Session {
 
   // What does not compile is said when its kernel is prepared.
   void end_collecting(int threads) override {
+    wait_for_code();
     std::vector<std::string> sources;
     {
       std::lock_guard lock(mutex_);
@@ -156,7 +162,18 @@ class CudaSession final : public Session {
       for (auto& [key, source] : collected_) sources.push_back(std::move(source));
       collected_.clear();
     }
-    if (compile_) (void)compile_all(sources, facts_.architecture, folder_, threads);
+    if (!compile_ || sources.empty()) return;
+    auto work = [this, threads, sources = std::move(sources)] {
+      (void)compile_all(sources, facts_.architecture, folder_, threads);
+    };
+    try {
+      compiler_ = std::thread(std::move(work));
+    } catch (const std::system_error&) {  // no thread: each source is compiled when its kernel is prepared
+    }
+  }
+
+  void wait_for_code() override {
+    if (compiler_.joinable()) compiler_.join();
   }
 
   std::vector<KernelImage> images() const override {
@@ -171,6 +188,12 @@ class CudaSession final : public Session {
     SharedImage image;
     cudaLibrary_t library;
   };
+
+  Status not_collecting() const {
+    std::lock_guard lock(mutex_);
+    if (collecting_) return fail(Code::busy, "code is collected now; libraries are asked later");
+    return {};
+  }
 
   Result<SharedImage> image_of(uint64_t key, const std::string& source) const {
     if (auto given = given_.find(key); given != given_.end()) {
@@ -193,6 +216,7 @@ class CudaSession final : public Session {
   std::map<std::string, Prepared> prepared_;  // of a session that compiles: for the length of a build
   bool collecting_ = false;
   std::map<uint64_t, std::string> collected_;
+  std::thread compiler_;                      // of what was collected; the session's one caller's
   std::mutex library_mutex_;
   std::unique_ptr<LibraryHandle<cublasLtContext*>> cublaslt_;
   std::unique_ptr<LibraryHandle<cudnnContext*>> cudnn_;
