@@ -38,6 +38,8 @@ struct AttentionFlashParams {
   AttentionParams attention;
   int32_t warps_m = 4, warps_n = 1, keys = 64;
   int32_t tf32 = 0;  // of f32 elements: 1 for one product of tf32 operands, 0 for products as exact as f32
+  int32_t wgmma = 0; // 1: products by warpgroups (sm_90a, 16-bit elements, warps_n 1)
+  int32_t reserved = 0;
 };
 
 }  // namespace tenon

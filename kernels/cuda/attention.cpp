@@ -15,6 +15,7 @@ const char kSource[] =
 
 constexpr int64_t kLongest = int64_t{1} << 30;  // queries or keys: indices in the kernel are 32 bits wide
 constexpr int64_t kLargestHead = 256;
+constexpr int64_t kLargestGroupHead = 128;       // of products by warpgroups
 
 // As in the device code.
 struct Steps {
@@ -75,6 +76,12 @@ Status check_types(const PrepareCall& call, bool masked) {
 
 Status check_tile(const AttentionFlashParams& params) {
   const int32_t m = params.warps_m, n = params.warps_n;
+  if (params.wgmma == 1) {
+    if ((m == 4 || m == 8 || m == 12) && n == 1 && (params.keys == 64 || params.keys == 128)) return {};
+    return fail(Code::invalid_plan, "a tile of {} x {} warps and {} keys for warpgroups: there must be 4, 8 or 12 x 1 warps "
+                "and 64 or 128 keys", m, n, params.keys);
+  }
+  if (params.wgmma != 0) return fail(Code::invalid_plan, "wgmma must be 0 or 1, it is {}", params.wgmma);
   auto power = [](int32_t x) { return x == 1 || x == 2 || x == 4 || x == 8; };
   if (power(m) && power(n) && m * n <= 8 && params.keys > 0 && params.keys <= 256 && params.keys % (16 * n) == 0) return {};
   return fail(Code::invalid_plan, "a tile of {} x {} warps and {} keys: there must be 1, 2, 4 or 8 each way, 8 in all, and "
@@ -94,8 +101,10 @@ Status check_limits(const PrepareCall& call, const AttentionParams& params, cons
   return {};
 }
 
-// Bytes of a row of a tile: pairs of 16-byte chunks, an odd number of chunks in all.
-int64_t pitch(int64_t elements, int64_t size) { return (round_up(elements * size, 32) / 16 | 1) * 16; }
+// Bytes of a row of a tile: pieces of 128, or pairs of 16-byte chunks, an odd number of chunks in all.
+int64_t pitch(bool wgmma, int64_t elements, int64_t size) {
+  return wgmma ? round_up(elements * size, 128) : (round_up(elements * size, 32) / 16 | 1) * 16;
+}
 
 struct Memory {
   int64_t most = 0;  // with two steps of keys on their way
@@ -103,11 +112,13 @@ struct Memory {
 };
 
 Memory shared_memory(const AttentionFlashParams& params, const AttentionGeometry& g, int64_t size) {
-  const int64_t rows = 16 * params.warps_m, row = pitch(g.size, size), value_row = pitch(g.value_size, size);
+  const bool wgmma = params.wgmma == 1;
+  const int64_t rows = 16 * params.warps_m, row = pitch(wgmma, g.size, size), value_row = pitch(wgmma, g.value_size, size);
   const int64_t stage = params.keys * (row + value_row);
   const int64_t columns = round_up(g.value_size * size, 32) / size;
   const int64_t parts = params.warps_n == 1 ? 0 : params.warps_n * rows * (columns + 4 + 2) * 4;
-  auto total = [&](int64_t stages) { return std::max(rows * row + stages * stage, parts); };
+  const int64_t alignment = wgmma ? 1024 : 0;
+  auto total = [&](int64_t stages) { return std::max(rows * row + stages * stage, parts) + alignment; };
   return {total(2), total(g.keys > params.keys ? 2 : 1)};
 }
 
@@ -115,9 +126,9 @@ std::string source_of(const AttentionFlashParams& params, const AttentionGeometr
   std::string out = fmt::format("#define ELEMENT {}\n#define MASK {}\n#define SIZE {}\n#define VALUE_SIZE {}\n",
                                 *element(type), g.masked ? *element(mask) : -1, g.size, g.value_size);
   out += fmt::format("#define WARPS_M {}\n#define WARPS_N {}\n#define KEYS {}\n", params.warps_m, params.warps_n, params.keys);
-  out += fmt::format("#define CAUSAL {}\n#define ZERO_MASKED {}\n#define PRODUCTS {}\n",
+  out += fmt::format("#define CAUSAL {}\n#define ZERO_MASKED {}\n#define PRODUCTS {}\n#define WGMMA {}\n",
                      params.attention.causal != Causal::none ? 1 : 0, params.attention.zero_masked ? 1 : 0,
-                     type == DType::f32 && !params.tf32 ? 3 : 1);
+                     type == DType::f32 && !params.tf32 ? 3 : 1, params.wgmma);
   return out + kSource;
 }
 
@@ -131,6 +142,13 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(check_limits(call, params.attention, g));
   Session& session = session_of(call);
   const DType type = call.inputs[0].dtype;
+  if (params.wgmma) {
+    if (session.facts().architecture != "sm_90a")
+      return fail(Code::unsupported, "wgmma needs sm_90a, the GPU is {}", session.facts().architecture);
+    if (size_of(type) != 2 || g.size > kLargestGroupHead || g.value_size > kLargestGroupHead)
+      return fail(Code::unsupported, "wgmma takes f16 or bf16 and heads of up to {} elements, q is {}, heads of v have {}",
+                  kLargestGroupHead, describe(call.inputs[0]), g.value_size);
+  }
   const auto size = static_cast<int64_t>(size_of(type));
   const Memory memory = shared_memory(params, g, size);
   if (memory.most > session.facts().shared_memory)

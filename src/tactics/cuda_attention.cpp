@@ -9,19 +9,21 @@ namespace {
 
 struct Tile {
   int32_t warps_m, warps_n, keys;
+  bool wgmma = false;
 };
 
 // Tiles for heads whose rows take up to `row_bytes`: what fits registers and shared memory. Few queries in all want
 // small tiles whose warps share the keys, many want large ones.
 struct Policy {
   int64_t row_bytes;
-  Tile tiles[4];
+  Tile tiles[8];
 };
+// Small and large ones by turns, so that a build that tries few tries both.
 constexpr Policy kPolicies[] = {
-    {128, {{1, 4, 128}, {2, 4, 128}, {4, 1, 64}, {8, 1, 64}}},
-    {256, {{1, 4, 128}, {2, 2, 64}, {4, 1, 64}, {8, 1, 64}}},
-    {512, {{1, 4, 64}, {2, 2, 64}, {4, 1, 32}, {0, 0, 0}}},
-    {1024, {{1, 2, 32}, {4, 1, 16}, {0, 0, 0}, {0, 0, 0}}},
+    {128, {{1, 4, 128}, {4, 1, 64, true}, {2, 4, 128}, {8, 1, 64, true}, {4, 1, 64}, {8, 1, 64}, {12, 1, 64, true}, {8, 1, 128, true}}},
+    {256, {{1, 4, 128}, {8, 1, 64, true}, {2, 2, 64}, {4, 1, 64, true}, {4, 1, 64}, {8, 1, 64}, {12, 1, 64, true}, {}}},
+    {512, {{1, 4, 64}, {2, 2, 64}, {4, 1, 32}, {}, {}, {}, {}, {}}},
+    {1024, {{1, 2, 32}, {4, 1, 16}, {}, {}, {}, {}, {}, {}}},
 };
 
 std::string refusal(NodeView node, const AttentionParams& params, int64_t& row_elements) {
@@ -35,18 +37,20 @@ std::string refusal(NodeView node, const AttentionParams& params, int64_t& row_e
   return {};
 }
 
-void add_candidates(NodeView node, const AttentionParams& params, DType element, bool tf32, int64_t row_elements, Claim& out) {
+void add_candidates(NodeView node, const TargetInfo& target, const AttentionParams& params, DType element, bool tf32,
+                    int64_t row_elements, Claim& out) {
   const DType own = node.input(0).dtype;
   const Form form = element == own ? Form(kLinear) : Form(element, kLinear);
   const int64_t row_bytes = row_elements * static_cast<int64_t>(size_of(element));
   for (const Policy& policy : kPolicies) {
     if (row_bytes > policy.row_bytes) continue;
     for (const Tile& tile : policy.tiles) {
-      if (tile.warps_m == 0) continue;
-      const AttentionFlashParams flash{params, tile.warps_m, tile.warps_n, tile.keys, tf32 ? 1 : 0};
+      if (tile.warps_m == 0 || (tile.wgmma && (size_of(element) != 2 || target.architecture != 90))) continue;
+      const AttentionFlashParams flash{params, tile.warps_m, tile.warps_n, tile.keys, tf32 ? 1 : 0, tile.wgmma ? 1 : 0};
       Candidate candidate;
       if (tf32) candidate.math = "tf32";
-      candidate.config = fmt::format("{}{} {}x{}x{}", name_of(element), tf32 ? " tf32" : "", tile.warps_m, tile.warps_n, tile.keys);
+      candidate.config = fmt::format("{}{} {}x{}x{}{}", name_of(element), tf32 ? " tf32" : "", tile.warps_m, tile.warps_n,
+                                     tile.keys, tile.wgmma ? " by warpgroups" : "");
       candidate.call = KernelCall::with("cuda.attention.flash", flash);
       candidate.inputs.assign(node.input_count(), form);
       if (node.input_count() > 3) candidate.inputs[3] = kLinear;  // the mask: read once, and its range matters
@@ -69,13 +73,13 @@ Claim claim(NodeView node, const TargetInfo& target) {
   if (std::string reason = refusal(node, params, row_elements); !reason.empty()) return Claim::refuse(std::move(reason));
   Claim out;
   if (type != DType::f32) {
-    add_candidates(node, params, type, false, row_elements, out);
+    add_candidates(node, target, params, type, false, row_elements, out);
     return out;
   }
-  if (target.allow_f16) add_candidates(node, params, DType::f16, false, row_elements, out);
-  if (target.allow_bf16) add_candidates(node, params, DType::bf16, false, row_elements, out);
-  if (target.allow_tf32) add_candidates(node, params, DType::f32, true, row_elements, out);
-  add_candidates(node, params, DType::f32, false, row_elements, out);
+  if (target.allow_f16) add_candidates(node, target, params, DType::f16, false, row_elements, out);
+  if (target.allow_bf16) add_candidates(node, target, params, DType::bf16, false, row_elements, out);
+  if (target.allow_tf32) add_candidates(node, target, params, DType::f32, true, row_elements, out);
+  add_candidates(node, target, params, DType::f32, false, row_elements, out);
   return out;
 }
 

@@ -28,18 +28,20 @@ struct Element {
 };
 struct Tile {
   int32_t warps_m, warps_n, keys;
+  bool wgmma = false;
 };
 
-// What the tactic offers for rows of so many bytes.
-std::vector<Tile> tiles_for(int64_t row_bytes) {
-  if (row_bytes <= 128) return {{1, 4, 128}, {2, 4, 128}, {4, 1, 64}, {8, 1, 64}};
-  if (row_bytes <= 256) return {{1, 4, 128}, {2, 2, 64}, {4, 1, 64}, {8, 1, 64}};
-  if (row_bytes <= 512) return {{1, 4, 64}, {2, 2, 64}, {4, 1, 32}};
-  return {{1, 2, 32}, {4, 1, 16}};
-}
-
+// What the tactic offers for such rows.
 std::vector<Tile> tiles_for(const Problem& p, Element element) {
-  return tiles_for(std::max(p.size, p.value_size) * static_cast<int64_t>(size_of(element.storage)));
+  const auto bytes = static_cast<int64_t>(size_of(element.storage)), row = std::max(p.size, p.value_size) * bytes;
+  std::vector<Tile> out;
+  if (row <= 128) out = {{1, 4, 128}, {2, 4, 128}, {4, 1, 64}, {8, 1, 64}};
+  else if (row <= 256) out = {{1, 4, 128}, {2, 2, 64}, {4, 1, 64}, {8, 1, 64}};
+  else if (row <= 512) out = {{1, 4, 64}, {2, 2, 64}, {4, 1, 32}};
+  else out = {{1, 2, 32}, {4, 1, 16}};
+  if (bytes == 2 && row <= 256) out.insert(out.end(), {{4, 1, 64, true}, {8, 1, 64, true}, {12, 1, 64, true}});
+  if (bytes == 2 && row <= 128) out.push_back({8, 1, 128, true});
+  return out;
 }
 
 struct Extras {
@@ -101,12 +103,12 @@ Case attention(const Problem& p, Element element, Tile tile, const Extras& extra
   const char* causal[] = {"", " causal", " causal last"};
   const char* mask[] = {"", " mask", " key mask", " bias", " absent keys"};
   const char* layout[] = {"", " rows", " parts", " columns"};
-  Case c = make_case(fmt::format("attention {}{} {}x{}/{} {}x{} heads of {},{} tile {}x{}x{}{}{}{}", name_of(element.storage),
+  Case c = make_case(fmt::format("attention {}{} {}x{}/{} {}x{} heads of {},{} tile {}x{}x{}{}{}{}{}", name_of(element.storage),
                                  element.tf32 ? " tf32" : "", p.batch, p.heads, p.kv_heads, p.queries, p.keys, p.size,
-                                 p.value_size, tile.warps_m, tile.warps_n, tile.keys, mask[static_cast<int>(extras.mask)],
+                                 p.value_size, tile.warps_m, tile.warps_n, tile.keys, tile.wgmma ? "w" : "", mask[static_cast<int>(extras.mask)],
                                  causal[static_cast<int>(extras.causal)], layout[static_cast<int>(extras.layout)]),
                      "cuda.attention.flash", "attention.reference", std::move(inputs), {out.dynamic(~0u)});
-  c.with(AttentionFlashParams{params, tile.warps_m, tile.warps_n, tile.keys, element.tf32});
+  c.with(AttentionFlashParams{params, tile.warps_m, tile.warps_n, tile.keys, element.tf32, tile.wgmma});
   auto bytes = std::as_bytes(std::span(&params, 1));
   c.reference_params.assign(bytes.begin(), bytes.end());
   c.scale = element.tf32 ? 300 : element.storage == f32 ? 3 : 2;

@@ -4,8 +4,9 @@ R"device(
 // their partial results are merged at the end, which keeps small problems short).
 //
 // Set in front of this text: ELEMENT and MASK (0 f32, 1 f16, 2 bf16; MASK -1: none), SIZE, VALUE_SIZE, WARPS_M,
-// WARPS_N, KEYS (of a step), CAUSAL, ZERO_MASKED, and for f32 PRODUCTS: 1 for one product of tf32 operands, 3 for
-// products of the operands' halves, as exact as f32.
+// WARPS_N, KEYS (of a step), CAUSAL, ZERO_MASKED, for f32 PRODUCTS: 1 for one product of tf32 operands, 3 for products of
+// the operands' halves, as exact as f32; and WGMMA: 1 for products by whole warpgroups, of 64 rows each, which read keys
+// and values from shared memory. Tiles then lie in pieces of 64 columns, swizzled over 128 bytes, else in padded rows.
 
 typedef long long int64;
 typedef unsigned int uint32;
@@ -17,8 +18,10 @@ typedef unsigned short T;
 #endif
 #if MASK <= 0
 typedef float M;
+typedef float2 Pair;
 #else
 typedef unsigned short M;
+typedef uint32 Pair;
 #endif
 
 struct Steps {
@@ -45,16 +48,31 @@ constexpr int kStep = 2 * kChunk;                       // depth of one product
 constexpr int kSteps = (SIZE + kStep - 1) / kStep;
 constexpr int kValueSteps = (VALUE_SIZE + kStep - 1) / kStep;
 constexpr int kChunks = 2 * kSteps, kValueChunks = 2 * kValueSteps;
+#if WGMMA
+constexpr int kPitch = (kChunks + 7) / 8 * 128, kValuePitch = (kValueChunks + 7) / 8 * 128;  // bytes of a row in all pieces
+constexpr int kOutBlocks = kValuePitch / 16;            // of 8 columns
+#else
 // Rows lie an odd number of 16-byte chunks apart: eight of them meet each bank once.
 constexpr int kPitch = (kChunks | 1) * 16, kValuePitch = (kValueChunks | 1) * 16;  // bytes
+constexpr int kOutBlocks = kValueChunks * kChunk / 8;   // of 8 columns
+#endif
 constexpr int kWarpKeys = KEYS / WARPS_N;
 constexpr int kBlocks = kWarpKeys / 8;                  // of 8 keys
-constexpr int kOutBlocks = kValueChunks * kChunk / 8;   // of 8 columns
 constexpr bool kHoldQuery = kSteps <= 8;                // q stays in registers
 constexpr int kStage = KEYS * (kPitch + kValuePitch);
 constexpr int kPartPitch = kOutBlocks * 8 + 4;          // floats
 
 __device__ __forceinline__ uint32 shared_address(const void* p) { return (uint32)__cvta_generic_to_shared(p); }
+
+// Where a chunk of a row lies in a tile, in bytes.
+template <int rows, int pitch>
+__device__ __forceinline__ int place(int row, int chunk) {
+#if WGMMA
+  return (chunk / 8 * rows + row) * 128 + ((chunk ^ row) & 7) * 16;
+#else
+  return row * pitch + chunk * 16;
+#endif
+}
 
 __device__ __forceinline__ void copy_async(uint32 to, const void* from, bool there) {
   int bytes = there ? 16 : 0;
@@ -82,6 +100,12 @@ __device__ __forceinline__ float exp2_of(float x) {
 }
 
 __device__ __forceinline__ float minus_infinity() { return __int_as_float(0xff800000); }
+// The larger one; NaN if one is.
+__device__ __forceinline__ float above(float x, float y) {
+  float z;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y));
+  return z;
+}
 
 // Two numbers as elements; `low` is the first in memory.
 template <int element>
@@ -150,6 +174,50 @@ __device__ __forceinline__ void multiply(float (&d)[4], const uint32 (&a)[4], ui
 }
 #endif
 
+#if WGMMA
+// What wgmma reads at a shared address: 128-byte swizzle, atoms of 8 rows 1024 bytes apart.
+__device__ __forceinline__ unsigned long long descriptor(uint32 address) {
+  return (unsigned long long)((address & 0x3ffff) >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62;
+}
+#if ELEMENT == 1
+#define WGMMA_TYPES "f32.f16.f16"
+#else
+#define WGMMA_TYPES "f32.bf16.bf16"
+#endif
+#define BLOCK_OPERANDS(i) "+f"(d[first + i][0]), "+f"(d[first + i][1]), "+f"(d[first + i][2]), "+f"(d[first + i][3])
+// Blocks `first` to `first` + 7 of d are, or with `add` get besides, a times 64 columns at `b`. `across`: the depth runs
+// across the rows in memory.
+template <int first, int across, int n>
+__device__ __forceinline__ void multiply_group(float (&d)[n][4], const uint32 (&a)[4], uint32 b, int add) {
+  asm volatile(
+      "{\n.reg .pred add;\nsetp.ne.b32 add, %37, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16." WGMMA_TYPES
+      " {%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31},"
+      " {%32,%33,%34,%35}, %36, add, 1, 1, %38;\n}"
+      : BLOCK_OPERANDS(0), BLOCK_OPERANDS(1), BLOCK_OPERANDS(2), BLOCK_OPERANDS(3), BLOCK_OPERANDS(4), BLOCK_OPERANDS(5),
+        BLOCK_OPERANDS(6), BLOCK_OPERANDS(7)
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(descriptor(b)), "r"(add), "n"(across));
+}
+// The same for all blocks of d; those of the next 64 columns lie `piece` bytes further.
+template <int across, int n, int first = 0>
+__device__ __forceinline__ void multiply_groups(float (&d)[n][4], const uint32 (&a)[4], uint32 b, int piece, int add) {
+  multiply_group<first, across>(d, a, b, add);
+  if constexpr (first + 8 < n) multiply_groups<across, n, first + 8>(d, a, b + piece, piece, add);
+}
+__device__ __forceinline__ void begin_groups() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void end_groups() {
+  asm volatile("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;" ::: "memory");
+}
+#endif
+
+// What this thread's copies have brought is there for all; also for wgmma, which reads by another way.
+__device__ __forceinline__ void share() {
+#if WGMMA
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+  __syncthreads();
+}
+
 // Rows first … first + rows - 1 of an operand into shared memory; zeros where it ends.
 template <int rows, int size, int chunks, int pitch>
 __device__ __forceinline__ void load_rows(char* to, const T* from, const Steps& steps, int first, int count, bool fast) {
@@ -160,7 +228,7 @@ __device__ __forceinline__ void load_rows(char* to, const T* from, const Steps& 
       const int row = i / chunks, chunk = i % chunks;
       const bool there = first + row < count && chunk * kChunk < size;
       const T* source = there ? from + (int64)(first + row) * steps.row + chunk * kChunk : from;
-      copy_async(base + row * pitch + chunk * 16, source, there);
+      copy_async(base + place<rows, pitch>(row, chunk), source, there);
     }
     return;
   }
@@ -168,7 +236,7 @@ __device__ __forceinline__ void load_rows(char* to, const T* from, const Steps& 
     const int row = i / (chunks * kChunk), col = i % (chunks * kChunk);
     T value = 0;
     if (first + row < count && col < size) value = from[(int64)(first + row) * steps.row + col * steps.col];
-    *(T*)(to + row * pitch + col * sizeof(T)) = value;
+    *(T*)(to + place<rows, pitch>(row, col / kChunk) + col % kChunk * sizeof(T)) = value;
   }
 }
 
@@ -193,7 +261,12 @@ __device__ __forceinline__ float normalised(float x, float sum, float inverse) {
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_constant__ Arguments a) {
-  extern __shared__ __align__(16) char shared[];
+  extern __shared__ __align__(16) char memory[];
+#if WGMMA
+  char* shared = memory + (1024 - shared_address(memory) % 1024) % 1024;
+#else
+  char* shared = memory;
+#endif
   char* query_rows = shared;
   char* stages = shared + kRows * kPitch;  // each: rows of k, then rows of v
 
@@ -229,7 +302,9 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_co
   load_keys(0);
   load_values(0);
 
-  const uint32 query_at = shared_address(query_rows + (warp_m * 16 + lane % 16) * kPitch + lane / 16 * 16);
+  auto query_at = [&](int d) {
+    return shared_address(query_rows) + place<kRows, kPitch>(warp_m * 16 + lane % 16, 2 * d + lane / 16);
+  };
   const int row0 = first_row + warp_m * 16 + group, row1 = row0 + 8;
 #if MASK >= 0
   const M* mask = a.mask + batch * a.mask_steps.batch + head * a.mask_steps.head;
@@ -248,41 +323,68 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_co
     load_values(step + 1);
     const int first_key = step * KEYS + warp_n * kWarpKeys;
 
-    // The scores start as mask / scale, so that the products are added to it.
-    float score[kBlocks][4];
+#if MASK >= 0
+    // Read now, used behind the product.
+    __align__(8) M bias[kBlocks][4];
 #pragma unroll
     for (int i = 0; i < kBlocks; ++i) {
       const int key = first_key + i * 8 + pair;
-#if MASK >= 0
-      float x[4];
       if (a.fast_mask) {
-        x[0] = x[1] = x[2] = x[3] = 0.f;
-        if (key < a.keys) {
-#if MASK == 0
-          const float2 low = *(const float2*)(mask0 + key), high = *(const float2*)(mask1 + key);
-          x[0] = low.x, x[1] = low.y, x[2] = high.x, x[3] = high.y;
-#else
-          const uint32 low = *(const uint32*)(mask0 + key), high = *(const uint32*)(mask1 + key);
-          x[0] = number<MASK>((unsigned short)(low & 0xffff)), x[1] = number<MASK>((unsigned short)(low >> 16));
-          x[2] = number<MASK>((unsigned short)(high & 0xffff)), x[3] = number<MASK>((unsigned short)(high >> 16));
-#endif
-        }
+        const int at = min(key, a.keys - 2);
+        *(Pair*)bias[i] = *(const Pair*)(mask0 + at);
+        *(Pair*)(bias[i] + 2) = *(const Pair*)(mask1 + at);
       } else {
         const int64 at0 = min(key, a.keys - 1) * a.mask_steps.col, at1 = min(key + 1, a.keys - 1) * a.mask_steps.col;
-        x[0] = number<MASK>(mask0[at0]), x[1] = number<MASK>(mask0[at1]);
-        x[2] = number<MASK>(mask1[at0]), x[3] = number<MASK>(mask1[at1]);
+        bias[i][0] = mask0[at0], bias[i][1] = mask0[at1];
+        bias[i][2] = mask1[at0], bias[i][3] = mask1[at1];
       }
+    }
+#endif
+
+    wait_all_but<3>();
+    share();
+    const char* keys_at = stages + (step & 1) * kStage;
+    if (kHoldQuery && step == 0) {
+#pragma unroll
+      for (int d = 0; d < kSteps; ++d) load_matrices(query[kHoldQuery ? d : 0], query_at(d));
+    }
+    float score[kBlocks][4];
+#pragma unroll
+    for (int i = 0; i < kBlocks; ++i) score[i][0] = score[i][1] = score[i][2] = score[i][3] = 0.f;
+#if WGMMA
+    begin_groups();
+#pragma unroll
+    for (int d = 0; d < kSteps; ++d)
+      multiply_groups<0>(score, query[d], shared_address(keys_at) + d / 4 * KEYS * 128 + d % 4 * 32, 64 * 128, 1);
+    end_groups();
+#else
+    const uint32 key_at =
+        shared_address(keys_at + (warp_n * kWarpKeys + lane % 8 + lane / 16 * 8) * kPitch + lane / 8 % 2 * 16);
+#pragma unroll
+    for (int d = 0; d < kSteps; ++d) {
+      if (!kHoldQuery) load_matrices(query[0], query_at(d));
+#pragma unroll
+      for (int i = 0; i < kBlocks; i += 2) {
+        uint32 b[4];
+        load_matrices(b, key_at + i * 8 * kPitch + d * 32);
+        multiply(score[i], query[kHoldQuery ? d : 0], b[0], b[1]);
+        multiply(score[i + 1], query[kHoldQuery ? d : 0], b[2], b[3]);
+      }
+    }
+#endif
+
+#if MASK >= 0
+#pragma unroll
+    for (int i = 0; i < kBlocks; ++i) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         // A finite mask stays finite: a query all of whose keys have it then weighs them by their scores.
-        const float y = x[j] * a.inverse_scale;
-        score[i][j] = x[j] == minus_infinity() ? x[j] : fmaxf(y, -3.402823466e38f);
-        if (x[j] != x[j]) score[i][j] = x[j];
+        const float x = number<MASK>(bias[i][j]);
+        const float y = above(x * a.inverse_scale, -3.402823466e38f);
+        score[i][j] += x == minus_infinity() ? x : y;
       }
-#else
-      score[i][0] = score[i][1] = score[i][2] = score[i][3] = 0.f;
-#endif
     }
+#endif
     if (CAUSAL || (step + 1) * KEYS > a.keys) {
 #pragma unroll
       for (int i = 0; i < kBlocks; ++i) {
@@ -293,27 +395,6 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_co
         if (key + 1 >= end0) score[i][1] = minus_infinity();
         if (key >= end1) score[i][2] = minus_infinity();
         if (key + 1 >= end1) score[i][3] = minus_infinity();
-      }
-    }
-
-    wait_all_but<3>();
-    __syncthreads();
-    const char* keys_at = stages + (step & 1) * kStage;
-    if (kHoldQuery && step == 0) {
-#pragma unroll
-      for (int d = 0; d < kSteps; ++d) load_matrices(query[kHoldQuery ? d : 0], query_at + d * 32);
-    }
-    const uint32 key_at =
-        shared_address(keys_at + (warp_n * kWarpKeys + lane % 8 + lane / 16 * 8) * kPitch + lane / 8 % 2 * 16);
-#pragma unroll
-    for (int d = 0; d < kSteps; ++d) {
-      if (!kHoldQuery) load_matrices(query[0], query_at + d * 32);
-#pragma unroll
-      for (int i = 0; i < kBlocks; i += 2) {
-        uint32 b[4];
-        load_matrices(b, key_at + i * 8 * kPitch + d * 32);
-        multiply(score[i], query[kHoldQuery ? d : 0], b[0], b[1]);
-        multiply(score[i + 1], query[kHoldQuery ? d : 0], b[2], b[3]);
       }
     }
 
@@ -355,9 +436,21 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_co
     }
 
     wait_all_but<2>();
-    __syncthreads();
+    share();
     const char* values_at = keys_at + KEYS * kPitch;
-#if ELEMENT == 0
+#if WGMMA
+    uint32 weight[KEYS / 16][4];
+#pragma unroll
+    for (int i = 0; i < KEYS / 16; ++i) {
+      weight[i][0] = pack<ELEMENT>(score[2 * i][0], score[2 * i][1]), weight[i][1] = pack<ELEMENT>(score[2 * i][2], score[2 * i][3]);
+      weight[i][2] = pack<ELEMENT>(score[2 * i + 1][0], score[2 * i + 1][1]);
+      weight[i][3] = pack<ELEMENT>(score[2 * i + 1][2], score[2 * i + 1][3]);
+    }
+    begin_groups();
+#pragma unroll
+    for (int i = 0; i < KEYS / 16; ++i) multiply_groups<1>(out, weight[i], shared_address(values_at) + i * 16 * 128, KEYS * 128, 1);
+    end_groups();
+#elif ELEMENT == 0
     // The depth of a product is eight keys; which of them come first does not matter: a lane has scores of neighbours.
     const float* value_at = (const float*)(values_at + (warp_n * kWarpKeys + pair) * kValuePitch) + group;
 #pragma unroll
