@@ -15,7 +15,7 @@ export NINJA := $(abspath $(ninja))
 run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code gpu-test gpu-bench test-abi test-cli test-plan \
+.PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-cli test-plan \
   test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench \
   install clean
 
@@ -74,6 +74,8 @@ gpu-test: build  ## pack what a machine with a GPU needs into build/tenon-gpu.ta
 gpu-bench: gpu-test  ## the same bundle; there: cd tenon-gpu && bench/gpu.py --build build --peers
 test-device-code: build  ## all generated CUDA code through NVRTC, which needs no GPU
 	@$(run) device-code-all
+test-archs: build  ## all generated CUDA code for each architecture that is supported
+	@$(run) device-code-all device-code-sm_80 device-code-sm_86 device-code-sm_89
 test-fuzz-corpus: build  ## the fuzzers' corpora, replayed
 	@$(run) fuzz-corpus
 test-fault: build  ## failed allocations, damaged plans

@@ -258,6 +258,27 @@ tn_error_t tn_builder_config_get_optimization_level(tn_builder_config_t config, 
       out(out_level, "out_level"));
 }
 
+tn_error_t tn_builder_config_set_deadline(tn_builder_config_t config, double seconds) noexcept {
+  return enter([&]() -> Status {
+    TN_ASSIGN(auto self, object(config, "config"));
+    if (!(seconds >= 0 && seconds <= 1e6)) return fail(Code::invalid_argument, "seconds is {}; expected 0 to 1e6", seconds);
+    std::lock_guard lock(self->mutex);
+    self->config.deadline_seconds = seconds;
+    return {};
+  });
+}
+
+tn_error_t tn_builder_config_get_deadline(tn_builder_config_t config, double* out_seconds) noexcept {
+  return enter(
+      [&]() -> Status {
+        TN_ASSIGN(auto self, object(config, "config"));
+        std::lock_guard lock(self->mutex);
+        *out_seconds = self->config.deadline_seconds;
+        return {};
+      },
+      out(out_seconds, "out_seconds"));
+}
+
 tn_error_t tn_builder_config_set_precision_allowed(tn_builder_config_t config, tn_precision precision,
                                                    int32_t allowed) noexcept {
   return enter([&]() -> Status {

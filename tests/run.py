@@ -115,6 +115,9 @@ suite("tsan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None
 suite("device-code", "gtest", ("{build}/tests/gpu/gpu_compile",), targets=("tests/gpu/gpu_compile",),
       environment=(("TENON_SAMPLE", "8"),))
 suite("device-code-all", "gtest", ("{build}/tests/gpu/gpu_compile",), targets=("tests/gpu/gpu_compile",), canary=None)
+for arch in ("sm_80", "sm_86", "sm_89"):
+    suite(f"device-code-{arch}", "gtest", ("{build}/tests/gpu/gpu_compile", "--gtest_filter=DeviceCode.Compiles"),
+          targets=("tests/gpu/gpu_compile",), canary=None, seconds=3600, environment=(("TENON_ARCHITECTURE", arch),))
 
 
 def build_targets(folder, targets):
@@ -174,6 +177,7 @@ def gtest(suite, build, environment):
             except subprocess.TimeoutExpired:
                 status, text = -1, f"stopped after {suite.seconds} s"
             part = Counts()
+            reasons = iter(re.findall(r": Skipped\n(.*)", text))  # in the order of the tests
             if report.exists():
                 for group in json.loads(report.read_text())["testsuites"]:
                     for case in group["testsuite"]:
@@ -183,7 +187,7 @@ def gtest(suite, build, environment):
                             part.failures.append(name)
                         elif case["result"] == "SKIPPED":
                             part.skipped += 1
-                            part.skips.append(f"{name}: {skip_reason(case, text)}")
+                            part.skips.append(f"{name}: {next(reasons, 'no reason given').strip()}")
                         elif case["status"] == "RUN":
                             part.passed += 1
             if status != 0 and part.failed == 0:
@@ -196,11 +200,6 @@ def gtest(suite, build, environment):
     if not programs:
         counts.failed, counts.failures = 1, ["no test program was built"]
     return counts
-
-
-def skip_reason(case, text):
-    found = re.search(rf"Skipped\n(.*)\n(?:.*\n)*?.*{re.escape(case['name'])}", text)
-    return found.group(1).strip() if found else "no reason given"
 
 
 def pytest(suite, build, environment):

@@ -163,6 +163,28 @@ TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_builder_config_get_optimization_level(tn_builder_config_t config, TN_OUT int32_t *out_level) TN_NOEXCEPT;
 
 /**
+ * Sets when a build stops timing kernels. A layer that has not had its turn by then takes the best of what the timing
+ * cache knows, else the first kernel that can compute it; the report says which. The build ends soon after: it still
+ * lays out weights and writes the plan. A later build with the same timing cache makes the same choice.
+ *
+ * @param config   The configuration.
+ * @param seconds  After the build's begin, up to 1e6; 0, the default, for no deadline.
+ * @return Fails with INVALID_HANDLE, INVALID_ARGUMENT.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_builder_config_set_deadline(tn_builder_config_t config, double seconds) TN_NOEXCEPT;
+
+/**
+ * The deadline that was set.
+ *
+ * @param config       The configuration.
+ * @param out_seconds  Receives the seconds; 0 for none.
+ * @return Fails with INVALID_HANDLE.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_builder_config_get_deadline(tn_builder_config_t config, TN_OUT double *out_seconds) TN_NOEXCEPT;
+
+/**
  * Says whether FP32 work may be done in a lower precision. On the CPU this version computes in FP32 whatever is set.
  *
  * @param config     The configuration.

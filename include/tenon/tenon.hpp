@@ -482,6 +482,12 @@ class BuilderConfig : public detail::Owner<tn_builder_config_t, tn_builder_confi
     check(tn_builder_config_get_optimization_level(handle_, &level));
     return level;
   }
+  void set_deadline(double seconds) { check(tn_builder_config_set_deadline(handle_, seconds)); }
+  double deadline() const {
+    double seconds = 0;
+    check(tn_builder_config_get_deadline(handle_, &seconds));
+    return seconds;
+  }
   void set_precision_allowed(tn_precision precision, bool allowed) {
     check(tn_builder_config_set_precision_allowed(handle_, precision, allowed ? 1 : 0));
   }

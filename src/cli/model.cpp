@@ -73,6 +73,7 @@ Expected<Config> make_config(const Common& common, const Ranges& ranges, const T
   CLI_TRY(check(tn_builder_config_set_timing_cache(config.get(), cache.get())));
   CLI_TRY(check(tn_builder_config_set_onednn_enabled(config.get(), common.no_onednn ? 0 : 1)));
   CLI_TRY(check(tn_builder_config_set_optimization_level(config.get(), common.opt_level)));
+  CLI_TRY(check(tn_builder_config_set_deadline(config.get(), common.deadline)));
   const std::pair<tn_precision, bool> precisions[] = {
       {TN_PRECISION_TF32, common.tf32}, {TN_PRECISION_FP16, common.fp16}, {TN_PRECISION_BF16, common.bf16}};
   for (const auto& [precision, allowed] : precisions)
@@ -102,6 +103,9 @@ void add_common_options(CLI::App& app, Common& common) {
                  "the folder FILE.code beside it");
   app.add_option("--opt-level", common.opt_level, "0 … 5: how many kernels of each kind a build tries")
       ->check(CLI::Range(0, 5))
+      ->capture_default_str();
+  app.add_option("--deadline", common.deadline, "seconds after which a build times no more kernels; 0: none")
+      ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   app.add_flag("--fp16", common.fp16, "FP16 is allowed where it is faster (on a GPU)");
   app.add_flag("--bf16", common.bf16, "BF16 is allowed where it is faster (on a GPU)");

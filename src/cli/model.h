@@ -20,6 +20,7 @@ struct Common {
   std::string timing_cache;
   bool no_onednn = false;
   int opt_level = 3;
+  double deadline = 0;
   bool tf32 = true, fp16 = false, bf16 = false;
   std::vector<std::string> options;  // KEY=VALUE of tn_builder_config_set_option()
   bool verbose = false;

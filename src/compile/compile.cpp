@@ -188,6 +188,8 @@ class Build {
     options.target = target_;
     options.session = session_.get();
     options.most_configs = kMostConfigs[std::clamp(config_.optimization_level, 0, kMostLevel)];
+    if (config_.deadline_seconds > 0)
+      options.deadline = begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(config_.deadline_seconds));
     options.fingerprint = device_->is_host()
         ? fmt::format("tenon {} cpu {} threads {} {}", TENON_VERSION, cpu_feature_names(target_.cpu_features),
                       target_.threads, target_.onednn)

@@ -38,6 +38,7 @@ struct BuildConfig {
   bool allow_tf32 = true, allow_f16 = false, allow_bf16 = false;
   // 0 … 5: how many ways of each kind are timed for a node, from one to all.
   int optimization_level = 3;
+  double deadline_seconds = 0;                    // after the build's begin, when the timing of kernels ends; 0: none
   std::string code_cache;                         // folder where compiled kernels are kept between builds; "" for none
   std::string timer = "real";                     // "real", or "fake": deterministic costs from a model, for tests
   // Names, here and below, of what does not exist or cannot be left out are refused.

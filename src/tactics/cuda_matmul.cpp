@@ -25,7 +25,8 @@ Shape logical_result(NodeView node, const int8_t* perm_out) {
 
 struct Problem {
   MatmulParams params;
-  bool apart = false;   // cuBLASLt does not apply the epilogue
+  bool apart = false;      // cuBLASLt does not apply the epilogue
+  bool may_apart = false;  // a pointwise kernel behind the product can
 };
 
 std::string read(NodeView node, Problem& p) {
@@ -48,7 +49,8 @@ std::string read(NodeView node, Problem& p) {
   cuda::GemmEpilogue epilogue;
   std::string refusal;
   p.apart = !match_gemm_epilogue(cuda::widened(p.params.epilogue), roles, epilogue, refusal);
-  if (p.apart && !single && !is_identity(perm, rank)) return refusal + ", nor a pointwise kernel behind a permuted result";
+  p.may_apart = !p.params.epilogue.empty() && (single || is_identity(perm, rank));
+  if (p.apart && !p.may_apart) return refusal + ", nor a pointwise kernel behind a permuted result";
   return {};
 }
 
@@ -56,17 +58,22 @@ Claim claim_lt(NodeView node, const TargetInfo& target) {
   Problem p;
   if (std::string refusal = read(node, p); !refusal.empty()) return Claim::refuse(std::move(refusal));
   Claim out;
+  auto add = [&](const ProductPrecision& precision, int algorithm, bool apart) {
+    Candidate c;
+    c.math = precision.math_name();
+    c.config = fmt::format("{} algo {}{}", precision.name, algorithm, apart ? ", epilogue apart" : "");
+    c.call = KernelCall::with("cuda.matmul.lt", CudaMatmulLtParams{p.params, precision.math, algorithm, apart});
+    for (size_t i = 0; i < node.input_count(); ++i)
+      c.inputs.push_back(i < kFirstExtra ? Form(precision.in, kLinear) : extra_form(node.input(i), precision, kLinear));
+    c.outputs.push_back(Form(precision.out, kLinear));
+    out.candidates.push_back(std::move(c));
+  };
   for (const ProductPrecision& precision : product_precisions(node.input(0).dtype, target, true)) {
     const int count = precision.reduced() && precision.out != DType::none ? 8 : 4;
     for (int algorithm = 0; algorithm < count; ++algorithm) {
-      Candidate c;
-      c.math = precision.math_name();
-      c.config = fmt::format("{} algo {}{}", precision.name, algorithm, p.apart ? ", epilogue apart" : "");
-      c.call = KernelCall::with("cuda.matmul.lt", CudaMatmulLtParams{p.params, precision.math, algorithm, p.apart});
-      for (size_t i = 0; i < node.input_count(); ++i)
-        c.inputs.push_back(i < kFirstExtra ? Form(precision.in, kLinear) : extra_form(node.input(i), precision, kLinear));
-      c.outputs.push_back(Form(precision.out, kLinear));
-      out.candidates.push_back(std::move(c));
+      add(precision, algorithm, p.apart);
+      // Fused and split race, so that a fusion that loses is undone.
+      if (algorithm == 2 && !p.apart && p.may_apart) add(precision, 0, true);
     }
   }
   return out;

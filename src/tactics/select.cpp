@@ -219,7 +219,8 @@ class Candidates {
         considered.failure = "another tactic is forced";
   }
 
-  // Times what stands, the first in order first; a lone candidate needs no time.
+  // Times what stands, the first in order first; a lone candidate needs no time. What is not timed for want of time is
+  // recorded so, which keeps later builds with the cache the same.
   Status time(NodeView view, NodeReport& report, const std::string& problem) {
     auto stands = [](const Considered& c) { return c.failure.empty(); };
     if (std::count_if(report.candidates.begin(), report.candidates.end(), stands) < 2) return {};
@@ -228,6 +229,7 @@ class Candidates {
       if (!considered.failure.empty()) continue;
       TN_ASSIGN(Trial trial, concrete_trial(view, considered.candidate, options_.points[0]));
       const std::string name = key(problem, candidate_key(*considered.tactic, considered.candidate));
+      if (is_late() && !cache_.find(name)) cache_.add(name, {Timing::Kind::not_tried, 0});
       auto timing = cost(name, trial, 3 * best);
       if (!timing) {
         considered.failure = timing.error().text();
@@ -237,7 +239,21 @@ class Candidates {
       considered.timing = *timing;
       if (timing->kind == Timing::Kind::measured) best = std::min(best, timing->microseconds);
     }
+    keep_timed(report);
     return {};
+  }
+
+  bool is_late() const { return options_.deadline && Clock::now() > *options_.deadline; }
+
+  // Of several that stand, those with a time, or the first one if the deadline left none.
+  static void keep_timed(NodeReport& report) {
+    auto is_timed = [](const Considered& c) { return c.failure.empty() && c.timing.kind != Timing::Kind::not_tried; };
+    bool kept = std::any_of(report.candidates.begin(), report.candidates.end(), is_timed);
+    for (Considered& considered : report.candidates) {
+      if (!considered.failure.empty() || is_timed(considered)) continue;
+      if (kept) considered.failure = "not timed: the build's deadline had passed";
+      kept = true;
+    }
   }
 
   const KernelTable& kernels_;

@@ -1,8 +1,10 @@
 // Selection: one candidate per node so that the sum of kernel times and of reformats between them is least.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -55,6 +57,8 @@ struct SelectOptions {
   std::vector<ProblemPoint> points;
   DeviceSession* session = nullptr;  // of a device that is not the host
   int most_configs = 8;              // of one tactic that are tried for each math and combination of forms; the first ones
+  // From then on nothing more is timed: a node takes the best of what was, or else its first candidate that stands.
+  std::optional<std::chrono::steady_clock::time_point> deadline;
   // Fraction done; false cancels.
   std::function<bool(double)> progress;
 };

@@ -55,11 +55,15 @@ Result<std::unique_ptr<CompilingSession>> CompilingSession::create(std::string f
   if (!nvrtc().create) return fail(Code::not_found, "NVRTC: {}", nvrtc().missing);
   auto out = std::make_unique<CompilingSession>();
   out->facts_.product = "none";
-  out->facts_.architecture = "sm_90a";
+  const char* architecture = std::getenv("TENON_ARCHITECTURE");
+  out->facts_.architecture = architecture ? architecture : "sm_90a";
   out->facts_.multiprocessors = 132;
   out->facts_.memory = int64_t{80} << 30;
   out->facts_.l2 = int64_t{50} << 20;
-  out->facts_.shared_memory = 227 << 10;
+  // What one block may have, of CUDA's programming guide.
+  const std::string& name = out->facts_.architecture;
+  out->facts_.shared_memory = (name == "sm_80" ? 163 : name == "sm_86" || name == "sm_89" ? 99 : 227) << 10;
+  if (!folder.empty()) folder += "/" + name;
   if (!folder.empty()) std::filesystem::create_directories(folder);
   out->folder_ = std::move(folder);
   return out;
@@ -79,7 +83,8 @@ Status CompilingSession::compile(const std::string& source, const std::string& e
   const Nvrtc& api = nvrtc();
   nvrtcProgram program = nullptr;
   api.create(&program, source.c_str(), (entry + ".cu").c_str(), 0, nullptr, nullptr);
-  const char* options[] = {"--gpu-architecture=sm_90a", "--std=c++17", "--device-as-default-execution-space",
+  const std::string target = "--gpu-architecture=" + facts_.architecture;
+  const char* options[] = {target.c_str(), "--std=c++17", "--device-as-default-execution-space",
                            "--ptxas-options=-v"};
   const nvrtcResult result = api.compile(program, 4, options);
   size_t size = 0;

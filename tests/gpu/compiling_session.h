@@ -1,4 +1,4 @@
-// A session without a GPU: compiles every source for sm_90a with NVRTC and keeps what the compiler said. Functions that
+// A session without a GPU: compiles every source for sm_90a, or for what TENON_ARCHITECTURE says, with NVRTC and keeps what the compiler said. Functions that
 // it gives cannot be launched.
 #pragma once
 

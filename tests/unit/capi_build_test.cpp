@@ -1,6 +1,7 @@
 // The way from a model's bytes to outputs through the C API, and what each object on it says of itself.
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "support/capi.h"
 
@@ -132,6 +133,24 @@ TEST_F(CapiBuild, TheSameTimingCacheGivesTheSamePlan) {
   EXPECT_EQ(loaded.size(), cache.size());
 }
 
+TEST_F(CapiBuild, ABuildBehindItsDeadlineTimesNothing) {
+  tenon::Builder builder;
+  tenon::Network network = test_network(builder);
+  tenon::BuilderConfig config = test_config();
+  config.set_option("timer", "real");
+  tenon::TimingCache cache;
+  config.set_timing_cache(cache);
+  config.set_deadline(1e-9);
+  tenon::Blob report;
+  tenon::Blob late = builder.build(network, config, &report);
+  EXPECT_NE(report.text().find("the build's deadline had passed"), std::string_view::npos) << report.text();
+  tenon::ExecutionContext context(tenon::Engine{tenon::Runtime(), late});
+  const std::vector<float> x = random_floats(16, 1);
+  expect_near(run(context, x), reference(test_weights(), x));
+  config.set_deadline(0);
+  EXPECT_EQ(builder.build(network, config).text(), late.text()) << "the cache says what was not timed";
+}
+
 TEST_F(CapiBuild, OptionsAndArgumentsAreChecked) {
   tenon::BuilderConfig config;
   EXPECT_EQ(config.option("timer"), "");
@@ -144,6 +163,10 @@ TEST_F(CapiBuild, OptionsAndArgumentsAreChecked) {
   EXPECT_THROW(config.set_option("mask_cpu", "mmx"), tenon::Error);
   EXPECT_THROW(config.set_thread_count(-1), tenon::Error);
   EXPECT_THROW(config.set_thread_count(1025), tenon::Error);
+  EXPECT_EQ(config.deadline(), 0);
+  config.set_deadline(2.5);
+  EXPECT_EQ(config.deadline(), 2.5);
+  for (double wrong : {-1.0, 1e7, std::numeric_limits<double>::quiet_NaN()}) EXPECT_THROW(config.set_deadline(wrong), tenon::Error);
   config.set_thread_count(3);
   EXPECT_EQ(config.thread_count(), 3);
   EXPECT_TRUE(config.onednn_enabled());
