@@ -53,7 +53,7 @@ inline constexpr GemmTile kGemmTiles[] = {
     {false, 32, 64, 64, 16, 32, 4, false},
     {false, 16, 64, 128, 16, 16, 4, false},
     {true, 128, 256, 64, 0, 0, 3, false},
-    {true, 128, 128, 64, 0, 0, 4, false},
+    {true, 128, 128, 64, 0, 0, 3, false},  // two blocks on a multiprocessor: one multiplies while the other ends
     {true, 128, 64, 64, 0, 0, 4, false},
     {true, 64, 128, 64, 0, 0, 4, false},
     {true, 64, 64, 64, 0, 0, 6, false},
