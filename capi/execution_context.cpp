@@ -201,6 +201,50 @@ tn_error_t tn_execution_context_run_measured(tn_execution_context_t context, dou
       out(out_microseconds, "out_microseconds"));
 }
 
+tn_error_t tn_execution_context_run_in_parts(tn_execution_context_t context, double* out_input_microseconds,
+                                             double* out_enqueue_microseconds,
+                                             double* out_output_microseconds) noexcept {
+  return enter(
+      [&]() -> Status {
+        TN_ASSIGN(Turn turn, Turn::take(context));
+        Result<RunParts> parts = turn->context->run_in_parts();
+        if (!parts) return finish(turn, tl::unexpected<Error>(std::move(parts.error())));
+        *out_input_microseconds = parts->input;
+        *out_enqueue_microseconds = parts->enqueue;
+        *out_output_microseconds = parts->output;
+        return finish(turn, {});
+      },
+      out(out_input_microseconds, "out_input_microseconds"),
+      out(out_enqueue_microseconds, "out_enqueue_microseconds"),
+      out(out_output_microseconds, "out_output_microseconds"));
+}
+
+tn_error_t tn_execution_context_get_replay(tn_execution_context_t context, int32_t* out_replayed,
+                                           uint64_t* out_recording_count) noexcept {
+  return enter(
+      [&]() -> Status {
+        TN_ASSIGN(Turn turn, Turn::take(context));
+        TN_ASSIGN(Replay replay, turn->context->replay());
+        *out_replayed = replay.recorded;
+        if (out_recording_count) *out_recording_count = replay.recordings;
+        return {};
+      },
+      out(out_replayed, "out_replayed"), optional_out(out_recording_count, "out_recording_count"));
+}
+
+tn_error_t tn_execution_context_get_replay_refusal(tn_execution_context_t context, char* buf, size_t buf_size,
+                                                   size_t* out_size) noexcept {
+  TextOut result{buf, buf_size, out_size};
+  return enter(
+      [&]() -> Status {
+        TN_ASSIGN(Turn turn, Turn::take(context));
+        TN_ASSIGN(Replay replay, turn->context->replay());
+        result.set(replay.why_not);
+        return {};
+      },
+      result);
+}
+
 tn_error_t tn_execution_context_enqueue(tn_execution_context_t context, void* stream) noexcept {
   return enter([&]() -> Status {
     TN_ASSIGN(Turn turn, Turn::take(context));

@@ -180,6 +180,52 @@ TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_execution_context_run_measured(tn_execution_context_t context, TN_OUT double *out_microseconds) TN_NOEXCEPT;
 
 /**
+ * Runs the network as tn_execution_context_run() does, one part after the other, and gives the times beside the device's
+ * own. On a GPU, copies are timed by the device; the time to enqueue is the host's, as it would be with buffers on the
+ * device. On the CPU nothing is copied, and with one thread the run is done when it is enqueued.
+ *
+ * @param context                   The context.
+ * @param out_input_microseconds    Receives the time of copying the inputs whose buffers do not lie on the device; 0 when
+ *                                  there are none.
+ * @param out_enqueue_microseconds  Receives the time that the host took to queue the network's work.
+ * @param out_output_microseconds   Receives the time of copying outputs, likewise.
+ * @return Fails as tn_execution_context_run().
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_run_in_parts(tn_execution_context_t context, TN_OUT double *out_input_microseconds,
+                                  TN_OUT double *out_enqueue_microseconds,
+                                  TN_OUT double *out_output_microseconds) TN_NOEXCEPT;
+
+/**
+ * Whether the next run, with the shapes, buffers and weights that are set, is one replay of a recording that the device
+ * made of an earlier one. A recording that is due is made by this call, as it would be by the run.
+ *
+ * @param context              The context.
+ * @param out_replayed         Receives 1 or 0; always 0 on the CPU.
+ * @param out_recording_count  Receives how many recordings the context has made, also in vain. While it stays, nothing was
+ *                             recorded anew. May be NULL.
+ * @return Fails with INVALID_HANDLE, BUSY, INVALID_ARGUMENT (a shape or buffer is missing or too small), OUT_OF_RANGE,
+ *         OUT_OF_MEMORY.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_get_replay(tn_execution_context_t context, TN_OUT int32_t *out_replayed,
+                                TN_OUT TN_NULLABLE uint64_t *out_recording_count) TN_NOEXCEPT;
+
+/**
+ * Why the next run is not a replay; empty if it is one.
+ *
+ * @param context   The context.
+ * @param buf       Receives the text in UTF-8, always terminated; what does not fit is cut off. May be NULL
+ *                  when `buf_size` is 0.
+ * @param buf_size  Bytes of `buf`.
+ * @param out_size  Receives the length of the whole text in bytes, without the terminator.
+ * @return Fails as tn_execution_context_get_replay().
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_execution_context_get_replay_refusal(tn_execution_context_t context, TN_OUT TN_NULLABLE TN_LEN(buf_size) char *buf,
+                                        size_t buf_size, TN_OUT TN_NULLABLE size_t *out_size) TN_NOEXCEPT;
+
+/**
  * Starts a run, which tn_execution_context_wait() waits for. Buffers must not be touched until then. On the
  * CPU with one thread the run is done when this returns.
  *

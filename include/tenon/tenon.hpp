@@ -792,6 +792,25 @@ class ExecutionContext : public detail::Owner<tn_execution_context_t, tn_executi
     check(tn_execution_context_run_measured(handle_, &microseconds));
     return microseconds;
   }
+  /** Times of one run beside the device's own, in microseconds. */
+  struct Parts {
+    double input = 0, enqueue = 0, output = 0;
+  };
+  Parts run_in_parts() {
+    Parts parts;
+    check(tn_execution_context_run_in_parts(handle_, &parts.input, &parts.enqueue, &parts.output));
+    return parts;
+  }
+  /** Whether the next run is one replay of a recording. */
+  bool is_replayed() const { return replay().first != 0; }
+  /** Recordings that the context has made. */
+  std::uint64_t recording_count() const { return replay().second; }
+  /** Why the next run is no replay; empty if it is one. */
+  std::string replay_refusal() const {
+    return detail::checked_text_of([&](char* buf, std::size_t size, std::size_t* out) {
+      return tn_execution_context_get_replay_refusal(handle_, buf, size, out);
+    });
+  }
   void enqueue(void* stream = nullptr) { check(tn_execution_context_enqueue(handle_, stream)); }
   void wait() { check(tn_execution_context_wait(handle_)); }
   /** Hears the time of each layer. An empty function: nobody. */
@@ -812,6 +831,13 @@ class ExecutionContext : public detail::Owner<tn_execution_context_t, tn_executi
     callbacks.release = detail::release_function<Profiler>;
     callbacks.user_data = new Profiler(std::move(profiler));
     check(tn_execution_context_set_profiler(handle_, &callbacks));
+  }
+
+ private:
+  std::pair<std::int32_t, std::uint64_t> replay() const {
+    std::pair<std::int32_t, std::uint64_t> out;
+    check(tn_execution_context_get_replay(handle_, &out.first, &out.second));
+    return out;
   }
 };
 

@@ -22,6 +22,7 @@ struct Prepared;
 struct Lane {
   Team* team = nullptr;   // the stream's; never null
   void* queue = nullptr;  // of a device that is not the host: its queue, a cudaStream_t on CUDA
+  bool captured = false;  // the queue's owner records it: work is launched step by step, not as a recording of its own
 };
 
 // What a stream executes: launches of one context's steps. Lives until it has been executed.

@@ -79,6 +79,7 @@ class ContextImpl final : public Context, public Work {
   Status prepare() override;
   Status run() override;
   Result<double> run_measured() override;
+  Result<RunParts> run_in_parts() override;
   Status enqueue(void* queue) override;
   Status wait() override;
   Status set_profiler(ProfileSink sink) override;
@@ -140,13 +141,34 @@ class ContextImpl final : public Context, public Work {
   Status launch_step(size_t step, const Lane& lane);
   Status run_profiled(void* queue);
   Status copy_staged(bool out, void* queue);
+  Result<double> copy_staged_measured(bool out);
   Status host_failure();
 
   // The steps alone: what is recorded.
   struct Steps final : Work {
     explicit Steps(ContextImpl& c) : context(c) {}
-    Status execute(const Lane& lane) override { return context.launch(lane); }
+    Status execute(const Lane& lane) override {
+      ++context.recordings_;
+      return context.launch(lane);
+    }
     ContextImpl& context;
+  };
+  // The steps, replayed where they are recorded: a run of another device without the copies round it.
+  struct Bare final : Work {
+    explicit Bare(ContextImpl& c) : context(c) {}
+    Status execute(const Lane& lane) override {
+      return context.recording_ ? context.stream_->replay(*context.recording_, lane) : context.launch(lane);
+    }
+    ContextImpl& context;
+  };
+  // What stands for the caller's buffers is filled, or given back.
+  struct Copies final : Work {
+    Copies(const Staging& s, bool o) : staging(s), out(o) {}
+    Status execute(const Lane& lane) override {
+      return out ? staging.copy_out(lane.queue) : staging.copy_in(lane.queue);
+    }
+    const Staging& staging;
+    const bool out;
   };
 
   [[no_unique_address]] Live<LiveType::context> live_;
@@ -170,6 +192,7 @@ class ContextImpl final : public Context, public Work {
   uint64_t weights_version_ = 0;
   std::vector<void*> addresses_;  // by tensor
   ProfileSink profiler_;
+  uint64_t recordings_ = 0;  // made, also in vain
   Recording* recording_ = nullptr;  // of the addresses that are bound; null: steps are launched
   std::mutex host_failure_mutex_;
   Status host_failure_;  // of a host step on another device, that nobody has been told
@@ -459,7 +482,7 @@ Status ContextImpl::execute(const Lane& lane) {
   try {
     if (!on_host()) {
       TN_TRY(staging_.copy_in(lane.queue));
-      if (recording_) TN_TRY(stream_->replay(*recording_, lane));
+      if (recording_ && !lane.captured) TN_TRY(stream_->replay(*recording_, lane));
       else TN_TRY(launch(lane));
       shapes_.front().recorder.has_run();
       return staging_.copy_out(lane.queue);
@@ -500,17 +523,17 @@ Status ContextImpl::run_profiled(void* queue) {
 
 // Copies what stands for the caller's buffers, behind what is in the queue, and waits.
 Status ContextImpl::copy_staged(bool out, void* queue) {
-  struct Copies final : Work {
-    Copies(const Staging& s, bool o) : staging(s), out(o) {}
-    Status execute(const Lane& lane) override {
-      return out ? staging.copy_out(lane.queue) : staging.copy_in(lane.queue);
-    }
-    const Staging& staging;
-    const bool out;
-  };
   Copies copies(staging_, out);
   TN_TRY(stream_->submit(copies, *event_, queue));
   return event_->wait();
+}
+
+// The same on the context's own stream; the microseconds that it took.
+Result<double> ContextImpl::copy_staged_measured(bool out) {
+  if (on_host() || !staging_.has_copies(out)) return 0.0;
+  Copies copies(staging_, out);
+  TN_ASSIGN(std::vector<double> times, stream_->measure(copies, 1, false));
+  return times.front();
 }
 
 // The failure of work that nobody has waited for: it must not pass unseen.
@@ -532,13 +555,6 @@ Status ContextImpl::run() {
 }
 
 Result<double> ContextImpl::run_measured() {
-  struct Replayed final : Work {
-    explicit Replayed(ContextImpl& c) : context(c) {}
-    Status execute(const Lane& lane) override {
-      return context.recording_ ? context.stream_->replay(*context.recording_, lane) : context.launch(lane);
-    }
-    ContextImpl& context;
-  };
   Turn turn(*this);
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
@@ -548,12 +564,33 @@ Result<double> ContextImpl::run_measured() {
     return times.front();
   }
   TN_TRY(copy_staged(false, nullptr));
-  Replayed replayed(*this);
-  TN_ASSIGN(std::vector<double> times, stream_->measure(replayed, 1, false));
+  Bare bare(*this);
+  TN_ASSIGN(std::vector<double> times, stream_->measure(bare, 1, false));
   shapes_.front().recorder.has_run();
   TN_TRY(copy_staged(true, nullptr));
   TN_TRY(host_failure());
   return times.front();
+}
+
+Result<RunParts> ContextImpl::run_in_parts() {
+  Turn turn(*this);
+  if (!turn) return busy();
+  if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
+  const Clock::time_point begin = Clock::now();
+  TN_TRY(ready());
+  const Clock::time_point is_ready = Clock::now();
+  RunParts out;
+  TN_ASSIGN(out.input, copy_staged_measured(false));
+  Bare bare(*this);
+  Work& work = on_host() ? static_cast<Work&>(*this) : bare;
+  const Clock::time_point again = Clock::now();
+  TN_TRY(stream_->submit(work, *event_));
+  out.enqueue = std::chrono::duration<double, std::micro>(Clock::now() - again + (is_ready - begin)).count();
+  TN_TRY(event_->wait());
+  if (!on_host()) shapes_.front().recorder.has_run();
+  TN_ASSIGN(out.output, copy_staged_measured(true));
+  TN_TRY(host_failure());
+  return out;
 }
 
 Status ContextImpl::enqueue(void* queue) {
@@ -580,11 +617,11 @@ Status ContextImpl::wait() {
 Result<Replay> ContextImpl::replay() {
   Turn turn(*this);
   if (!turn) return busy();
-  if (on_host()) return Replay{false, "the host launches every step itself"};
-  if (!engine_->options().recordings) return Replay{false, "recordings are switched off"};
+  if (on_host()) return Replay{false, "the host launches every step itself", 0};
+  if (!engine_->options().recordings) return Replay{false, "recordings are switched off", 0};
   TN_TRY(ready());
-  if (recording_) return Replay{true, {}};
-  return Replay{false, profiler_ ? "a profiler is set" : shapes_.front().recorder.why_not()};
+  if (recording_) return Replay{true, {}, recordings_};
+  return Replay{false, profiler_ ? "a profiler is set" : shapes_.front().recorder.why_not(), recordings_};
 }
 
 Status ContextImpl::set_profiler(ProfileSink sink) {

@@ -84,6 +84,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
 struct Replay {
   bool recorded = false;
   std::string why_not;  // when it is not
+  uint64_t recordings = 0;  // that the context has made since it was created, also in vain
+};
+
+// Times of one run beside the device's own, in microseconds.
+struct RunParts {
+  double input = 0;    // copies of inputs whose buffers do not lie on the device
+  double enqueue = 0;  // of the host, to queue the network's work without those copies
+  double output = 0;   // copies of outputs
 };
 
 // Called after each step with its time, on the thread that runs the steps.
@@ -108,6 +116,8 @@ class Context {
   virtual Status run() = 0;      // enqueue, then wait
   // As run; the time that the device took for it, in microseconds: copies of buffers that lie elsewhere left out.
   virtual Result<double> run_measured() = 0;
+  // As run, one part after the other.
+  virtual Result<RunParts> run_in_parts() = 0;
   // Returns at once where the team has its own threads, and on a device that is not the host, whose queue the caller
   // may choose: null is the context's own.
   virtual Status enqueue(void* queue = nullptr) = 0;

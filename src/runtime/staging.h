@@ -24,6 +24,8 @@ class Staging {
   // The address that stands for `data` in runs to come.
   Result<void*> add(size_t tensor, void* data, uint64_t bytes, bool is_input);
 
+  // Whether anything is copied there, or back.
+  bool has_copies(bool out) const { return !(out ? outputs_ : inputs_).empty(); }
   Status copy_in(void* queue) const;
   Status copy_out(void* queue) const;
 

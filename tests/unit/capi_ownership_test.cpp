@@ -126,6 +126,15 @@ TEST_F(CapiOwnership, EnqueuedWorkIsWaitedFor) {
     context.set_buffer("y", y.data(), y.size() * sizeof(float));
     context.prepare();
     context.wait();  // nothing to wait for
+    const tenon::ExecutionContext::Parts parts = context.run_in_parts();
+    expect_near(y, reference(test_weights(), x));
+    EXPECT_EQ(parts.input, 0);
+    EXPECT_GT(parts.enqueue, 0);
+    EXPECT_EQ(parts.output, 0);
+    EXPECT_FALSE(context.is_replayed());
+    EXPECT_EQ(context.recording_count(), 0u);
+    EXPECT_EQ(context.replay_refusal(), "the host launches every step itself");
+    std::fill(y.begin(), y.end(), NAN);
     context.enqueue();
     EXPECT_EQ(code_of(tn_execution_context_run(context.get())), TN_ERROR_BUSY);
     context.wait();

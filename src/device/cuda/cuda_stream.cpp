@@ -180,7 +180,7 @@ class CudaStream final : public Stream {
       // The caller records: nothing runs now, and what will run is the caller's to order and to wait for. A stream that
       // records does not tell its GPU; the launches fail on one of another.
       if (capture == cudaStreamCaptureStatusActive) {
-        TN_TRY(work.execute({team_.get(), stream}));
+        TN_TRY(work.execute({team_.get(), stream, true}));
         cuda_event.end({});
         return {};
       }
