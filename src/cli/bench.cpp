@@ -71,19 +71,73 @@ Expected<bool> on_device(const Session& session) {
   return location == TN_TENSOR_LOCATION_DEVICE;
 }
 
-// The device's own time of each run, in seconds.
-Expected<std::vector<double>> measure_device(const Session& session, const BenchOptions& options) {
-  std::vector<double> seconds;
-  const double end = now() + options.duration / 2;
-  while (now() < end || seconds.size() < static_cast<size_t>(options.iterations)) {
-    double microseconds = 0;
-    CLI_TRY(check(tn_execution_context_run_measured(session.context.get(), &microseconds)));
-    seconds.push_back(microseconds * 1e-6);
+// Of each run on a device that is not the host, in seconds: the device's own time, the host's to enqueue it, and the copies
+// of inputs and outputs, whose buffers are the host's here.
+struct DeviceTimes {
+  std::vector<double> compute, enqueue, h2d, d2h;
+};
+
+Expected<DeviceTimes> measure_device(const Session& session, const BenchOptions& options) {
+  DeviceTimes out;
+  const double end = now() + options.duration;
+  while (now() < end || out.compute.size() < static_cast<size_t>(options.iterations)) {
+    double compute = 0, h2d = 0, enqueue = 0, d2h = 0;
+    CLI_TRY(check(tn_execution_context_run_measured(session.context.get(), &compute)));
+    CLI_TRY(check(tn_execution_context_run_in_parts(session.context.get(), &h2d, &enqueue, &d2h)));
+    out.compute.push_back(compute * 1e-6);
+    out.enqueue.push_back(enqueue * 1e-6);
+    out.h2d.push_back(h2d * 1e-6);
+    out.d2h.push_back(d2h * 1e-6);
   }
-  return seconds;
+  return out;
 }
 
+// What a table or a JSON document calls the parts of DeviceTimes.
+struct DevicePart {
+  const char* title;
+  const char* key;
+  std::vector<double> DeviceTimes::* times;
+};
+constexpr DevicePart kDeviceParts[] = {{"GPU compute time", "device_ms", &DeviceTimes::compute},
+                                       {"Enqueue time", "enqueue_ms", &DeviceTimes::enqueue},
+                                       {"H2D", "h2d_ms", &DeviceTimes::h2d},
+                                       {"D2H", "d2h_ms", &DeviceTimes::d2h}};
+
 using Statistics = std::array<std::pair<const char*, double>, 7>;
+
+double median_of(std::vector<double> times) {
+  std::sort(times.begin(), times.end());
+  return (times[(times.size() - 1) / 2] + times[times.size() / 2]) / 2;
+}
+
+double deviation_of(const std::vector<double>& times) {
+  const double n = static_cast<double>(times.size());
+  const double mean = std::accumulate(times.begin(), times.end(), 0.0) / n;
+  double squares = 0;
+  for (const double time : times) squares += (time - mean) * (time - mean);
+  return std::sqrt(squares / n);
+}
+
+// What makes the numbers say less than they seem to.
+std::vector<std::string> warnings_of(const DeviceTimes& times) {
+  constexpr double kClose = 0.8;    // of the compute time: whatever takes longer may bound the throughput
+  constexpr double kSpread = 0.03;  // standard deviation, of the median
+  const double compute = median_of(times.compute);
+  std::vector<std::string> out;
+  const auto compare = [&](const char* what, const std::vector<double>& part, const char* advice) {
+    if (const double median = median_of(part); median > kClose * compute)
+      out.push_back(fmt::format("throughput may be bound by {} ({}) rather than by GPU compute time ({}): {}", what,
+                                time_text(median), time_text(compute), advice));
+  };
+  compare("enqueue time", times.enqueue, "the host may keep the GPU waiting");
+  compare("copies of inputs to the GPU", times.h2d, "inputs in memory of the GPU need none");
+  compare("copies of outputs from the GPU", times.d2h, "outputs in memory of the GPU need none");
+  if (const double spread = deviation_of(times.compute) / compute; spread > kSpread)
+    out.push_back(fmt::format("GPU compute time is unstable: its standard deviation is {:.1f} % of the median; other work on "
+                              "the GPU, or clocks that are not locked",
+                              spread * 100));
+  return out;
+}
 
 Statistics statistics_of(std::vector<double> times) {
   std::sort(times.begin(), times.end());
@@ -91,7 +145,7 @@ Statistics statistics_of(std::vector<double> times) {
   return {{{"min", times.front()},
            {"max", times.back()},
            {"mean", std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(n)},
-           {"median", (times[(n - 1) / 2] + times[n / 2]) / 2},
+           {"median", median_of(times)},
            {"p90", percentile(times, 0.90)},
            {"p95", percentile(times, 0.95)},
            {"p99", percentile(times, 0.99)}}};
@@ -152,11 +206,13 @@ Expected<void> run_bench(const BenchOptions& options) {
     CLI_ASSIGN(measured, measure_layers(session));
     layers = std::move(measured);
   }
-  std::vector<double> device;
+  DeviceTimes device;
+  std::vector<std::string> warnings;
   CLI_ASSIGN(has_device, on_device(session));
   if (has_device) {
     CLI_ASSIGN(measured, measure_device(session, options));
     device = std::move(measured);
+    warnings = warnings_of(device);
   }
   const double total = std::accumulate(seconds.begin(), seconds.end(), 0.0);
   const size_t n = seconds.size();
@@ -169,8 +225,11 @@ Expected<void> run_bench(const BenchOptions& options) {
                                 {"seconds", total},
                                 {"throughput_per_second", throughput}};
     for (const auto& [name, value] : latency) json["latency_ms"][name] = value * 1e3;
-    if (has_device)
-      for (const auto& [name, value] : statistics_of(device)) json["device_ms"][name] = value * 1e3;
+    if (has_device) {
+      for (const DevicePart& part : kDeviceParts)
+        for (const auto& [name, value] : statistics_of(device.*part.times)) json[part.key][name] = value * 1e3;
+      json["warnings"] = warnings;
+    }
     json["plan_bytes"] = session.plan_bytes;
     if (session.build_seconds > 0) json["build_seconds"] = session.build_seconds;
     for (const LayerTime& layer : layers)
@@ -189,7 +248,9 @@ Expected<void> run_bench(const BenchOptions& options) {
   std::printf("Plan: %s\n", bytes_text(session.plan_bytes).c_str());
   std::printf("Throughput: %.4g per second (%zu runs in %s)\n", throughput, n, time_text(total).c_str());
   print_statistics("Latency", latency);
-  if (has_device) print_statistics("GPU compute time", statistics_of(device));
+  if (has_device)
+    for (const DevicePart& part : kDeviceParts) print_statistics(part.title, statistics_of(device.*part.times));
+  for (const std::string& warning : warnings) std::printf("Warning: %s\n", warning.c_str());
   if (options.layers) print_layers(layers);
   return {};
 }

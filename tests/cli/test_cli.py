@@ -299,6 +299,7 @@ def test_bench_summary(tenon, model):
     assert latency["min"] <= latency["median"] <= latency["p90"] <= latency["p95"] <= latency["p99"] <= latency["max"]
     assert answer["iterations"] >= 10 and answer["throughput_per_second"] > 0
     assert answer["layers"] and all(layer["kernel"] for layer in answer["layers"])
+    assert "GPU" not in text and not {"device_ms", "enqueue_ms", "h2d_ms", "d2h_ms", "warnings"} & answer.keys()
 
 
 def test_inspect_plan_and_model(tenon, model):
