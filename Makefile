@@ -68,7 +68,8 @@ test-onnx: build  ## every ONNX backend case
 	@$(run) onnx
 test-abi: build  ## headers, exported symbols, installed library, examples
 	@$(run) abi
-GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention
+GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention \
+               tests/gpu/gpu_enqueue
 gpu-test: build  ## pack what a machine with a GPU needs into build/tenon-gpu.tar.gz; there: tenon-gpu/run-gpu-tests
 	@$(ninja) -C $(BUILD) --quiet $(GPU_TARGETS) && $(python) tests/gpu/bundle.py --build $(BUILD) $(BUILD)/tenon-gpu.tar.gz
 gpu-bench: gpu-test  ## the same bundle; there: cd tenon-gpu && bench/gpu.py --build build --peers

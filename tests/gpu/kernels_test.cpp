@@ -1,9 +1,10 @@
 // Every CUDA kernel of the table of cases against the host kernel that computes the same, on a GPU: fresh random inputs,
 // poisoned outputs and scratch, guard bytes round every buffer.
 //
-//   gpu_kernels [TEXT…] [--seeds=N] [--bench] [--refusals] [--gtest_…]
+//   gpu_kernels [TEXT…] [--every=N] [--seeds=N] [--bench] [--refusals] [--gtest_…]
 //
-// TEXT: only cases whose name or kernel contains one of them. --refusals prints what was refused, and why.
+// TEXT: only cases whose name or kernel contains one of them. --every: of those each Nth. --refusals prints what was
+// refused, and why.
 //
 // --bench prints microseconds and GB/s (inputs and outputs once) of each large case, without comparing.
 #include <gtest/gtest.h>
@@ -23,7 +24,7 @@ namespace {
 
 struct Options {
   bool bench = false, refusals = false;
-  int seeds = 1;
+  int seeds = 1, every = 1;
   std::vector<std::string> only;
 } options;
 
@@ -351,11 +352,11 @@ std::string call_text(const Case& c) {
 
 TEST(Kernels, EqualTheirReferences) {
   if (!Gpu::get()) GTEST_SKIP() << "no GPU: " << Gpu::why();
-  int passed = 0, failed = 0, refused = 0;
+  int passed = 0, failed = 0, refused = 0, taken = 0;
   uint64_t number = 0;
   for (const Case& c : kernel_cases()) {
     ++number;
-    if (!wanted(c) || c.large != options.bench) continue;
+    if (!wanted(c) || c.large != options.bench || taken++ % options.every != 0) continue;
     for (int seed = 0; seed < options.seeds; ++seed) {
       auto status = run_case(c, number * 1000 + static_cast<uint64_t>(seed));
       if (status) {
@@ -389,6 +390,7 @@ int main(int argc, char** argv) {
     const std::string arg = argv[i];
     if (arg == "--bench") tenon::test::options.bench = true;
     else if (arg == "--refusals") tenon::test::options.refusals = true;
+    else if (arg.starts_with("--every=")) tenon::test::options.every = std::max(1, std::atoi(arg.c_str() + 8));
     else if (arg.starts_with("--seeds=")) tenon::test::options.seeds = std::max(1, std::atoi(arg.c_str() + 8));
     else tenon::test::options.only.push_back(arg);
   }

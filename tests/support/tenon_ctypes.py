@@ -284,6 +284,18 @@ class Context(Handle):
         """Runs; the device's microseconds."""
         return _number(c.c_double, "tn_execution_context_run_measured", self)
 
+    def parts(self):
+        """Runs part by part; microseconds of copying inputs, of the host's enqueueing, of copying outputs."""
+        times = [c.c_double() for _ in range(3)]
+        call("tn_execution_context_run_in_parts", self, *map(c.byref, times))
+        return tuple(time.value for time in times)
+
+    def replay(self):
+        """Whether the next run is a replay, how many recordings were made, and why it is none."""
+        replayed, count = c.c_int32(), c.c_uint64()
+        call("tn_execution_context_get_replay", self, c.byref(replayed), c.byref(count))
+        return bool(replayed.value), count.value, _text("tn_execution_context_get_replay_refusal", self)
+
     def run(self, inputs):
         self.bind(inputs)
         self.execute()
