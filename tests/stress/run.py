@@ -1,21 +1,25 @@
 #!/usr/bin/env python3
 """Many threads on one engine, with real networks through the C API (ctypes lets go of Python's lock during a call).
 
-    tests/stress/run.py [--build DIR] [--runs N] [MODEL ...]
+    tests/stress/run.py [--build DIR] [--runs N] [--device cuda --precision fp16] [MODEL ...]
 
 For each network: 16 threads × 16 contexts give the bits that one thread gives; the process has no more threads than
 the callers and the engine's team; a second caller of a context gets BUSY; a context and its engine may be destroyed
-while they run; nothing is alive afterwards; memory and descriptors stay flat over many changes of shape.
+while they run; nothing is alive afterwards; memory and descriptors stay flat over many changes of shape. On a GPU each
+context has its own stream, and memory of the GPU stays flat too, where this process's share or the whole can be seen (the
+whole only means something when nothing else runs there).
 """
 import argparse
 import gc
 import os
 import pathlib
+import subprocess
 import sys
 import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
+import target  # noqa: E402
 import zoo  # noqa: E402
 
 CALLERS = 16
@@ -53,7 +57,8 @@ class Subject:
 
     def __init__(self, tenon, name, plan):
         self.tenon, self.name, self.plan = tenon, name, plan
-        self.feeds = [zoo.draw(name, batch, None, seed=batch) for batch in (1, 2, 3, 4)]
+        length = zoo.LENGTHS[1] if zoo.is_sequence(name) else None
+        self.feeds = [zoo.draw(name, batch, length, seed=batch) for batch in (1, 2, 3, 4)]
         context = tenon.Engine(plan, threads=TEAM).context()
         self.expected = [{k: v.tobytes() for k, v in context.run(feed).items()} for feed in self.feeds]
 
@@ -135,6 +140,24 @@ def destroyed_while_running(subject, arguments):
             raise AssertionError("a run whose handles were destroyed gave other bits")
 
 
+def gpu_memory():
+    """kB of the GPU that this process uses, else that anybody uses, and which; (None, why) where neither is seen."""
+    command = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
+    try:
+        lines = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.splitlines()
+        ours = [line.split(",")[1].strip() for line in lines if line.split(",")[0].strip() == str(os.getpid())]
+        if ours and ours[0].isdigit():
+            return int(ours[0]) * 1024, "of this process"
+    except (OSError, IndexError, subprocess.TimeoutExpired):
+        pass
+    try:
+        import torch
+        free, total = torch.cuda.mem_get_info()
+        return (total - free) // 1024, "of the whole GPU"
+    except Exception as error:  # no PyTorch, or one that does not know this GPU
+        return None, f"nvidia-smi does not list this process, and torch: {type(error).__name__}"
+
+
 def flat_memory(subject, arguments):
     engine = subject.tenon.Engine(subject.plan, threads=TEAM)
     context = engine.context()
@@ -144,14 +167,26 @@ def flat_memory(subject, arguments):
             context.run(subject.feeds[turn % 4])
         gc.collect()
         return status_number("VmRSS"), len(os.listdir("/proc/self/fd"))
-    rounds(8)
-    memory, files = rounds(8)
+    on_gpu = target.on_gpu(arguments)
+    rounds(16)
+    device, seen = gpu_memory() if on_gpu else (None, "")  # before the descriptors: what it loads has some
+    memory, files = rounds(1)
     memory_later, files_later = rounds(10 * arguments.runs)
     if memory_later > memory + 16 * 1024 or files_later != files:
         raise AssertionError(f"{memory} kB and {files} descriptors became {memory_later} kB and {files_later}")
+    if device is None:
+        return f"memory of the GPU not seen: {seen}" if on_gpu else ""
+    device_later, seen_later = gpu_memory()
+    if seen_later != seen:
+        return f"memory of the GPU not compared: {seen}, then {seen_later}"
+    if device_later > device + 32 * 1024:
+        raise AssertionError(f"{device} kB {seen} became {device_later} kB")
+    return f"GPU memory {seen}: {device // 1024} MiB, later {device_later // 1024} MiB"
 
 
-SCENARIOS = (same_bits, no_more_threads, second_caller_is_busy, destroyed_while_running, flat_memory)
+# Each may give a note for its row. Where it makes sense: on the CPU, on a GPU, whose driver has threads of its own.
+SCENARIOS = {same_bits: (True, True), no_more_threads: (True, False), second_caller_is_busy: (True, True),
+             destroyed_while_running: (True, True), flat_memory: (True, True)}
 
 
 def main():
@@ -159,6 +194,7 @@ def main():
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--runs", type=int, default=4, help="of each caller")
     parser.add_argument("--canary", action="store_true")
+    target.add_options(parser)
     parser.add_argument("models", nargs="*", metavar="MODEL", default=MODELS)
     arguments = parser.parse_args()
     os.environ["TENON_BUILD"] = str(arguments.build)
@@ -166,14 +202,18 @@ def main():
 
     passed, failures = 0, []
     models = arguments.models[:1] if arguments.canary else arguments.models
-    scenarios = SCENARIOS[:1] if arguments.canary else SCENARIOS
+    scenarios = [scenario for scenario, (cpu, gpu) in SCENARIOS.items() if (gpu if target.on_gpu(arguments) else cpu)]
+    scenarios = scenarios[:1] if arguments.canary else scenarios
+    cache = zoo.CACHE / f"stress-{target.label(arguments)}build.timing" if target.on_gpu(arguments) else None
     planted = " (planted)" if arguments.canary else ""
     for name in models:
         alive = tenon.live_count()
-        subject = Subject(tenon, name, tenon.build(zoo.path(name), [zoo.profile(name)], threads=TEAM, timer="fake").plan)
+        built = target.build(arguments, name, cpu_timer="fake", threads=TEAM, timing_cache=cache)
+        subject = Subject(tenon, name, built.plan)
         for scenario in scenarios:
+            note = ""
             try:
-                scenario(subject, arguments)
+                note = scenario(subject, arguments) or ""
                 gc.collect()
                 if tenon.live_count() != alive:
                     raise AssertionError(f"{tenon.live_count() - alive} objects are still alive")
@@ -182,7 +222,7 @@ def main():
             except Exception as error:
                 failures.append(f"{scenario.__name__} of {name}{planted}: {error}")
                 verdict = "FAIL"
-            print(f"{name:24} {scenario.__name__:26} {verdict}", flush=True)
+            print(f"{name:24} {scenario.__name__:26} {verdict:5} {note}".rstrip(), flush=True)
     for failure in failures:
         print(f"FAILED {failure}")
     print(f"{passed} passed, {len(failures)} failed, 0 skipped")

@@ -230,6 +230,9 @@ class Engine(Handle):
     def arena_size(self, profile=0):
         return _number(c.c_uint64, "tn_engine_get_arena_size", self, c.c_int32(profile))
 
+    def weight_size(self):
+        return _number(c.c_uint64, "tn_engine_get_weight_size", self)
+
     def layers(self, profile=0):
         index = c.c_int32(profile)
         count = _number(c.c_size_t, "tn_engine_get_layer_count", self, index)

@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,9 +74,13 @@ def path(name, weights="A"):
     folder = CACHE / "zoo" if weights == "A" else CACHE / f"zoo-{weights}"
     model = folder / f"{name}.onnx"
     if not model.exists():
-        command = [sys.executable, STRUCTURES / "make_weights.py", folder, name]
-        env = os.environ if weights == "A" else {**os.environ, "ZOO_DRAW": weights}
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=env)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as made:  # others may make or read the same
+            command = [sys.executable, STRUCTURES / "make_weights.py", made, name]
+            env = os.environ if weights == "A" else {**os.environ, "ZOO_DRAW": weights}
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=env)
+            for part in (f"{name}.weights", f"{name}.onnx"):
+                os.replace(pathlib.Path(made) / part, folder / part)
     return model
 
 
