@@ -204,9 +204,24 @@ __device__ __forceinline__ void multiply_groups(float (&d)[n][4], const uint32 (
   multiply_group<first, across>(d, a, b, add);
   if constexpr (first + 8 < n) multiply_groups<across, n, first + 8>(d, a, b + piece, piece, add);
 }
-__device__ __forceinline__ void begin_groups() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
-__device__ __forceinline__ void end_groups() {
+// Between these two the products run beside the threads. Nothing that computes with d may move in between.
+template <int n>
+__device__ __forceinline__ void hold(float (&d)[n][4]) {
+#pragma unroll
+  for (int i = 0; i < n; ++i) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) asm volatile("" : "+f"(d[i][j])::"memory");
+  }
+}
+template <int n>
+__device__ __forceinline__ void begin_groups(float (&d)[n][4]) {
+  hold(d);
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+template <int n>
+__device__ __forceinline__ void end_groups(float (&d)[n][4]) {
   asm volatile("wgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;" ::: "memory");
+  hold(d);
 }
 #endif
 
@@ -352,11 +367,11 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_co
 #pragma unroll
     for (int i = 0; i < kBlocks; ++i) score[i][0] = score[i][1] = score[i][2] = score[i][3] = 0.f;
 #if WGMMA
-    begin_groups();
+    begin_groups(score);
 #pragma unroll
     for (int d = 0; d < kSteps; ++d)
       multiply_groups<0>(score, query[d], shared_address(keys_at) + d / 4 * KEYS * 128 + d % 4 * 32, 64 * 128, 1);
-    end_groups();
+    end_groups(score);
 #else
     const uint32 key_at =
         shared_address(keys_at + (warp_n * kWarpKeys + lane % 8 + lane / 16 * 8) * kPitch + lane / 8 % 2 * 16);
@@ -446,10 +461,10 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_co
       weight[i][2] = pack<ELEMENT>(score[2 * i + 1][0], score[2 * i + 1][1]);
       weight[i][3] = pack<ELEMENT>(score[2 * i + 1][2], score[2 * i + 1][3]);
     }
-    begin_groups();
+    begin_groups(out);
 #pragma unroll
     for (int i = 0; i < KEYS / 16; ++i) multiply_groups<1>(out, weight[i], shared_address(values_at) + i * 16 * 128, KEYS * 128, 1);
-    end_groups();
+    end_groups(out);
 #elif ELEMENT == 0
     // The depth of a product is eight keys; which of them come first does not matter: a lane has scores of neighbours.
     const float* value_at = (const float*)(values_at + (warp_n * kWarpKeys + pair) * kValuePitch) + group;

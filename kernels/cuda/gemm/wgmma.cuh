@@ -96,6 +96,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
       if (step > 0 && thread % 128 == 0) barrier_arrive(empty + 8 * ((step - 1) % STAGES));
     }
     wait<0>();
+#pragma unroll
+    for (int i = 0; i < BN / 2; ++i) asm volatile("" : "+f"(sum[i])::"memory");  // not read before the wait
   }
   __syncthreads();
   float* tile = (float*)shared;
