@@ -24,16 +24,24 @@ Claim claim_cudnn(NodeView node, const TargetInfo& target, const char* kernel) {
     c.call.dims = p.dims;
     out.candidates.push_back(std::move(c));
   };
-  // The heuristic's best of each kind first: a build that tries few tries one of each.
+  // Engines that compile when they are loaded take a second for each shape: for one shape only, and in the precisions in
+  // which they are fast.
+  bool one_shape = true;
+  for (size_t i = 0; i < node.input_count(); ++i)
+    one_shape = one_shape && (!node.has_input(i) || constant_shape(node.input(i).shape));
+  // The heuristic's best first; a build that tries few tries fused ones and a split one.
   for (const ProductPrecision& precision : product_precisions(node.input(0).dtype, target, false)) {
     const bool f32 = !precision.reduced() && node.input(0).dtype == DType::f32;
     for (int plan = 0; plan < 5; ++plan) {
       if (fused) add(precision, kChannelsLast, false, false, plan);
-      if (fused && plan < 4) add(precision, kChannelsLast, false, true, plan);
-      if (p.has_tail() && plan < 4) add(precision, kChannelsLast, true, false, plan);
       if (f32 && fused && plan < 3) add(precision, kLinear, false, false, plan);
-      if (f32 && p.has_tail() && plan < 2) add(precision, kLinear, true, false, plan);
+      if (p.has_tail() && plan % 2 == 1) {
+        add(precision, kChannelsLast, true, false, plan / 2);
+        if (f32) add(precision, kLinear, true, false, plan / 2);
+      }
     }
+    if (fused && one_shape && !f32)
+      for (int plan = 0; plan < 4; ++plan) add(precision, kChannelsLast, false, true, plan);
   }
   return out;
 }

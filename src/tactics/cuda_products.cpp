@@ -1,5 +1,5 @@
 // cuda_matmul_gemv, cuda_conv_depthwise: what libraries are slow at. cuda_matmul_tile, cuda_conv_direct,
-// cuda_conv_transpose_direct: products of any kind, without a library.
+// cuda_conv_transpose_direct: products of any kind, without a library, where nothing else computes them.
 #include "tactics/cuda_claims.h"
 
 namespace tenon {
@@ -107,8 +107,8 @@ extern const Tactic k_cuda_matmul_gemv, k_cuda_conv_depthwise, k_cuda_conv_first
 const Tactic k_cuda_matmul_gemv{"cuda_matmul_gemv", "matmul", claim_gemv, "cuda"};
 const Tactic k_cuda_conv_depthwise{"cuda_conv_depthwise", "conv", claim_depthwise, "cuda"};
 const Tactic k_cuda_conv_first{"cuda_conv_first", "conv", claim_first, "cuda"};
-const Tactic k_cuda_matmul_tile{"cuda_matmul_tile", "matmul", claim_matmul, "cuda"};
-const Tactic k_cuda_conv_direct{"cuda_conv_direct", "conv", claim_conv, "cuda"};
-const Tactic k_cuda_conv_transpose_direct{"cuda_conv_transpose_direct", "conv_transpose", claim_conv_transpose, "cuda"};
+const Tactic k_cuda_matmul_tile{"cuda_matmul_tile", "matmul", claim_matmul, "cuda", true};
+const Tactic k_cuda_conv_direct{"cuda_conv_direct", "conv", claim_conv, "cuda", true};
+const Tactic k_cuda_conv_transpose_direct{"cuda_conv_transpose_direct", "conv_transpose", claim_conv_transpose, "cuda", true};
 
 }  // namespace tenon

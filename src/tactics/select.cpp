@@ -41,10 +41,9 @@ class Candidates {
     const Clock::time_point begin = Clock::now();
     TN_TRY(check_outputs(view));
     TN_ASSIGN(std::string problem, problem_key(view, options_.points[0].values));
-    claim(view, report, false, &problem);
-    bool stands = std::any_of(report.candidates.begin(), report.candidates.end(),
-                              [](const Considered& c) { return c.failure.empty(); });
-    if (!stands) claim(view, report, true, nullptr);
+    claim(view, report, Rank::usual, &problem);
+    if (!any_stands(report)) claim(view, report, Rank::last_resort, &problem);
+    if (!any_stands(report)) claim(view, report, Rank::reference, nullptr);
     if (!options_.forced.empty()) keep_forced(report);
     const Clock::time_point prepared = Clock::now();
     prepare_milliseconds += milliseconds(begin, prepared);
@@ -60,7 +59,7 @@ class Candidates {
     TN_ASSIGN(std::string problem, problem_key(view, options_.points[0].values));
     if (!announced_.insert(problem).second) return {};
     NodeReport ignored{id, {}, {}, -1};
-    claim(view, ignored, false, &problem);
+    claim(view, ignored, Rank::usual, &problem);
     return {};
   }
   // From now on to false, only the kernels of libraries are announced.
@@ -77,12 +76,13 @@ class Candidates {
     return timing;
   }
 
-  // Of a conversion on the device. One tensor of each octave of sizes is measured; what takes longer than a launch grows
-  // with the size.
+  // Of a conversion on the device. One tensor of every three octaves of sizes is measured; what takes longer than a launch
+  // grows with the size.
   Result<double> conversion_cost(const std::string& key, const Trial& trial) {
     constexpr double kLaunch = 2;
+    constexpr int kOctaves = 3;
     const int64_t count = trial.inputs[0].count();
-    const int octave = std::bit_width(static_cast<uint64_t>(count));
+    const int octave = (std::bit_width(static_cast<uint64_t>(count)) + kOctaves - 1) / kOctaves * kOctaves;
     const double share = static_cast<double>(count) / std::ldexp(1.0, octave);
     const std::string whole = fmt::format("{} of 2^{}", key, octave);
     std::optional<Timing> known = cache_.find(whole);
@@ -112,8 +112,17 @@ class Candidates {
     return text_of(prepare_at(std::span(options_.points).subspan(checked), view, considered.candidate, *kernel));
   }
 
-  // The reference, for a node whose other candidates have failed.
-  void add_reference(NodeView view, NodeReport& report) { claim(view, report, true, nullptr); }
+  // What there still is for a node whose candidates have failed.
+  void add_others(NodeView view, NodeReport& report) {
+    const bool asked = std::any_of(report.candidates.begin(), report.candidates.end(),
+                                   [&](const Considered& c) { return rank_of(*c.tactic) == Rank::last_resort; });
+    if (!asked) claim(view, report, Rank::last_resort, nullptr);
+    if (!any_stands(report)) claim(view, report, Rank::reference, nullptr);
+  }
+
+  static bool any_stands(const NodeReport& report) {
+    return std::any_of(report.candidates.begin(), report.candidates.end(), [](const Considered& c) { return c.failure.empty(); });
+  }
 
   // Later builds with the cache need not try again what failed in this one.
   void record_failures() {
@@ -123,12 +132,20 @@ class Candidates {
   double prepare_milliseconds = 0, time_milliseconds = 0;
 
  private:
+  // In which turn a tactic is asked.
+  enum class Rank { usual, last_resort, reference };
+  Rank rank_of(const Tactic& tactic) const {
+    if (is_reference(tactic)) return Rank::reference;
+    return tactic.last_resort && tactic.name != options_.forced ? Rank::last_resort : Rank::usual;
+  }
+
   static std::string text_of(const Status& status) { return status ? "" : status.error().text(); }
 
   // `problem`: the node's key, under which the result of a check is kept for nodes that equal it; null: not kept.
-  void claim(NodeView view, NodeReport& report, bool reference, const std::string* problem) {
+  void claim(NodeView view, NodeReport& report, Rank rank, const std::string* problem) {
     for (const Tactic* tactic : all_tactics()) {
-      if (is_reference(*tactic) != reference) continue;
+      if (rank_of(*tactic) != rank) continue;
+      const bool reference = rank == Rank::reference;
       if (!reference && (tactic->op != view.node().op->name || tactic->device != options_.target.device)) continue;
       if (!reference && options_.disabled.count(tactic->name)) {
         report.refusals.emplace_back(tactic->name, "disabled by the build's configuration");
@@ -601,8 +618,7 @@ Result<size_t> drop_failing(const Graph& graph, Candidates& candidates, Selectio
     chosen.verified = true;
     if (chosen.failure.empty()) continue;
     ++dropped;
-    auto stands = [](const Considered& c) { return c.failure.empty(); };
-    if (std::none_of(report.candidates.begin(), report.candidates.end(), stands)) candidates.add_reference(view, report);
+    if (!Candidates::any_stands(report)) candidates.add_others(view, report);
     TN_TRY(require_candidate(graph, report));
   }
   return dropped;

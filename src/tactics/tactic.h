@@ -70,6 +70,7 @@ struct Tactic {
   std::string_view op;            // the op it computes; "" for every op
   Claim (*claim)(NodeView node, const TargetInfo& target);
   std::string_view device = "cpu"; // whose kernels it names
+  bool last_resort = false;       // asked only where no other tactic of the op stands
   // The node's types may hold symbols: a candidate must be valid for every value that they can take.
 };
 
