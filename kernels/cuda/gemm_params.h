@@ -60,6 +60,7 @@ inline constexpr GemmTile kGemmTiles[] = {
     {true, 128, 64, 64, 0, 0, 4, true},
     {true, 64, 32, 64, 0, 0, 6, true},
     {true, 64, 16, 64, 0, 0, 8, true},
+    {true, 128, 128, 64, 0, 0, 4, false},
 };
 inline constexpr int kMaxGemmParts = 8;
 

@@ -167,14 +167,6 @@ auto each = [&](auto&& f) {{
 )",
                             fmt::arg("w", w), fmt::arg("team", team), fmt::arg("load", load_own), fmt::arg("x", x_of_e)));
   }
-  // What is read behind the statistics is on its way meanwhile.
-  std::string ahead;
-  if (layout.held > 0 && writes)
-    for (const auto* operands : {&plan.vectors, &plan.extras})
-      for (const Operand& operand : *operands) ahead += fmt::format("prefetch({} + ({}));\n", operand.name, offset(operand));
-  if (!ahead.empty())
-    source.body(fmt::format("if (active) _Pragma(\"unroll\") for (int j = 0; j < {}; ++j) {{\nconst I c = (I)(lane + j * {}) * {};\n"
-                            "if (c >= length) break;\n{}{}}}\n", layout.held, team, w, split, ahead));
   source.body(plan.statistics);
   LaunchShape shape;
   shape.block[0] = static_cast<unsigned>(layout.columns ? 32 : team * layout.beside);

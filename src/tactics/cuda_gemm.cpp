@@ -46,7 +46,7 @@ struct Trial {
 double model(const GemmTile& t, int parts, const Extents& e, int multiprocessors) {
   const double steps = static_cast<double>(ceil_div(ceil_div(e.k, parts), t.bk));
   const double compute = 2.0 * t.bm * t.bn * t.bk / (t.wgmma ? 7000 : 3500), bytes = 2.0 * (t.bm + t.bn) * t.bk / 64;
-  const int resident = t.bm * t.bn > 128 * 128 ? 1 : 2;
+  const int resident = t.bm * t.bn > 128 * 128 || (t.wgmma && t.stages * (t.bm + t.bn) * t.bk * 2 > 112 << 10) ? 1 : 2;
   const int64_t blocks = ceil_div(e.m, t.rows()) * ceil_div(e.n, t.columns()) * e.batch * parts;
   const auto waves = static_cast<double>(ceil_div(blocks, int64_t{multiprocessors} * resident));
   const double shared = blocks > multiprocessors ? resident : 1;
@@ -85,7 +85,7 @@ constexpr char kNoReduced[] = "tensor cores take f16 or bf16, which the target d
 
 std::string config_of(const ProductPrecision& precision, const Trial& trial) {
   const GemmTile& t = kGemmTiles[trial.tile];
-  return fmt::format("{} {}x{}{}{}", precision.name, t.bm, t.bn, t.swap ? " swapped" : "",
+  return fmt::format("{} {}x{}{}{}{}", precision.name, t.bm, t.bn, t.swap ? " swapped" : "", t.wgmma ? fmt::format(" {} stages", t.stages) : "",
                      trial.parts > 1 ? fmt::format(", K in {}", trial.parts) : "");
 }
 

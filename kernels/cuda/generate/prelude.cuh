@@ -35,8 +35,6 @@ template <> struct Put<f16> { static __device__ __forceinline__ f16 of(float x) 
 template <> struct Put<bf16> { static __device__ __forceinline__ bf16 of(float x) { return bf16{float_to_bfloat_bits(x)}; } };
 template <> struct Put<boolean> { static __device__ __forceinline__ boolean of(u8 x) { return boolean{x}; } };
 
-FN void prefetch(const void* p) { asm volatile("prefetch.global.L1 [%0];" ::"l"(p)); }
-
 // V elements in registers.
 template <class S, int V> struct Pack { S e[V]; };
 
