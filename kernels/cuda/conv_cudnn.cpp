@@ -377,7 +377,7 @@ Status prepare(const PrepareCall& call, bool transposed, Prepared& prepared) {
     now = next;
   }
   const std::pair<const CudaConvCudnnParams*, DType> context(&params, x.dtype);
-  TN_ASSIGN(const CudnnHandle handle, session.cudnn());
+  TN_ASSIGN(cudnnContext* handle, session.cudnn());
   TN_ASSIGN(state->plan, CudnnPlan::create(*cudnn, handle, builder.ops, {accept, &context, params.plan}));
   const int64_t bytes = state->plan.workspace_bytes();
   if (bytes < 0 || bytes > kMaxWorkspace)

@@ -74,6 +74,11 @@ Status check(const Cudnn& cudnn, cudnnStatus_t status, const char* what) {
               cudnn.error_string(status), detail[0] ? ": " : "", static_cast<const char*>(detail));
 }
 
+std::mutex& cudnn_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 Result<Descriptor> Descriptor::create(const Cudnn& cudnn, cudnnBackendDescriptorType_t type) {
   Descriptor out;
   out.cudnn_ = &cudnn;
@@ -98,15 +103,15 @@ Status Descriptor::set(cudnnBackendAttributeName_t name, cudnnBackendAttributeTy
 
 Status Descriptor::finalize(const char* what) { return check(*cudnn_, cudnn_->finalize(raw_), what); }
 
-Result<CudnnPlan> CudnnPlan::create(const Cudnn& cudnn, CudnnHandle handle, std::span<const Descriptor> ops, const Choice& choice) {
-  std::lock_guard lock(*handle.mutex);
+Result<CudnnPlan> CudnnPlan::create(const Cudnn& cudnn, cudnnHandle_t handle, std::span<const Descriptor> ops, const Choice& choice) {
+  std::lock_guard lock(cudnn_mutex());
   CudnnPlan out;
   out.cudnn_ = &cudnn;
   out.handle_ = handle;
   std::vector<cudnnBackendDescriptor_t> raw;
   for (const Descriptor& op : ops) raw.push_back(op.raw());
   TN_ASSIGN(out.graph_, Descriptor::create(cudnn, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR));
-  TN_TRY(out.graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle.handle));
+  TN_TRY(out.graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle));
   TN_TRY(out.graph_.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(raw.size()), raw.data()));
   TN_TRY(out.graph_.finalize("making a graph"));
   int64_t left = choice.index, listed = 0;
@@ -124,7 +129,7 @@ Result<CudnnPlan> CudnnPlan::create(const Cudnn& cudnn, CudnnHandle handle, std:
       if (left-- > 0) continue;
       out.config_ = std::move(config);
       TN_ASSIGN(out.plan_, Descriptor::create(cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR));
-      TN_TRY(out.plan_.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, handle.handle));
+      TN_TRY(out.plan_.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, handle));
       TN_TRY(out.plan_.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, out.config_));
       TN_TRY(out.plan_.finalize("making a plan"));
       int64_t count = 0;
@@ -141,9 +146,9 @@ Status CudnnPlan::execute(std::span<const int64_t> ids, std::span<void* const> a
   TN_TRY(pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, static_cast<int64_t>(addresses.size()), addresses.data()));
   TN_TRY(pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace));
   TN_TRY(pack.finalize("binding tensors"));
-  std::lock_guard lock(*handle_.mutex);
-  TN_TRY(check(*cudnn_, cudnn_->set_stream(handle_.handle, static_cast<cudaStream_t>(queue)), "setting the stream"));
-  return check(*cudnn_, cudnn_->execute(handle_.handle, plan_.raw(), pack.raw()), "executing a plan");
+  std::lock_guard lock(cudnn_mutex());
+  TN_TRY(check(*cudnn_, cudnn_->set_stream(handle_, static_cast<cudaStream_t>(queue)), "setting the stream"));
+  return check(*cudnn_, cudnn_->execute(handle_, plan_.raw(), pack.raw()), "executing a plan");
 }
 
 }  // namespace tenon::cuda

@@ -4,12 +4,12 @@
 #include <cudnn_graph.h>
 
 #include <initializer_list>
+#include <mutex>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "base/status.h"
-#include "cuda/session.h"
 
 namespace tenon::cuda {
 
@@ -29,6 +29,8 @@ struct Cudnn {
 Result<const Cudnn*> cudnn_functions();
 // With what the library itself says of its last failure.
 Status check(const Cudnn& cudnn, cudnnStatus_t status, const char* what);
+// Held while a handle is used: its stream belongs to whoever set it last.
+std::mutex& cudnn_mutex();
 
 // A descriptor of cuDNN's; empty until created.
 class Descriptor {
@@ -76,14 +78,14 @@ class CudnnPlan {
     int64_t index = 0;
   };
   // `ops` are finalised operations.
-  static Result<CudnnPlan> create(const Cudnn& cudnn, CudnnHandle handle, std::span<const Descriptor> ops,
+  static Result<CudnnPlan> create(const Cudnn& cudnn, cudnnHandle_t handle, std::span<const Descriptor> ops,
                                   const Choice& choice);
   int64_t workspace_bytes() const { return workspace_; }
   Status execute(std::span<const int64_t> ids, std::span<void* const> addresses, void* workspace, void* queue) const;
 
  private:
   const Cudnn* cudnn_ = nullptr;
-  CudnnHandle handle_;
+  cudnnHandle_t handle_ = nullptr;
   Descriptor graph_, config_, plan_;
   int64_t workspace_ = 0;
 };

@@ -6,7 +6,6 @@
 
 #include <cuda_runtime_api.h>
 
-#include <mutex>
 #include <string>
 
 #include "common/kernel.h"
@@ -16,12 +15,6 @@ struct cublasLtContext;
 struct cudnnContext;
 
 namespace tenon::cuda {
-
-// A handle of cuDNN's has no stream of its own: set it before each use, under the lock.
-struct CudnnHandle {
-  cudnnContext* handle = nullptr;
-  std::mutex* mutex = nullptr;
-};
 
 // Thread rule: any thread. Kernels' prepare and launch are called with the session's GPU current to their thread.
 class Session : public DeviceSession {
@@ -35,9 +28,9 @@ class Session : public DeviceSession {
   // What a source depends on must be the same when the plan is built and when it runs, for every shape of the plan:
   // parameters, element types, ranks, formats, and of the dims only those in Arg::fixed_dims.
   virtual Result<cudaKernel_t> function(const std::string& source, const char* entry) = 0;
-  // Live as long as the session. Threads get cuDNN handles of their own, as far as there are: plans are made side by side.
+  // Live as long as the session. The cuDNN handle has no stream of its own: set it before each use, under the lock.
   virtual Result<cublasLtContext*> cublaslt() = 0;
-  virtual Result<CudnnHandle> cudnn() = 0;
+  virtual Result<cudnnContext*> cudnn() = 0;
 };
 
 inline Session& session_of(const PrepareCall& call) { return static_cast<Session&>(*call.session); }

@@ -1,13 +1,9 @@
 #include "tactics/select.h"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <chrono>
 #include <cmath>
-#include <new>
-#include <system_error>
-#include <thread>
 
 #include "tactics/pbqp.h"
 
@@ -66,20 +62,10 @@ class Candidates {
     claim(view, ignored, Rank::usual, &problem);
     return {};
   }
-  // Prepares, on several threads, what libraries offer for the nodes, so that it is known when their turn comes.
-  Status prepare_libraries(const Graph& graph, std::span<const NodeId> nodes) {
-    std::vector<Pending> pending;
-    do {  // what fails makes room for others
-      pending.clear();
-      pending_ = &pending;
-      announced_.clear();
-      Status listed;
-      for (size_t i = 0; i < nodes.size() && listed; ++i) listed = announce(graph, nodes[i]);
-      pending_ = nullptr;
-      TN_TRY(std::move(listed));
-      check_all(pending);
-    } while (!pending.empty());
-    return {};
+  // From now on to false, only the kernels of libraries are announced.
+  void announce_libraries(bool only) {
+    announced_.clear();
+    only_libraries_ = only;
   }
 
   // The measured or recorded cost of one trial.
@@ -193,13 +179,10 @@ class Candidates {
         return {};
       }
     }
+    const Kernel* kernel = kernels_.find(considered.candidate.call.kernel);
+    if (only_libraries_ && kernel && !*kernel->library) return fail(Code::busy, "not announced now");
     const std::string name = *problem + " | " + candidate;
     if (auto known = checked_.find(name); known != checked_.end()) return known->second;
-    if (pending_) {
-      const Kernel* kernel = kernels_.find(considered.candidate.call.kernel);
-      if (kernel && *kernel->library) pending_->push_back({name, key(*problem, candidate), view, considered.candidate, {}});
-      return fail(Code::busy, "prepared later");
-    }
     Status status = check(view, considered.candidate);
     if (!status && status.error().code == Code::busy) return status;
     if (!status && options_.session) failed_.push_back(key(*problem, candidate));
@@ -219,40 +202,6 @@ class Candidates {
       for (size_t i = 0; i < view.output_count(); ++i)
         TN_TRY(concrete_arg(view.output(i), Form(kLinear), point));
     return {};
-  }
-
-  // A candidate that is prepared on another thread.
-  struct Pending {
-    std::string name, key;
-    NodeView view;
-    Candidate candidate;
-    Status status;
-  };
-
-  void check_all(std::vector<Pending>& pending) {
-    constexpr size_t kMostThreads = 8;
-    std::atomic<size_t> next{0};
-    auto work = [&] {
-      for (size_t i = next++; i < pending.size(); i = next++) {
-        try {
-          pending[i].status = check(pending[i].view, pending[i].candidate);
-        } catch (const std::bad_alloc&) {  // a thread has nobody to throw to
-          pending[i].status = tl::unexpected<Error>(Error{Code::out_of_memory, "out of memory", {}});
-        }
-      }
-    };
-    std::vector<std::thread> others;
-    const size_t wanted = std::min({kMostThreads, pending.size(), static_cast<size_t>(std::max(options_.target.threads, 1))});
-    try {
-      for (size_t i = 1; i < wanted; ++i) others.emplace_back(work);
-    } catch (const std::system_error&) {  // no more threads: those that there are do the work
-    }
-    work();
-    for (std::thread& thread : others) thread.join();
-    for (Pending& one : pending) {
-      if (!one.status) failed_.push_back(one.key);
-      checked_.emplace(one.name, std::move(one.status));
-    }
   }
 
   // Why a candidate cannot be used; empty if it can. On a device that is not the host, where to prepare may mean to
@@ -329,7 +278,7 @@ class Candidates {
   TimingCache& cache_;
   const SelectOptions& options_;
   std::set<std::string> announced_;        // problems
-  std::vector<Pending>* pending_ = nullptr;  // where candidates of libraries are listed instead of being prepared
+  bool only_libraries_ = false;
   std::map<std::string, Status> checked_;  // by problem and candidate
   std::vector<std::string> failed_;        // keys of what a device cannot run
 };
@@ -704,15 +653,19 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
   Candidates candidates(kernels, timer, cache, options);
   auto is_chosen = [&](const Node& node) { return !node.op->is_view && !is_static[node.outputs[0].index]; };
   if (options.session) {  // libraries are asked while the code of the others is compiled
-    std::vector<NodeId> nodes;
-    for (NodeId id : graph.order())
-      if (is_chosen(graph.node(id))) nodes.push_back(id);
+    auto announce = [&]() -> Status {
+      for (NodeId id : graph.order())
+        if (is_chosen(graph.node(id))) TN_TRY(candidates.announce(graph, id));
+      return {};
+    };
     const Clock::time_point begin = Clock::now();
     options.session->begin_collecting();
-    for (NodeId id : nodes) TN_TRY(candidates.announce(graph, id));
+    TN_TRY(announce());
     options.session->end_collecting(options.target.threads);
     const Clock::time_point collected = Clock::now();
-    TN_TRY(candidates.prepare_libraries(graph, nodes));
+    candidates.announce_libraries(true);
+    TN_TRY(announce());
+    candidates.announce_libraries(false);
     const Clock::time_point prepared = Clock::now();
     options.session->wait_for_code();
     selection.collect_milliseconds = milliseconds(begin, collected);

@@ -310,7 +310,7 @@ TEST_F(Gpu, LibrariesOpenWithHandles) {
   EXPECT_EQ(*session_->cublaslt(), *lt);
   auto dnn = session_->cudnn();
   EXPECT_OK(dnn);
-  EXPECT_EQ(session_->cudnn()->handle, dnn->handle);
+  EXPECT_EQ(*session_->cudnn(), *dnn);
 }
 
 TEST_F(Gpu, EventsTellTheEndOfWork) {

@@ -1,4 +1,3 @@
-#include <atomic>
 #include <map>
 #include <mutex>
 #include <system_error>
@@ -72,7 +71,7 @@ class CudaSession final : public Session {
     prepared_.clear();
     for (auto& [key, loaded] : loaded_) (void)cudaLibraryUnload(loaded.library);
     cublaslt_ = nullptr;
-    for (OwnedCudnn& own : cudnn_) own.handle = nullptr;
+    cudnn_ = nullptr;
     (void)cudaGetLastError();
   }
 
@@ -136,20 +135,16 @@ class CudaSession final : public Session {
     return cublaslt_->get("libcublasLt.so.13", "cublasLtCreate", "cublasLtDestroy");
   }
 
-  Result<CudnnHandle> cudnn() override {
+  Result<cudnnContext*> cudnn() override {
     TN_TRY(not_collecting());
-    static std::atomic<size_t> threads{0};
-    thread_local const size_t thread = threads++;
-    OwnedCudnn& own = cudnn_[thread % std::size(cudnn_)];
     std::lock_guard lock(library_mutex_);
     Current current(ordinal_);
     TN_TRY(current.status());
     // cuDNN opens them by the loader's path alone, and finds them there once they are open; some of its plans need none.
     (void)open_compiler();
     (void)Library::open("libcublasLt.so.13");
-    if (!own.handle) own.handle = std::make_unique<LibraryHandle<cudnnContext*>>();
-    TN_ASSIGN(cudnnContext* handle, own.handle->get("libcudnn.so.9", "cudnnCreate", "cudnnDestroy"));
-    return CudnnHandle{handle, &own.mutex};
+    if (!cudnn_) cudnn_ = std::make_unique<LibraryHandle<cudnnContext*>>();
+    return cudnn_->get("libcudnn.so.9", "cudnnCreate", "cudnnDestroy");
   }
 
   void begin_collecting() override {
@@ -189,10 +184,6 @@ class CudaSession final : public Session {
   }
 
  private:
-  struct OwnedCudnn {
-    std::unique_ptr<LibraryHandle<cudnnContext*>> handle;
-    std::mutex mutex;
-  };
   struct Loaded {
     SharedImage image;
     cudaLibrary_t library;
@@ -228,7 +219,7 @@ class CudaSession final : public Session {
   std::thread compiler_;                      // of what was collected; the session's one caller's
   std::mutex library_mutex_;
   std::unique_ptr<LibraryHandle<cublasLtContext*>> cublaslt_;
-  OwnedCudnn cudnn_[8];
+  std::unique_ptr<LibraryHandle<cudnnContext*>> cudnn_;
 };
 
 }  // namespace
