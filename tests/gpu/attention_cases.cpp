@@ -129,6 +129,11 @@ void attention_cases(std::vector<Case>& out) {
     }
     for (Tile tile : tiles_for(odd, element))
       out.push_back(attention(odd, element, tile, {Layout::columns, Mask::none, Causal::last}));
+    // Several steps of keys with each kind of loop.
+    for (Tile tile : tiles_for(bert, element))
+      for (Causal causal : {Causal::none, Causal::first})
+        for (Mask mask : {Mask::none, Mask::scores})
+          if (tile.wgmma) out.push_back(attention({1, 2, 2, 200, 328, 64, 64}, element, tile, {Layout::rows_first, mask, causal}));
     for (Tile tile : tiles_for(large, element))
       out.push_back(attention(large, element, tile, {Layout::rows_first, Mask::scores}));
   }

@@ -58,7 +58,8 @@ constexpr int kOutBlocks = kValueChunks * kChunk / 8;   // of 8 columns
 #endif
 constexpr int kWarpKeys = KEYS / WARPS_N;
 constexpr int kBlocks = kWarpKeys / 8;                  // of 8 keys
-constexpr bool kHoldQuery = kSteps <= 8;                // q stays in registers
+// q stays in registers; not for warpgroups: operands of theirs that live from one step to the next do not always last.
+constexpr bool kHoldQuery = kSteps <= 8 && !WGMMA;
 constexpr int kStage = KEYS * (kPitch + kValuePitch);
 constexpr int kPartPitch = kOutBlocks * 8 + 4;          // floats
 
@@ -327,7 +328,9 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_co
   const M* mask1 = mask + min(row1, a.queries - 1) * a.mask_steps.row;
 #endif
 
+#if !WGMMA
   uint32 query[kHoldQuery ? kSteps : 1][4];
+#endif
   float out[kOutBlocks][4];
 #pragma unroll
   for (int i = 0; i < kOutBlocks; ++i) out[i][0] = out[i][1] = out[i][2] = out[i][3] = 0.f;
@@ -359,10 +362,16 @@ extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_co
     wait_all_but<3>();
     share();
     const char* keys_at = stages + (step & 1) * kStage;
+#if WGMMA
+    uint32 query[kSteps][4];
+#pragma unroll
+    for (int d = 0; d < kSteps; ++d) load_matrices(query[d], query_at(d));
+#else
     if (kHoldQuery && step == 0) {
 #pragma unroll
       for (int d = 0; d < kSteps; ++d) load_matrices(query[kHoldQuery ? d : 0], query_at(d));
     }
+#endif
     float score[kBlocks][4];
 #pragma unroll
     for (int i = 0; i < kBlocks; ++i) score[i][0] = score[i][1] = score[i][2] = score[i][3] = 0.f;
