@@ -77,7 +77,7 @@ class Materialiser {
     if (candidate) {
       out_.calls[made] = candidate->call;
     } else {
-      TN_ASSIGN(out_.calls[made], node.op->reference(NodeView(out_.graph, out_.graph.node(made))));
+      TN_ASSIGN(out_.calls[made], static_call(NodeView(out_.graph, out_.graph.node(made))));
     }
     return {};
   }

@@ -1,5 +1,7 @@
 #include "tactics/select.h"
 
+#include <algorithm>
+
 #include "pointwise/params.h"
 
 namespace tenon {
@@ -16,6 +18,14 @@ Result<KernelCall> layout_call(const TensorType& type, const Form& from, const F
     return fail(Code::unsupported, "{} has no channels: it cannot go from {} to {}", print(type), name_of(from),
                 name_of(to));
   return KernelCall::without_params(size_of(to.dtype) == 4 ? "reformat.tiles" : "reformat.reference");
+}
+
+// Ops that only move elements, whose fast kernels give the reference's bits.
+constexpr std::string_view kMoves[] = {"concat", "expand", "gather", "pad", "slice", "transpose"};
+
+bool is_linear(const Candidate& candidate) {
+  auto plain = [](const Form& form) { return form == Form(kLinear); };
+  return candidate.packs.empty() && std::ranges::all_of(candidate.inputs, plain) && std::ranges::all_of(candidate.outputs, plain);
 }
 
 }  // namespace
@@ -78,6 +88,17 @@ Result<std::vector<Conversion>> static_conversions(const TensorType& type, const
   }
   if (now != to) out.push_back({to, KernelCall::without_params("copy.linear")});
   return out;
+}
+
+Result<KernelCall> static_call(NodeView node) {
+  const OpDef& op = *node.node().op;
+  if (std::ranges::find(kMoves, op.name) != std::end(kMoves))
+    for (const Tactic* tactic : all_tactics()) {
+      if (tactic->op != op.name || tactic->device != "cpu") continue;
+      for (Candidate& candidate : tactic->claim(node, TargetInfo{}).candidates)
+        if (is_linear(candidate)) return std::move(candidate.call);
+    }
+  return op.reference(node);
 }
 
 }  // namespace tenon

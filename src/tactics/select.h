@@ -85,5 +85,8 @@ Result<std::vector<Conversion>> conversions(const TensorType& type, const Form& 
                                             std::string_view device);
 // The same for a weight, by kernels of the host.
 Result<std::vector<Conversion>> static_conversions(const TensorType& type, const Form& from, const Form& to);
+// The call of a node of weights, which runs when a plan is made and when it is refitted: on any host, linear tensors, the
+// bits of the reference.
+Result<KernelCall> static_call(NodeView node);
 
 }  // namespace tenon
