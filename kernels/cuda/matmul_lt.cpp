@@ -29,6 +29,30 @@ Status check_request(const Request& r) {
   return {};
 }
 
+bool is_identity(const int8_t* perm, int rank) {
+  for (int d = 0; d < rank; ++d)
+    if (perm[d] != d) return false;
+  return true;
+}
+
+// An operand of the epilogue, of dims as the product has them, beside a result that is stored permuted: elements that
+// lie along one dim lie along it wherever that dim goes.
+Result<Arg> permuted_extra(const Arg& extra, const int8_t* perm, int rank) {
+  if (extra.rank > rank) return fail(Code::invalid_plan, "operand {} of the epilogue has more dims than the result", describe(extra));
+  Arg out = extra;
+  out.rank = rank;
+  out.fixed_dims = 0;
+  int along = 0;
+  for (int d = 0; d < rank; ++d) {
+    const int own = perm[d] - (rank - extra.rank);
+    out.dims[d] = own < 0 ? 1 : extra.dims[own];
+    if (own < 0 || (extra.fixed_dims >> own & 1)) out.fixed_dims |= 1u << d;
+    along += out.dims[d] != 1;
+  }
+  if (along <= 1) return out;
+  return fail(Code::unsupported, "a pointwise kernel behind a permuted product takes extra operands along one dim, not {}", describe(extra));
+}
+
 Status prepare(const PrepareCall& call, const Request& r, Prepared& prepared) {
   TN_TRY(check_request(r));
   if (call.outputs[0].count() == 0) return {};
@@ -82,11 +106,11 @@ Status prepare_matmul(const PrepareCall& call, Prepared& prepared) {
   const int rank = call.outputs[0].rank;
   for (size_t i = 2; i < call.inputs.size(); ++i) {
     r.extras.push_back(i);
-    r.tail_extras.push_back(call.inputs[i]);
-    if (r.apart && call.inputs[i].count() != 1)
-      for (int d = 0; d < rank; ++d)
-        if (params.matmul.perm_out[d] != d)
-          return fail(Code::unsupported, "a pointwise kernel behind a permuted product takes extra operands of one element");
+    Arg extra = call.inputs[i];
+    if (r.apart && !is_identity(params.matmul.perm_out, rank)) {
+      TN_ASSIGN(extra, permuted_extra(extra, params.matmul.perm_out, rank));
+    }
+    r.tail_extras.push_back(extra);
   }
   return prepare(call, r, prepared);
 }

@@ -39,17 +39,17 @@ std::string read(NodeView node, Problem& p) {
   const auto innermost = static_cast<size_t>(perm[rank - 1]);
   if (innermost + 2 < rank) return "the output's innermost dim must be M or N, it is a batch dim";
   const Shape result = logical_result(node, perm);
-  bool single = true;
+  bool thin = true;   // each extra operand lies along one dim
   std::vector<cuda::ExtraRole> roles;
   for (size_t i = kFirstExtra; i < node.input_count(); ++i) {
     const ExtraKind kind = extra_kind(node.input(i).shape, result, rank - 1);
-    single = single && kind == ExtraKind::scalar;
+    thin = thin && (kind == ExtraKind::scalar || kind == ExtraKind::axis);
     roles.push_back({kind == ExtraKind::axis && innermost == rank - 1, kind == ExtraKind::same});
   }
   cuda::GemmEpilogue epilogue;
   std::string refusal;
   p.apart = !match_gemm_epilogue(cuda::widened(p.params.epilogue), roles, epilogue, refusal);
-  p.may_apart = !p.params.epilogue.empty() && (single || is_identity(perm, rank));
+  p.may_apart = !p.params.epilogue.empty() && (thin || is_identity(perm, rank));
   if (p.apart && !p.may_apart) return refusal + ", nor a pointwise kernel behind a permuted result";
   return {};
 }

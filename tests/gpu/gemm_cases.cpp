@@ -171,6 +171,9 @@ void lt_cases(std::vector<Case>& out) {
           for (int algorithm : {0, 2}) out.push_back(lt(s, e, kind.in, kind.out, kind.math, algorithm, false));
         if (*e.text) out.push_back(lt(s, e, kind.in, kind.out, kind.math, 0, true));
       }
+    for (const Shape& s : {Shape{{24, 40}, {40, 32}, {32, 24}, {}, {}, {1, 0}, "result transposed"},
+                           Shape{{2, 5, 7, 40}, {40, 24}, {2, 24, 5, 7}, {}, {}, {0, 3, 1, 2}, "channels first"}})
+      out.push_back(lt(s, kBias, kind.in, kind.out, kind.math, 0, true));
   }
   for (const Shape& s : {product(128, 768, 768), product(128, 3072, 768), product(128, 768, 3072), product(384, 1024, 4096),
                          product(384, 4096, 1024), product(1, 1000, 2048), product(8, 4096, 4096), product(6304, 768, 768),
