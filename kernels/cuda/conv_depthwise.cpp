@@ -63,9 +63,10 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     const Extent& width = space.loops()[2].size;
     const int64_t wide = width.is_literal() ? width.literal : 28;
     int strip = wide >= 4 && kw * dw <= 7 ? 4 : wide >= 2 ? 2 : 1;
-    // Where there is little to do, more threads with less each.
-    if (width.is_literal() && space.loops()[0].size.is_literal() && space.loops()[1].size.is_literal()) {
-      const int64_t positions = space.loops()[0].size.literal * space.loops()[1].size.literal * width.literal;
+    // Where there is little to do, more threads with less each. A batch of any size may be of one.
+    if (width.is_literal() && space.loops()[1].size.is_literal()) {
+      const Extent& batch = space.loops()[0].size;
+      const int64_t positions = (batch.is_literal() ? batch.literal : 1) * space.loops()[1].size.literal * width.literal;
       while (strip > 1 && positions / strip * c_vectors < 132 * 256) strip /= 2;
     }
     const int columns = (strip - 1) * sw + (kw - 1) * dw + 1;
