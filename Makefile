@@ -54,7 +54,7 @@ test-all: build  ## test, the whole zoo, the whole ONNX suite, sanitizers, ten m
 	@$(run) test-all
 test-unit: build  ## unit tests of every room
 	@$(run) unit
-test-layers:  ## who may include whom
+test-layers: $(python_stamp)  ## who may include whom
 	@$(run) layers
 test-filetests: build  ## passes: text in, text out
 	@$(run) filetests

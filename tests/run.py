@@ -95,7 +95,8 @@ suite("fuzz-corpus", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}"
 SANITIZED = ("-Doptimization=1", "-Dc_args=-g1", "-Db_lundef=false")
 ASAN = {"configure": ("build-asan", (*SANITIZED, "--native-file", "tests/fuzz/clang.ini", "-Dfuzz=true",
                                      "-Db_sanitize=address,undefined", "-Dcpp_args=-g1 -fno-sanitize-recover=undefined")),
-        "environment": (("ASAN_OPTIONS", "detect_leaks=1:allocator_may_return_null=1"), ("UBSAN_OPTIONS", "print_stacktrace=1"))}
+        "environment": (("ASAN_OPTIONS", "detect_leaks=1:allocator_may_return_null=1"), ("UBSAN_OPTIONS", "print_stacktrace=1"),
+                        ("LSAN_OPTIONS", f"suppressions={ROOT}/tests/fault/lsan.supp:print_suppressions=0"))}
 SMOKE = ("tests/unit_base", "tests/unit_onnx", "tests/unit_plan")
 # No canary of their own: unit_base holds faults that the sanitizers must find.
 suite("asan-smoke", "gtest", tuple("{build}/" + program for program in SMOKE), targets=SMOKE, canary=None, **ASAN)

@@ -1,6 +1,7 @@
 // `tenon build`: an ONNX model becomes a plan.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 
 #include "cli/commands.h"
 #include "cli/json.h"
@@ -40,6 +41,9 @@ Expected<Ranges> ranges_of(const std::vector<Io>& ios, const BuildOptions& optio
 }
 
 Expected<void> run_build(const BuildOptions& options) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(options.model, options.output, ignored))
+    return fail(kExitUsage, "--output {} is the model itself: name another file", options.output);
   CLI_ASSIGN(model, open_model(options.model, options.common));
   std::vector<std::string> assumed;
   CLI_ASSIGN(ranges, ranges_of(model.ios, options, assumed));

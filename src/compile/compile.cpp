@@ -108,6 +108,12 @@ class Build {
     if (device_->is_host()) {
       kernels_ = config_.use_onednn ? &full_kernel_table() : &host_kernel_table();
       target_.onednn = kernels_->libraries();
+      if (config_.use_onednn && target_.onednn.empty()) {
+        const std::string why = onednn_refusal();
+        log_(Severity::info, "oneDNN's kernels are not there: {}", why);
+        if (config_.forced_tactic.starts_with("onednn_"))
+          return fail(Code::invalid_argument, "option force_tactic: {} needs oneDNN: {}", config_.forced_tactic, why);
+      }
     } else {
       TN_TRY(find_device_target());
     }
@@ -212,6 +218,14 @@ class Build {
         if (std::none_of(options.points.begin(), options.points.end(),
                          [&](const ProblemPoint& known) { return known.values == point; }))
           options.points.push_back({std::move(point), fixed});
+      }
+    // A dim that may be empty is so while the others are not.
+    for (size_t profile = 0; profile < symbols_.ranges.size(); ++profile)
+      for (size_t s = 0; s < symbols_.symbols.size(); ++s) {
+        if (symbols_.ranges[profile][s].min != 0) continue;
+        SymbolValues point = symbols_.values(profile, &plan::Range::opt);
+        point[symbols_.symbols[s]] = 0;
+        options.points.push_back({std::move(point), fixed});
       }
     options.progress = [&](double fraction) { return tell("select", 0.3 + 0.6 * fraction).has_value(); };
     std::unique_ptr<Timer> timer;

@@ -64,4 +64,9 @@ const KernelTable& full_kernel_table() {
   return table;
 }
 
+std::string onednn_refusal() {
+  Result<const Module*> module = load_module("onednn");
+  return module ? "" : module.error().text();
+}
+
 }  // namespace tenon

@@ -36,6 +36,8 @@ class KernelTable {
 const KernelTable& host_kernel_table();
 // With those of every module that could be loaded; loads them at the first call.
 const KernelTable& full_kernel_table();
+// Why the last one has no kernels of oneDNN's; "" if it has.
+std::string onednn_refusal();
 // Of a device that is not the host: its own kernels, and the library's for steps that run on the host. Fails if its
 // module has none.
 Result<const KernelTable*> kernel_table_for(const Device& device);

@@ -51,9 +51,12 @@ Status run(Graph& graph, const PassContext&) {
     patch.on_behalf_of(id);
     bool onnx = node.op == &kOnnxOp;
     auto status = (onnx ? expand_onnx : expand_core)(graph, id, patch, std::move(inputs), outputs);
-    if (!status)
-      return trail(std::move(status.error()), "in node {} ({})", node.name,
+    if (!status) {
+      Error error = std::move(status.error());
+      if (error.code == Code::invalid_plan) error.code = Code::invalid_model;  // expressions are checked as a plan's are
+      return trail(std::move(error), "in node {} ({})", node.name,
                    onnx ? node.attrs.text("op_type") : std::string(node.op->name));
+    }
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       ValueId before = node.outputs[i], after = i < outputs.size() ? outputs[i] : ValueId{};
       if (after.valid()) {

@@ -64,7 +64,7 @@ Result<Arg> concrete_arg(const TensorType& type, const Form& form, const Problem
   for (size_t i = 0; i < type.rank(); ++i) {
     TN_ASSIGN(arg.dims[i], at(type.shape[i], point.values));
     if (at(type.shape[i], point.fixed)) arg.fixed_dims |= 1u << i;
-    if (arg.dims[i] < 0) return fail(Code::out_of_range, "dim {} is {} at the opt shapes", i, arg.dims[i]);
+    if (arg.dims[i] < 0) return fail(Code::out_of_range, "dim {} is {} at shapes that a profile allows", i, arg.dims[i]);
   }
   if (!plan::storage_bytes(arg.dtype, arg.format, arg.shape()))
     return fail(Code::limit_exceeded, "{} has more bytes than can be counted", describe(arg));

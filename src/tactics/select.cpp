@@ -135,8 +135,9 @@ class Candidates {
   // In which turn a tactic is asked.
   enum class Rank { usual, last_resort, reference };
   Rank rank_of(const Tactic& tactic) const {
+    if (tactic.name == options_.forced) return Rank::usual;
     if (is_reference(tactic)) return Rank::reference;
-    return tactic.last_resort && tactic.name != options_.forced ? Rank::last_resort : Rank::usual;
+    return tactic.last_resort ? Rank::last_resort : Rank::usual;
   }
 
   static std::string text_of(const Status& status) { return status ? "" : status.error().text(); }
@@ -145,7 +146,7 @@ class Candidates {
   void claim(NodeView view, NodeReport& report, Rank rank, const std::string* problem) {
     for (const Tactic* tactic : all_tactics()) {
       if (rank_of(*tactic) != rank) continue;
-      const bool reference = rank == Rank::reference;
+      const bool reference = is_reference(*tactic);
       if (!reference && (tactic->op != view.node().op->name || tactic->device != options_.target.device)) continue;
       if (!reference && options_.disabled.count(tactic->name)) {
         report.refusals.emplace_back(tactic->name, "disabled by the build's configuration");

@@ -328,3 +328,28 @@ def test_refit_with_another_network_is_refused(tenon, model, two_inputs, tmp_pat
     tenon("refit", "plan", "--onnx", "plan", "-o", "plan2", code=3)
     tenon("refit", model, "--onnx", model, "-o", "plan2", code=4)
     assert not (tmp_path / "plan2").exists()
+
+
+@pytest.mark.parametrize("tactic", ["onednn_matmul", "matmul_packed", "reference"])
+def test_dims_that_may_be_empty_are_while_others_are_not(tenon, tmp_path, tactic):
+    model, plan = tmp_path / "inner.onnx", tmp_path / "inner.plan"
+    save(model, [helper.make_node("MatMul", ["a", "b"], ["y"])], [("a", TensorProto.FLOAT, ["M", "K"]), ("b", TensorProto.FLOAT, ["K", "N"])],
+         [("y", TensorProto.FLOAT, ["M", "N"])])
+    if tactic.startswith("onednn") and "onednn" not in tenon("--version").stdout.lower():
+        pytest.skip("the oneDNN module is not there")
+    tenon("build", model, "-o", plan, "--option", f"force_tactic={tactic}", "--min-shapes", "a:0x0,b:0x0", "--opt-shapes", "a:3x4,b:4x5",
+          "--max-shapes", "a:8x8,b:8x8")
+    for a, b in (("3x0", "0x5"), ("0x4", "4x5"), ("3x4", "4x0"), ("8x8", "8x8")):
+        tenon("run", plan, "--shapes", f"a:{a},b:{b}")
+
+
+def test_a_plan_never_replaces_its_model(tenon, model):
+    before = model.read_bytes()
+    assert "is the model itself" in tenon("build", model, "-o", model, code=2).stderr
+    assert model.read_bytes() == before
+
+
+def test_types_that_differ_are_the_models_fault(tenon, tmp_path):
+    save(tmp_path / "types.onnx", [helper.make_node("Add", ["a", "b"], ["y"])], [("a", TensorProto.FLOAT, [2]), ("b", TensorProto.INT32, [2])],
+         [("y", TensorProto.FLOAT, [2])])
+    tenon("run", tmp_path / "types.onnx", code=3)

@@ -106,6 +106,7 @@ TEST(Context, MessagesNameWhatIsWrong) {
   auto engine = load(small_plan().bytes());
   auto context = std::move(*(*engine)->create_context(0));
   auto shape = [&](std::vector<int64_t> dims) { return text(context->set_input_shape("x", dims)); };
+  EXPECT_NE(shape({0, 3}).find("dim 0 (N) of input 'x' is 0, profile 0 of the plan allows 1 to 4"), std::string::npos);
   EXPECT_NE(shape({5, 3}).find("dim 0 (N) of input 'x' is 5, profile 0 of the plan allows 1 to 4"),
             std::string::npos);
   EXPECT_NE(shape({2, 4}).find("the network fixes it to 3"), std::string::npos);
