@@ -335,7 +335,7 @@ def test_dims_that_may_be_empty_are_while_others_are_not(tenon, tmp_path, tactic
     model, plan = tmp_path / "inner.onnx", tmp_path / "inner.plan"
     save(model, [helper.make_node("MatMul", ["a", "b"], ["y"])], [("a", TensorProto.FLOAT, ["M", "K"]), ("b", TensorProto.FLOAT, ["K", "N"])],
          [("y", TensorProto.FLOAT, ["M", "N"])])
-    if tactic.startswith("onednn") and "onednn" not in tenon("--version").stdout.lower():
+    if tactic.startswith("onednn") and not TOOL.with_name("libtenon_onednn.so").exists():
         pytest.skip("the oneDNN module is not there")
     tenon("build", model, "-o", plan, "--option", f"force_tactic={tactic}", "--min-shapes", "a:0x0,b:0x0", "--opt-shapes", "a:3x4,b:4x5",
           "--max-shapes", "a:8x8,b:8x8")
