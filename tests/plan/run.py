@@ -39,8 +39,6 @@ REPEATS = 6  # of what is timed, after one that is not
 def refit_of_zoo(arguments, name):
     """Failures of the refit promise for one network."""
     import tenon_ctypes as tenon
-    if name == "magika":
-        return [], "one set of weights only"
     cache = target.build(arguments, name, cpu_timer="fake").timing_cache
     plan_a, plan_b = (target.build(arguments, name, w, cpu_timer="fake", timing_cache=cache).plan for w in ("A", "B"))
     if plan_a == plan_b:
@@ -103,8 +101,6 @@ def copy_times(size, device):
 def refit_time(arguments, name):
     """Never fails: all weights applied, against a copy of as many bytes."""
     import tenon_ctypes as tenon
-    if name == "magika":
-        return [], "one set of weights only"
     engine = tenon.Engine(target.build(arguments, name).plan)
     refitter = tenon.Refitter(engine)
     times = []
@@ -218,9 +214,12 @@ def main():
         names, checks = names[:1], ["refit"]
     flags = [f for f, on in (("--bless", arguments.bless), ("--canary", arguments.canary)) if on]
     planted = " (planted)" if arguments.canary else ""
-    passed, failures = 0, []
+    passed, failures, skips = 0, [], []
     for name in names:
         for check in checks:
+            if name == "magika" and check.startswith("refit"):
+                skips.append(f"{check} of {name}: it has one set of weights")
+                continue
             command = [sys.executable, __file__, "--build", str(arguments.build), *target.flags(arguments), *flags, "--one", check, name]
             done = subprocess.run(command, capture_output=True, text=True, errors="replace")
             found = [line[8:] for line in done.stdout.splitlines() if line.startswith("FAILURE ")]
@@ -233,7 +232,9 @@ def main():
             passed += not found
     for failure in failures:
         print(f"FAILED {failure}")
-    print(f"{passed} passed, {len(failures)} failed, 0 skipped")
+    for skip in skips:
+        print(f"SKIPPED {skip}")
+    print(f"{passed} passed, {len(failures)} failed, {len(skips)} skipped")
     return 1 if failures else 0
 
 
