@@ -104,7 +104,8 @@ format: setup  ## clang-format over the sources
 	@git ls-files '*.h' '*.hpp' '*.cpp' '*.c' | xargs clang-format-14 -i
 format-check: setup  ## says which sources clang-format would change
 	@git ls-files '*.h' '*.hpp' '*.cpp' '*.c' | xargs clang-format-14 --dry-run -Werror
-tidy: build  ## clang-tidy over the sources
+tidy: build  ## clang-tidy over the sources; needs Debian's clang-tidy-14
+	@command -v clang-tidy-14 >/dev/null || { echo "clang-tidy-14 is not there: apt install clang-tidy-14"; exit 1; }
 	@git ls-files 'src/*.cpp' 'capi/*.cpp' 'kernels/*.cpp' | xargs clang-tidy-14 -p $(BUILD) --quiet
 install: build  ## headers, libraries, pkg-config and CMake files under PREFIX=/usr/local
 	@$(meson) configure $(BUILD) --prefix=$(abspath $(PREFIX)) && $(ninja) -C $(BUILD) --quiet && \

@@ -92,10 +92,7 @@ Status CompilingSession::compile(const std::string& source, const std::string& e
   std::string log(size, 0);
   api.log(program, log.data());
   api.destroy(&program);
-  if (result != NVRTC_SUCCESS) {
-    std::ofstream("/tmp/tenon_failed.cu") << source;
-    return fail(Code::internal, "{} does not compile:\n{}", entry, log);
-  }
+  if (result != NVRTC_SUCCESS) return fail(Code::internal, "{} does not compile:\n{}", entry, log);
   if (!mark.empty()) std::ofstream(mark) << entry << "\n" << log.c_str();
   std::lock_guard lock(mutex_);
   ++compiled_;
