@@ -62,9 +62,9 @@ class Suite:
 
 SUITES = {}
 GROUPS = {
-    "test": ["layers", "docs", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "fault", "stress", "fuzz-corpus",
+    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "fault", "stress", "fuzz-corpus",
              "device-code", "canaries"],
-    "test-all": ["layers", "docs", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "fault", "stress", "fuzz-corpus",
+    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "fault", "stress", "fuzz-corpus",
                  "device-code-all", "asan", "asan-corpus", "fault-asan", "tsan", "fuzz", "canaries"],
 }
 
@@ -76,6 +76,7 @@ def suite(name, *args, **kwargs):
 suite("unit", "gtest", ("{build}/tests/unit_*",), targets=("unit",))
 suite("layers", "lines", (PYTHON, "tests/layers/run.py"), canary=("--canary",))
 suite("docs", "lines", (PYTHON, "tests/docs/run.py"), canary=("--canary",))
+suite("onnx-attributes", "lines", (PYTHON, "tests/onnx/attributes.py"), canary=("--canary",))
 suite("filetests", "lines", ("{build}/tests/filetest", "tests/filetests"), targets=("tests/filetest",),
       canary=("--canary",))
 suite("cli", "pytest", ("tests/cli",))

@@ -371,6 +371,8 @@ class Importer {
       if (attrs.has(own))
         problems_.add(Code::unsupported, "{}: an attribute named {} is not supported",
                       where(node, index, scope), own);
+    for (const std::string& problem : onnx_attribute_problems(node.domain, node.op_type, version, attrs))
+      problems_.add(Code::invalid_model, "{}: {}", where(node, index, scope), problem);
     attrs.set("domain", std::string(plain_domain(node.domain)));
     attrs.set("op_type", std::string(node.op_type));
     attrs.set("version", version);

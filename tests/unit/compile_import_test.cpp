@@ -226,7 +226,7 @@ TEST(Import, AbsurdInputs) {
 
 TEST(Import, Attributes) {
   Message graph = base_graph();
-  Message n = node("MatMul", {"x", "w"}, {"y"});
+  Message n = node("Gelu", {"x"}, {"y"}).text(7, "com.microsoft");  // attributes of ai.onnx's operators are checked
   n.message(5, integer_attribute("i", -3));
   n.message(5, Message().text(1, "f").number(2, 0.5f).integer(20, 1));
   n.message(5, Message().text(1, "s").text(4, "text").integer(20, 3));
@@ -235,7 +235,7 @@ TEST(Import, Attributes) {
   n.message(5, Message().text(1, "strings").text(9, "a").text(9, "b").integer(20, 8));
   n.message(5, Message().text(1, "t").message(5, float_tensor("", {2}, {1, 2})).integer(20, 4));
   graph.message(1, n);
-  auto imported = import(model(graph));
+  auto imported = import(model(graph).message(8, opset(1, "com.microsoft")));
   ASSERT_TRUE(imported) << imported.error().text();
   const Attrs& attrs = imported->node(imported->order()[0]).attrs;
   EXPECT_EQ(attrs.integer("i"), -3);
@@ -270,6 +270,69 @@ TEST(Import, BadAttributes) {
              "holds 2 elements");
 }
 
+Message float_attribute(std::string_view name, float value) {
+  return Message().text(1, name).number(2, value).integer(20, 1);
+}
+Message text_attribute(std::string_view name, std::string_view value) {
+  return Message().text(1, name).text(4, value).integer(20, 3);
+}
+Message integers_attribute(std::string_view name, std::initializer_list<int64_t> values) {
+  return Message().text(1, name).integers(8, values).integer(20, 7);
+}
+
+TEST(Import, AttributesThatAnOperatorDoesNotHave) {
+  auto with = [](std::string_view op, const Message& attribute, int64_t version = 17) {
+    Message graph = base_graph();
+    graph.message(1, node(op, {"x", "w"}, {"y"}, "n").message(5, attribute));
+    auto imported = import(model(graph, version));
+    if (imported) return std::string();
+    EXPECT_EQ(imported.error().code, Code::invalid_model);
+    return imported.error().text();
+  };
+  std::string axes = with("ReduceSum", integers_attribute("axes", {1}));
+  EXPECT_HAS(axes, "node 'n' (ReduceSum, graph/node[0], byte ");
+  EXPECT_HAS(axes, "ReduceSum has no attribute 'axes' (a list of integers) in op set 17; it has keepdims (an integer)");
+  EXPECT_EQ(with("ReduceSum", integers_attribute("axes", {1}), 12), "");
+  EXPECT_HAS(with("ReduceSum", integers_attribute("axes", {1}), 13), "in op set 13");
+  EXPECT_EQ(with("ReduceMean", integers_attribute("axes", {1})), "");
+  EXPECT_HAS(with("ReduceMean", integers_attribute("axes", {1}), 18), "has no attribute 'axes'");
+  EXPECT_EQ(with("Clip", float_attribute("min", 0), 10), "");
+  EXPECT_HAS(with("Clip", float_attribute("min", 0), 11), "Clip has no attribute 'min' (a float) in op set 11; it has none");
+  EXPECT_HAS(with("Clip", float_attribute("max", 0)), "no attribute 'max'");
+  EXPECT_HAS(with("Relu", float_attribute("alpha", 1)), "no attribute 'alpha'");
+  EXPECT_EQ(with("Clip", integer_attribute("__exporter", 1)), "");
+  // An operator of ONNX Runtime's that became ONNX's.
+  EXPECT_EQ(with("LayerNormalization", float_attribute("epsilon", 1), 11), "");
+}
+
+TEST(Import, AttributesOfAnotherType) {
+  auto with = [](std::string_view op, const Message& attribute) {
+    Message graph = base_graph();
+    graph.message(1, node(op, {"x", "w"}, {"y"}, "n").message(5, attribute));
+    auto imported = import(model(graph));
+    if (imported) return std::string();
+    EXPECT_EQ(imported.error().code, Code::invalid_model);
+    return imported.error().text();
+  };
+  EXPECT_HAS(with("Conv", Message().text(1, "strides").floats(7, {2, 2}).integer(20, 6)),
+             "attribute 'strides' is a list of floats; in op set 17 Conv takes a list of integers");
+  EXPECT_HAS(with("Conv", text_attribute("strides", "2")), "'strides' is a text");
+  EXPECT_HAS(with("Concat", float_attribute("axis", 2)), "'axis' is a float; in op set 17 Concat takes an integer");
+  EXPECT_HAS(with("Softmax", integers_attribute("axis", {1})), "'axis' is a list of integers");
+  EXPECT_HAS(with("Softmax", text_attribute("axis", "1")), "'axis' is a text");
+  EXPECT_HAS(with("Gemm", integer_attribute("alpha", 3)), "'alpha' is an integer; in op set 17 Gemm takes a float");
+  EXPECT_HAS(with("LeakyRelu", integer_attribute("alpha", 3)), "'alpha' is an integer");
+  EXPECT_EQ(with("Softmax", integer_attribute("axis", 1)), "");
+  EXPECT_EQ(with("Gemm", float_attribute("alpha", 3)), "");
+  Message graph = base_graph();
+  graph.message(1, node("Concat", {"x", "w"}, {"a"}, "one").message(5, float_attribute("axis", 1)));
+  graph.message(1, node("Softmax", {"a"}, {"y"}, "two").message(5, text_attribute("axis", "1")));
+  std::string both = problem(model(graph));
+  EXPECT_HAS(both, "2 problems");
+  EXPECT_HAS(both, "node 'one'");
+  EXPECT_HAS(both, "node 'two'");
+}
+
 TEST(Import, BadTensorsAreNamed) {
   Message graph = base_graph();
   graph.message(1, node("MatMul", {"x", "w"}, {"y"}));
@@ -281,10 +344,10 @@ TEST(Import, BadTensorsAreNamed) {
   EXPECT_HAS(problem(model(graph)), "sparse initialiser 'sparse'");
 }
 
-// function f(a; k = 7) = MatMul(MatMul(a, a) {i = k}, a)
+// function f(a; k = 7) = MatMul(Concat(a, a) {axis = k}, a)
 Message function_f() {
-  Message body = node("MatMul", {"a", "a"}, {"t"}, "inner");
-  body.message(5, Message().text(1, "i").text(21, "k").integer(20, 2));
+  Message body = node("Concat", {"a", "a"}, {"t"}, "inner");
+  body.message(5, Message().text(1, "axis").text(21, "k").integer(20, 2));
   body.message(5, Message().text(1, "absent").text(21, "plain").integer(20, 2));
   return Message()
       .text(1, "f")
@@ -313,12 +376,12 @@ TEST(Import, FunctionsAreInlined) {
   ASSERT_EQ(imported->order().size(), 4u);
   const Node& inner = imported->node(imported->order()[0]);
   EXPECT_EQ(inner.name, "one/inner");
-  EXPECT_EQ(inner.attrs.integer("i"), 7);
+  EXPECT_EQ(inner.attrs.integer("axis"), 7);
   EXPECT_FALSE(inner.attrs.has("absent"));
   EXPECT_EQ(inner.attrs.integer("version"), 13);
   EXPECT_EQ(imported->value(inner.outputs[0]).name, "one/t");
   const Node& last = imported->node(imported->order()[3]);
-  EXPECT_EQ(imported->node(imported->order()[2]).attrs.integer("i"), 9);
+  EXPECT_EQ(imported->node(imported->order()[2]).attrs.integer("axis"), 9);
   EXPECT_EQ(last.name, "two/MatMul_1");
   EXPECT_EQ(imported->value(last.outputs[0]).name, "y");
   EXPECT_EQ(imported->outputs[0], last.outputs[0]);
@@ -462,7 +525,7 @@ TEST(Import, TakesMicrosecondsANode) {
   const int count = 5000;
   for (int i = 0; i < count; ++i) {
     std::string next = i + 1 == count ? "y" : "value_number_" + std::to_string(i);
-    Message n = node("MatMul", {last, "w"}, {next}, "/encoder/layer/MatMul_" + std::to_string(i));
+    Message n = node("Concat", {last, "w"}, {next}, "/encoder/layer/Concat_" + std::to_string(i));
     n.message(5, integer_attribute("axis", 1));
     graph.message(1, n);
     last = next;
