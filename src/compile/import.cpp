@@ -23,6 +23,8 @@ constexpr int64_t kMaxOpset = 27;
 constexpr size_t kMaxProblems = 50;
 constexpr int64_t kMaxCalls = 32;  // functions within functions
 
+constexpr const char* kKinds[] = {"no type", "a tensor", "a sequence", "a map", "a sparse tensor", "an optional"};
+
 std::string_view plain_domain(std::string_view domain) { return domain == "ai.onnx" ? "" : domain; }
 
 // Problems are collected, not returned, so that a user sees all of them at once.
@@ -120,6 +122,7 @@ class Importer {
     add_inputs(scope);
     add_nodes(model_.graph.nodes, scope);
     add_outputs(scope);
+    declare_values(scope);
     report_unsupported();
     TN_TRY(problems_.status());
     return std::move(graph_);
@@ -206,8 +209,6 @@ class Importer {
 
   Result<TensorType> input_type(const onnx::ValueInfoView& input) {
     using Kind = onnx::TypeView::Kind;
-    static constexpr const char* kKinds[] = {"no type", "a tensor",        "a sequence",
-                                             "a map",   "a sparse tensor", "an optional"};
     const onnx::TypeView& type = input.type;
     if (type.kind != Kind::tensor)
       return fail(type.kind == Kind::none ? Code::invalid_model : Code::unsupported,
@@ -253,7 +254,41 @@ class Importer {
       } else {
         graph_.outputs.push_back(it->second.value);
         graph_.output_names.emplace_back(output.name);
+        declare_output(output, i, it->second.value);
       }
+    }
+  }
+
+  void declare_output(const onnx::ValueInfoView& output, size_t index, ValueId value) {
+    using Kind = onnx::TypeView::Kind;
+    const onnx::TypeView& type = output.type;
+    if (type.kind == Kind::none) return;
+    if (type.kind != Kind::tensor || type.elem_type < 0 || type.elem_type > 255 ||
+        (type.elem_type != 0 && !is_known(static_cast<DType>(type.elem_type)))) {
+      problems_.add(Code::unsupported, "output '{}' (graph/output[{}], byte {}): {}", output.name, index,
+                    output.offset, type.kind == Kind::tensor
+                        ? fmt::format("elements of type {} are not supported", onnx::onnx_type_name(type.elem_type))
+                        : fmt::format("it is {}; outputs must be dense tensors", kKinds[static_cast<int>(type.kind)]));
+      return;
+    }
+    Declared declared{value, std::string(output.name), static_cast<DType>(type.elem_type), std::nullopt, true};
+    if (type.has_shape) {
+      declared.dims.emplace();
+      for (const onnx::DimView& dim : type.dims)
+        declared.dims->push_back(dim.kind == onnx::DimView::Kind::value && dim.value >= 0 ? dim.value : -1);
+    }
+    graph_.declared.push_back(std::move(declared));
+  }
+
+  // Of values between nodes only the element type: exporters leave dims of another batch behind.
+  void declare_values(const Scope& scope) {
+    for (const onnx::ValueInfoView& info : model_.graph.values) {
+      auto it = scope.names.find(info.name);
+      auto dtype = static_cast<DType>(info.type.elem_type);
+      if (it == scope.names.end() || !it->second.value.valid() || info.type.elem_type <= 0 ||
+          info.type.elem_type > 255 || !is_known(dtype))
+        continue;
+      graph_.declared.push_back({it->second.value, std::string(info.name), dtype, std::nullopt, false});
     }
   }
 

@@ -70,6 +70,15 @@ struct Pin {
   Bytes bytes;
 };
 
+// What the user's model says of a value that its nodes compute, for the pass that infers types to compare.
+struct Declared {
+  ValueId value;
+  std::string name;                                 // of the tensor in the model
+  DType dtype = DType::none;                        // none: the model does not say
+  std::optional<std::vector<int64_t>> dims;         // absent: it does not say, nor of a dim that is -1
+  bool is_output = false;
+};
+
 class Patch;
 
 class Graph {
@@ -79,6 +88,7 @@ class Graph {
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::vector<std::string> output_names;       // parallel to outputs: one value may be two outputs
+  std::vector<Declared> declared;              // at network level; not part of the text form
   std::vector<Origin> origins;
   std::vector<Pin> pins;
 

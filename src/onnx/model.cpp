@@ -302,6 +302,7 @@ bool read_graph(WireReader r, GraphView& out) {
       case 5: good = add_tensor(r, out.initializers, "initializer"); break;
       case 11: good = nested_in(r, out.inputs, read_value_info, "input"); break;
       case 12: good = nested_in(r, out.outputs, read_value_info, "output"); break;
+      case 13: good = nested_in(r, out.values, read_value_info, "value_info"); break;
       case 15: good = nested_in(r, out.sparse_initializers, read_sparse, "sparse_initializer"); break;
       default: break;
     }

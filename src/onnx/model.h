@@ -119,7 +119,7 @@ struct GraphView {
   std::vector<NodeView> nodes;
   std::vector<TensorView> initializers;
   std::vector<SparseTensorView> sparse_initializers;
-  std::vector<ValueInfoView> inputs, outputs;
+  std::vector<ValueInfoView> inputs, outputs, values;
   uint64_t offset = 0;
 };
 

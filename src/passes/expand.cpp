@@ -1,5 +1,6 @@
 // expand: every ONNX node becomes core ops, in topological order, typed as it goes.
-// Requires: network level. Ensures: core level, every value typed, shape values known where they can be.
+// Requires: network level. Ensures: core level, every value typed, shape values known where they can be; no type
+// contradicts what the model declares.
 #include "ops/ops.h"
 #include "passes/passes.h"
 
@@ -37,6 +38,47 @@ Status expand_core(Graph& graph, NodeId id, Patch& patch, std::vector<ValueId> i
   return {};
 }
 
+// "f32[2,?]"; without dims where the rank is not declared.
+std::string print(const Declared& declared) {
+  std::string out(declared.dtype == DType::none ? "?" : name_of(declared.dtype));
+  if (!declared.dims) return out;
+  out += '[';
+  for (size_t i = 0; i < declared.dims->size(); ++i) {
+    if (i > 0) out += ',';
+    out += (*declared.dims)[i] < 0 ? "?" : std::to_string((*declared.dims)[i]);
+  }
+  return out + ']';
+}
+
+bool contradicts(const Declared& declared, const TensorType& type) {
+  if (declared.dtype != DType::none && declared.dtype != type.dtype) return true;
+  if (!declared.dims) return false;
+  if (declared.dims->size() != type.rank()) return true;
+  for (size_t i = 0; i < type.rank(); ++i)
+    if ((*declared.dims)[i] >= 0 && type.shape[i].is_constant() && type.shape[i].value() != (*declared.dims)[i])
+      return true;
+  return false;
+}
+
+// `expanded`: what stands for a value of the network now; invalid for inputs, constants and what no output needs.
+Status check_declared(const Graph& graph, const std::vector<ValueId>& expanded) {
+  constexpr size_t kMost = 50;
+  std::vector<std::string> wrong;
+  for (const Declared& declared : graph.declared) {
+    const ValueId now = expanded[declared.value.index];
+    const TensorType& type = graph.value(now.valid() ? now : declared.value).type;
+    if (type.dtype == DType::none || !contradicts(declared, type) || wrong.size() >= kMost) continue;
+    wrong.push_back(fmt::format("{} '{}' is declared as {}, the network computes {}",
+                                declared.is_output ? "output" : "value", declared.name, print(declared),
+                                tenon::print(type)));
+  }
+  if (wrong.empty()) return {};
+  if (wrong.size() == 1) return fail(Code::invalid_model, "{}", wrong[0]);
+  return tl::unexpected<Error>(Error{Code::invalid_model,
+                                     fmt::format("{} declared types contradict what the network computes", wrong.size()),
+                                     std::move(wrong)});
+}
+
 Status run(Graph& graph, const PassContext&) {
   std::vector<bool> live = live_nodes(graph);
   Patch patch(graph, std::span<const NodeId>());
@@ -68,6 +110,8 @@ Status run(Graph& graph, const PassContext&) {
       }
     }
   }
+  TN_TRY(check_declared(graph, expanded));
+  graph.declared.clear();
   TN_TRY(apply(graph, std::move(patch)));
   graph.level = Level::core;
   return {};
