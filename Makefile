@@ -64,8 +64,8 @@ test-models: build  ## all 28 networks of the zoo and magika against ONNX Runtim
 	@$(run) models
 test-plan: build  ## refit, determinism, golden statistics of the plans, the whole zoo
 	@$(run) plan-all
-test-onnx: build  ## every ONNX backend case
-	@$(run) onnx
+test-onnx: build  ## every ONNX backend case; the table of attributes against ONNX's schemas
+	@$(run) onnx-attributes onnx
 test-abi: build  ## headers, exported symbols, installed library, examples
 	@$(run) abi
 GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention \
