@@ -1,6 +1,6 @@
 // expand: every ONNX node becomes core ops, in topological order, typed as it goes.
-// Requires: network level. Ensures: core level, every value typed, shape values known where they can be; no type
-// contradicts what the model declares.
+// Requires: network level. Ensures: core level, every value typed, shape values known where they can be; no element type
+// is another than the model declares.
 #include "ops/ops.h"
 #include "passes/passes.h"
 
@@ -50,8 +50,7 @@ std::string print(const Declared& declared) {
   return out + ']';
 }
 
-bool contradicts(const Declared& declared, const TensorType& type) {
-  if (declared.dtype != DType::none && declared.dtype != type.dtype) return true;
+bool has_other_dims(const Declared& declared, const TensorType& type) {
   if (!declared.dims) return false;
   if (declared.dims->size() != type.rank()) return true;
   for (size_t i = 0; i < type.rank(); ++i)
@@ -60,14 +59,21 @@ bool contradicts(const Declared& declared, const TensorType& type) {
   return false;
 }
 
-// `expanded`: what stands for a value of the network now; invalid for inputs, constants and what no output needs.
-Status check_declared(const Graph& graph, const std::vector<ValueId>& expanded) {
+// `expanded`: what stands for a value of the network now; invalid for inputs, constants and what no output needs. Other
+// element types are refused; other dims, which tools leave behind when they change a model, are noted.
+Status check_declared(const Graph& graph, const PassContext& context, const std::vector<ValueId>& expanded) {
   constexpr size_t kMost = 50;
   std::vector<std::string> wrong;
   for (const Declared& declared : graph.declared) {
     const ValueId now = expanded[declared.value.index];
     const TensorType& type = graph.value(now.valid() ? now : declared.value).type;
-    if (type.dtype == DType::none || !contradicts(declared, type) || wrong.size() >= kMost) continue;
+    if (type.dtype == DType::none) continue;
+    if (declared.dtype == DType::none || declared.dtype == type.dtype) {
+      if (has_other_dims(declared, type))
+        context.note("expand", declared.name, "keep the declared dims " + print(declared), "the network computes " + tenon::print(type));
+      continue;
+    }
+    if (wrong.size() >= kMost) continue;
     wrong.push_back(fmt::format("{} '{}' is declared as {}, the network computes {}",
                                 declared.is_output ? "output" : "value", declared.name, print(declared),
                                 tenon::print(type)));
@@ -79,7 +85,7 @@ Status check_declared(const Graph& graph, const std::vector<ValueId>& expanded) 
                                      std::move(wrong)});
 }
 
-Status run(Graph& graph, const PassContext&) {
+Status run(Graph& graph, const PassContext& context) {
   std::vector<bool> live = live_nodes(graph);
   Patch patch(graph, std::span<const NodeId>());
   std::vector<ValueId> expanded(graph.value_count());
@@ -110,7 +116,7 @@ Status run(Graph& graph, const PassContext&) {
       }
     }
   }
-  TN_TRY(check_declared(graph, expanded));
+  TN_TRY(check_declared(graph, context, expanded));
   graph.declared.clear();
   TN_TRY(apply(graph, std::move(patch)));
   graph.level = Level::core;

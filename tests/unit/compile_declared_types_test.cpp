@@ -18,7 +18,7 @@ Message int32_cast(std::string_view from, std::string_view to) {
 }
 
 // t = Relu(x[N,3]), y = Relu(t), z = Cast(t) to int32.
-std::string problem(const Message& y, const Message& z, const Message& between = {}) {
+std::string problem(const Message& y, const Message& z, const Message& between = {}, std::vector<Decision>* decisions = nullptr) {
   Message graph;
   graph.message(11, value_info("x", 1, {dim("N"), dim(3)})).message(12, y).message(12, z);
   if (!between.bytes().empty()) graph.message(13, between);
@@ -26,7 +26,7 @@ std::string problem(const Message& y, const Message& z, const Message& between =
   graph.message(1, node("Relu", {"x"}, {"unused"}));
   auto imported = import_onnx_bytes(model(graph).span(), true, {}, Log());
   if (!imported) return imported.error().text();
-  Status status = k_expand.run(*imported, {});
+  Status status = k_expand.run(*imported, {nullptr, decisions});
   if (status) return "";
   EXPECT_EQ(status.error().code, Code::invalid_model);
   return status.error().text();
@@ -60,12 +60,17 @@ TEST(DeclaredTypes, ElementTypesOfOutputs) {
   EXPECT_HAS(both, "output 'z' is declared as f32[?,3], the network computes i32[N,3]");
 }
 
-TEST(DeclaredTypes, DimsOfOutputs) {
-  EXPECT_EQ(problem_of_y(value_info("y", 1, {dim("N"), dim(4)})),
-            "output 'y' is declared as f32[?,4], the network computes f32[N,3]");
-  EXPECT_HAS(problem_of_y(value_info("y", 1, {dim("N")})), "declared as f32[?]");
-  EXPECT_HAS(problem_of_y(value_info("y", 1, {dim("N"), dim(3), dim(1)})), "declared as f32[?,3,1]");
-  EXPECT_HAS(problem_of_y(value_info("y", 1, {})), "declared as f32[]");
+TEST(DeclaredTypes, OtherDimsOfOutputsAreNoted) {
+  auto noted = [](const Message& y) {
+    std::vector<Decision> decisions;
+    EXPECT_EQ(problem(y, value_info("z", 6, {dim("N"), dim(3)}), {}, &decisions), "");
+    return decisions.empty() ? "" : decisions[0].node + ": " + decisions[0].what + ", " + decisions[0].reason;
+  };
+  EXPECT_EQ(noted(value_info("y", 1, {dim("N"), dim(3)})), "");
+  EXPECT_EQ(noted(value_info("y", 1, {dim("N"), dim(4)})), "y: keep the declared dims f32[?,4], the network computes f32[N,3]");
+  EXPECT_HAS(noted(value_info("y", 1, {dim("N")})), "f32[?],");
+  EXPECT_HAS(noted(value_info("y", 1, {dim("N"), dim(3), dim(1)})), "f32[?,3,1],");
+  EXPECT_HAS(noted(value_info("y", 1, {})), "f32[],");
 }
 
 TEST(DeclaredTypes, ValuesBetweenNodes) {
