@@ -6,6 +6,7 @@
 #include <cuda.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/checked.h"
 #include "cuda/gemm_params.h"
@@ -317,6 +318,9 @@ Status prepare(const PrepareCall& call, const Product& p, int64_t tile, int64_t 
   auto state = std::make_unique<State>();
   State& s = *state;
   s.tile = kGemmTiles[tile];
+  const std::string& architecture = session_of(call).facts().architecture;
+  if (parts > 1 && std::atoi(architecture.c_str() + std::min<size_t>(3, architecture.size())) < 90)
+    return fail(Code::unsupported, "K is divided among the blocks of a cluster, which {} does not have", architecture);
   s.parts = static_cast<unsigned>(parts);
   s.geometry = g;
   s.a = p.a;

@@ -95,7 +95,8 @@ void for_each_way(NodeView node, const TargetInfo& target, bool wgmma, const std
   const bool own = node.input(0).dtype != DType::f32;
   for (const ProductPrecision& precision : product_precisions(node.input(0).dtype, target, wide_results)) {
     if (!own && !precision.reduced()) continue;
-    for (const Trial& trial : trials(wgmma, extents, std::max(1, target.multiprocessors))) add(precision, trial);
+    for (const Trial& trial : trials(wgmma, extents, std::max(1, target.multiprocessors)))
+      if (trial.parts == 1 || target.architecture >= 90) add(precision, trial);   // parts are the blocks of a cluster
   }
 }
 

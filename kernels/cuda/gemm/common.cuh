@@ -31,6 +31,7 @@ FN void tile_of(const Args& p, i64 index, i64& row, i64& column) {
   column = index % group / rows;
 }
 
+#if __CUDA_ARCH__ >= 900
 FN u32 cluster_rank() { u32 r; asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r)); return r; }
 FN u32 cluster_size() { u32 r; asm volatile("mov.u32 %0, %%cluster_nctarank;" : "=r"(r)); return r; }
 FN void cluster_sync() {
@@ -43,6 +44,12 @@ FN float4 load_from_block(u32 address, u32 rank) {
   asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "r"(at) : "memory");
   return v;
 }
+#else  // blocks stand alone
+FN u32 cluster_rank() { return 0; }
+FN u32 cluster_size() { return 1; }
+FN void cluster_sync() {}
+FN float4 load_from_block(u32, u32) { return make_float4(0, 0, 0, 0); }
+#endif
 
 FN void put_sum(float* tile, int row, int column, float v0, float v1) {
   if (SWAP) {
