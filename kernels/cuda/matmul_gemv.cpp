@@ -132,7 +132,7 @@ Status add_along_n(const PrepareCall& call, const Plan& plan, LaunchState& state
   // Sums in registers are rows × columns of a lane.
   while (v > 1 && (v * plan.rows > 32 || (n.is_literal() && n.literal / (32 * v) * kClusterBlocks < 132 && v > 2))) v /= 2;
   const int columns = 32 * v;
-  const bool clusters = !k.is_literal() || k.literal >= 256;
+  const bool clusters = has_clusters(session_of(call).facts()) && (!k.is_literal() || k.literal >= 256);
   const int parts = clusters ? kClusterBlocks : 1;
   Source source("tenon_gemv_n", space.wide());
   source.bounds(kWarps * 32);

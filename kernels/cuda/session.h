@@ -6,6 +6,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "common/kernel.h"
@@ -34,6 +35,10 @@ class Session : public DeviceSession {
 };
 
 inline Session& session_of(const PrepareCall& call) { return static_cast<Session&>(*call.session); }
+// Blocks can read each other's shared memory: from compute capability 9.0 ("sm_90a") on.
+inline bool has_clusters(const DeviceFacts& facts) {
+  return facts.architecture.size() > 3 && std::atoi(facts.architecture.c_str() + 3) >= 90;
+}
 
 // A failure of the CUDA runtime as a Status: "cudaMemcpyAsync: out of memory (cudaErrorMemoryAllocation)". Every call of
 // the runtime that can fail goes through check or call.

@@ -6,7 +6,6 @@
 #include <cuda.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/checked.h"
 #include "cuda/gemm_params.h"
@@ -318,9 +317,9 @@ Status prepare(const PrepareCall& call, const Product& p, int64_t tile, int64_t 
   auto state = std::make_unique<State>();
   State& s = *state;
   s.tile = kGemmTiles[tile];
-  const std::string& architecture = session_of(call).facts().architecture;
-  if (parts > 1 && std::atoi(architecture.c_str() + std::min<size_t>(3, architecture.size())) < 90)
-    return fail(Code::unsupported, "K is divided among the blocks of a cluster, which {} does not have", architecture);
+  if (parts > 1 && !has_clusters(session_of(call).facts()))
+    return fail(Code::unsupported, "K is divided among the blocks of a cluster, which {} does not have",
+                session_of(call).facts().architecture);
   s.parts = static_cast<unsigned>(parts);
   s.geometry = g;
   s.a = p.a;
