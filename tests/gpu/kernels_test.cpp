@@ -1,10 +1,10 @@
 // Every CUDA kernel of the table of cases against the host kernel that computes the same, on a GPU: fresh random inputs,
 // poisoned outputs and scratch, guard bytes round every buffer.
 //
-//   gpu_kernels [TEXT…] [--every=N] [--seeds=N] [--bench] [--refusals] [--gtest_…]
+//   gpu_kernels [TEXT…] [--every=N] [--part=I/N] [--seeds=N] [--bench] [--refusals] [--gtest_…]
 //
-// TEXT: only cases whose name or kernel contains one of them. --every: of those each Nth. --refusals prints what was
-// refused, and why.
+// TEXT: only cases whose name or kernel contains one of them. --every: of those each Nth. --part: of those the Ith, counted
+// from 0, of N parts, for processes side by side. --refusals prints what was refused, and why.
 //
 // --bench prints microseconds and GB/s (inputs and outputs once) of each large case, without comparing.
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ namespace {
 
 struct Options {
   bool bench = false, refusals = false;
-  int seeds = 1, every = 1;
+  int seeds = 1, every = 1, part = 0, parts = 1;
   std::vector<std::string> only;
 } options;
 
@@ -357,7 +357,9 @@ TEST(Kernels, EqualTheirReferences) {
   uint64_t number = 0;
   for (const Case& c : kernel_cases()) {
     ++number;
-    if (!wanted(c) || c.large != options.bench || taken++ % options.every != 0) continue;
+    if (!wanted(c) || c.large != options.bench) continue;
+    const int at = taken++;
+    if (at % options.every != 0 || at / options.every % options.parts != options.part) continue;
     for (int seed = 0; seed < options.seeds; ++seed) {
       auto status = run_case(c, number * 1000 + static_cast<uint64_t>(seed));
       if (status) {
@@ -392,7 +394,13 @@ int main(int argc, char** argv) {
     if (arg == "--bench") tenon::test::options.bench = true;
     else if (arg == "--refusals") tenon::test::options.refusals = true;
     else if (arg.starts_with("--every=")) tenon::test::options.every = std::max(1, std::atoi(arg.c_str() + 8));
-    else if (arg.starts_with("--seeds=")) tenon::test::options.seeds = std::max(1, std::atoi(arg.c_str() + 8));
+    else if (arg.starts_with("--part=")) {
+      if (std::sscanf(arg.c_str() + 7, "%d/%d", &tenon::test::options.part, &tenon::test::options.parts) != 2 || tenon::test::options.parts < 1 ||
+          tenon::test::options.part < 0 || tenon::test::options.part >= tenon::test::options.parts) {
+        std::fprintf(stderr, "--part takes I/N with 0 <= I < N, not %s\n", arg.c_str() + 7);
+        return 2;
+      }
+    } else if (arg.starts_with("--seeds=")) tenon::test::options.seeds = std::max(1, std::atoi(arg.c_str() + 8));
     else tenon::test::options.only.push_back(arg);
   }
   return RUN_ALL_TESTS();
