@@ -42,25 +42,29 @@ struct GemmTile {
   int wm, wn;      // mma: the part of one warp
   int stages;      // of the pipeline through shared memory
   bool swap;       // the tile's rows are the result's columns: for few rows
-  int threads() const { return wgmma ? bm * 2 + 32 : bm / wm * (bn / wn) * 32; }
+  bool stays;      // wgmma: a block takes one tile after another
+  int threads() const { return wgmma ? bm * 2 + (stays ? 128 : 32) : bm / wm * (bn / wn) * 32; }
   int rows() const { return swap ? bn : bm; }
   int columns() const { return swap ? bm : bn; }
 };
 inline constexpr GemmTile kGemmTiles[] = {
-    {false, 128, 128, 32, 64, 32, 4, false},
-    {false, 128, 64, 32, 32, 32, 4, false},
-    {false, 64, 64, 64, 32, 32, 3, false},
-    {false, 32, 64, 64, 16, 32, 4, false},
-    {false, 16, 64, 128, 16, 16, 4, false},
-    {true, 128, 256, 64, 0, 0, 3, false},
-    {true, 128, 128, 64, 0, 0, 3, false},  // two blocks on a multiprocessor: one multiplies while the other ends
-    {true, 128, 64, 64, 0, 0, 4, false},
-    {true, 64, 128, 64, 0, 0, 4, false},
-    {true, 64, 64, 64, 0, 0, 6, false},
-    {true, 128, 64, 64, 0, 0, 4, true},
-    {true, 64, 32, 64, 0, 0, 6, true},
-    {true, 64, 16, 64, 0, 0, 8, true},
-    {true, 128, 128, 64, 0, 0, 4, false},
+    {false, 128, 128, 32, 64, 32, 4, false, false},
+    {false, 128, 64, 32, 32, 32, 4, false, false},
+    {false, 64, 64, 64, 32, 32, 3, false, false},
+    {false, 32, 64, 64, 16, 32, 4, false, false},
+    {false, 16, 64, 128, 16, 16, 4, false, false},
+    {true, 128, 256, 64, 0, 0, 3, false, false},
+    {true, 128, 128, 64, 0, 0, 3, false, false},  // two blocks on a multiprocessor: one multiplies while the other ends
+    {true, 128, 64, 64, 0, 0, 4, false, false},
+    {true, 64, 128, 64, 0, 0, 4, false, false},
+    {true, 64, 64, 64, 0, 0, 6, false, false},
+    {true, 128, 64, 64, 0, 0, 4, true, false},
+    {true, 64, 32, 64, 0, 0, 6, true, false},
+    {true, 64, 16, 64, 0, 0, 8, true, false},
+    {true, 128, 128, 64, 0, 0, 4, false, false},
+    {true, 128, 256, 64, 0, 0, 4, false, true},
+    {true, 128, 192, 64, 0, 0, 4, false, true},
+    {true, 128, 128, 64, 0, 0, 6, false, true},
 };
 inline constexpr int kMaxGemmParts = 8;
 

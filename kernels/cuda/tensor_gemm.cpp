@@ -23,18 +23,30 @@ constexpr char kPrelude[] =
 constexpr char kCommon[] =
 #include "cuda/gemm/common.cuh"
     ;
+constexpr char kFinish[] =
+#include "cuda/gemm/finish.cuh"
+    ;
 constexpr char kMma[] =
 #include "cuda/gemm/mma.cuh"
+    ;
+constexpr char kTma[] =
+#include "cuda/gemm/tma.cuh"
     ;
 constexpr char kWgmma[] =
 #include "cuda/gemm/wgmma.cuh"
     ;
+constexpr char kStream[] =
+#include "cuda/gemm/stream.cuh"
+    ;
 
 using Steps = MatmulGeometry::Steps;
 constexpr int kMaxBatchDims = 6;
-constexpr int64_t kMaxCoordinate = 0x7fffffff;
+constexpr int64_t kMaxCoordinate = 0x7ffff000;   // with a tile or two behind it
+constexpr int64_t kMaxBlocks = 0x3fffffff;
 constexpr int64_t kAlignment = 16;
 constexpr int64_t kVector = 8;   // elements of 16 bytes
+constexpr int64_t kSwizzleAlignment = 1024;
+constexpr int64_t kChunkBytes = 64 * 4;   // of each row's sums, in gemm/stream.cuh
 
 // The product with a result whose innermost dim is N where it can be; operands by the call's inputs.
 struct Product {
@@ -43,9 +55,11 @@ struct Product {
   DType in = DType::f16, out = DType::f16;
   std::vector<size_t> extra_inputs;   // of the call, in the order of the program's from 1 on
   std::vector<Arg> extras;
+  std::vector<bool> along_columns;    // of each extra: it has one value a column, whatever the shape
   Program program;                    // f32
   bool fixed = false;                 // every dim is the same at every shape
   bool inner_fixed = false;           // the innermost dims of a and b are
+  bool columns_stay = true;      // the result's innermost dim is N at every shape
   bool a_k = true, b_k = true;   // whether K is the innermost dim in memory, by the permutations
 };
 
@@ -95,6 +109,12 @@ Status complete(const PrepareCall& call, Product& p) {
   if (p.geometry.batch_rank > kMaxBatchDims)
     return fail(Code::unsupported, "products have up to {} batch dims that do not lie as one, this has {}", kMaxBatchDims, p.geometry.batch_rank);
   if (p.geometry.out.col != 1 && p.geometry.out.row == 1) transpose(p);
+  bool one = false;   // more take too many registers
+  for (size_t e = 0; e < p.extras.size(); ++e) {
+    const Steps& s = p.geometry.extra[e];
+    p.along_columns.push_back(!one && (p.fixed || p.columns_stay) && all_fixed({&p.extras[e], 1}) && s.row == 0 && s.col == 1);
+    one = one || p.along_columns.back();
+  }
   return {};
 }
 
@@ -104,6 +124,8 @@ Status product_of_matmul(const PrepareCall& call, const MatmulParams& params, Pr
   p.program = widened(params.epilogue);
   for (size_t i = 2; i < call.inputs.size(); ++i) p.extra_inputs.push_back(i);
   p.inner_fixed = is_fixed(a, a.rank - 1) && is_fixed(b, b.rank - 1);
+  const int last = call.outputs[0].rank - 1;
+  p.columns_stay = params.perm_out[last] == last;
   p.a_k = params.perm_a[a.rank - 1] == a.rank - 1;
   p.b_k = params.perm_b[b.rank - 2] == b.rank - 1;
   return complete(call, p);
@@ -132,16 +154,28 @@ Layout layout_of(const MatmulGeometry& g, const Steps& s, int64_t rows, int64_t 
 }
 
 std::string epilogue_text(const Product& p) {
-  std::string out = program_text(p.program, "epilogue", DType::f32);
-  std::string offsets, reads, arguments = "v[j]";
+  std::string out = program_text(p.program, "epilogue", DType::f32, size_of(p.out) == 2);
+  std::string reads, arguments = "v[j]";   // of eight columns
+  std::string ahead, read_ahead, pairs, pair_arguments = "v[i]", well;
   for (size_t e = 0; e < p.extras.size(); ++e) {
-    offsets += fmt::format("const i64 o{0} = batch_offset(p, p.se[{0}], batch); ", e);
-    reads += fmt::format("const Pack<{1}, 8> x{0} = read8<{1}>(p.extra[{0}], p.se[{0}], o{0} + row * p.se[{0}].row + column * p.se[{0}].col, valid); ",
+    reads += fmt::format("const Pack<{1}, 8> x{0} = read8<{1}>(p.extra[{0}], p.se[{0}], at.extra[{0}] + row * p.se[{0}].row + column * p.se[{0}].col, valid); ",
                          e, storage_name(p.extras[e].dtype));
     arguments += fmt::format(", get(x{}.e[j])", e);
+    const std::string_view storage = storage_name(p.extras[e].dtype);
+    if (p.along_columns[e]) {
+      ahead += fmt::format("Pack<{}, 2> x{}[BN / 8]; ", storage, e);
+      read_ahead += fmt::format("read_columns(p.extra[{0}], at.extra[{0}] + column, a.x{0}); ", e);
+      pair_arguments += fmt::format(", get(ahead.x{}[at_column].e[i])", e);
+    } else {
+      pairs += fmt::format("const Pack<{1}, 2> x{0} = load<2>((const {1}*)p.extra[{0}] + at.extra[{0}] + row * p.se[{0}].row + column, true); ", e, storage);
+      pair_arguments += fmt::format(", get(x{}.e[i])", e);
+    }
+    well += fmt::format("well = well && has_pairs(p.extra[{0}], p.se[{0}], at.extra[{0}], sizeof({1})); ", e, storage);
   }
-  return fmt::format("#define EXTRAS {}\n#define OUT {}\n#define BATCH_OFFSETS {}\n#define READ_EXTRAS {}\n#define ARGUMENTS {}\n",
-                     std::max<size_t>(1, p.extras.size()), storage_name(p.out), offsets, reads, arguments) + out;
+  return fmt::format("#define EXTRAS {}\n#define OUT {}\n#define READ_EXTRAS {}\n#define ARGUMENTS {}\n", std::max<size_t>(1, p.extras.size()),
+                     storage_name(p.out), reads, arguments) +
+         fmt::format("#define AHEAD {}\n#define READ_AHEAD {}\n#define READ_PAIRS {}\n#define PAIR_ARGUMENTS {}\n#define EXTRAS_LIE_WELL {}\n", ahead,
+                     read_ahead, pairs, pair_arguments, well) + out;
 }
 
 std::string multiply_text(const GemmTile& tile, const Product& p, bool p_k, bool q_k) {
@@ -151,10 +185,10 @@ std::string multiply_text(const GemmTile& tile, const Product& p, bool p_k, bool
     registers += fmt::format("{}%{}", i ? ", " : "", i);
     bindings += fmt::format("{}\"+f\"(d[{}])", i ? ", " : "", i);
   }
-  return fmt::format("#define MULTIPLY FN void multiply(float (&d)[{0}], u64 x, u64 y) {{ asm volatile("
-                     "\"{{\\n.reg .pred add;\\nsetp.ne.b32 add, 1, 0;\\nwgmma.mma_async.sync.aligned.m64n{1}k16.f32.{2}.{2} {{{3}}}, %{4}, %{5}, add, 1, 1, {6}, {7};\\n}}\\n\""
-                     " : {8} : \"l\"(x), \"l\"(y)); }}\n",
-                     count, tile.bn, name_of(p.in), registers, count, count + 1, p_k ? 0 : 1, q_k ? 0 : 1, bindings);
+  return fmt::format("#define MULTIPLY FN void multiply(float (&d)[{0}], u64 x, u64 y, bool more) {{ asm volatile("
+                     "\"{{\\n.reg .pred add;\\nsetp.ne.b32 add, %{8}, 0;\\nwgmma.mma_async.sync.aligned.m64n{1}k16.f32.{2}.{2} {{{3}}}, %{4}, %{5}, add, 1, 1, {6}, {7};\\n}}\\n\""
+                     " : {9} : \"l\"(x), \"l\"(y), \"r\"((int)more)); }}\n",
+                     count, tile.bn, name_of(p.in), registers, count, count + 1, p_k ? 0 : 1, q_k ? 0 : 1, count + 2, bindings);
 }
 
 std::string source_of(const GemmTile& tile, const Product& p, bool general, bool a_k, bool b_k, const std::string& entry) {
@@ -166,16 +200,18 @@ std::string source_of(const GemmTile& tile, const Product& p, bool general, bool
   if (tile.wgmma) {
     const bool p_k = tile.swap ? b_k : a_k, q_k = tile.swap ? a_k : b_k;
     out += fmt::format("#define GROUPS {}\n#define P_K {}\n#define Q_K {}\n", tile.bm / 64, p_k ? 1 : 0, q_k ? 1 : 0);
-    return out + multiply_text(tile, p, p_k, q_k) + kCommon + kWgmma;
+    return out + multiply_text(tile, p, p_k, q_k) + kCommon + (tile.stays ? "" : kFinish) + kTma + (tile.stays ? kStream : kWgmma);
   }
   out += fmt::format("#define BK {}\n#define WM {}\n#define WN {}\n#define GENERAL {}\n#define A_K {}\n#define B_K {}\n#define IN_NAME \"{}\"\n",
                      tile.bk, tile.wm, tile.wn, general ? 1 : 0, a_k ? 1 : 0, b_k ? 1 : 0, name_of(p.in));
-  return out + kCommon + kMma;
+  return out + kCommon + kFinish + kMma;
 }
 
 int64_t shared_bytes(const GemmTile& tile, bool a_k, bool b_k) {
   const int64_t sums = int64_t{tile.rows()} * (tile.columns() + 4) * 4;
-  if (tile.wgmma) return std::max<int64_t>(sums, int64_t{tile.stages} * (tile.bm + tile.bn) * tile.bk * 2) + 1024;
+  const int64_t stages = int64_t{tile.stages} * (tile.bm + tile.bn) * tile.bk * 2;
+  if (tile.stays) return stages + int64_t{tile.bm} * kChunkBytes + kSwizzleAlignment;
+  if (tile.wgmma) return std::max(sums, stages) + kSwizzleAlignment;
   auto bytes = [&](int rows, bool k) { return int64_t{2} * (k ? rows * (tile.bk + 8) : tile.bk * (rows + 8)); };
   return std::max(sums, tile.stages * (bytes(tile.bm, a_k) + bytes(tile.bn, b_k)));
 }
@@ -232,7 +268,7 @@ Status launch(const LaunchCall& call) {
   const cudaKernel_t function = aligned && s.function ? s.function : s.general;
   if (!function) return fail(Code::unsupported, "the operands of this product must be aligned to {} bytes: a network's input is not", kAlignment);
   // As struct Args of gemm/common.cuh.
-  uint64_t words[3 + kMaxProgramInputs + (3 + kMaxProgramInputs) * (kMaxBatchDims + 2) + 4 + kMaxBatchDims + 3];
+  uint64_t words[3 + kMaxProgramInputs + (3 + kMaxProgramInputs) * (kMaxBatchDims + 2) + 4 + kMaxBatchDims + 4];
   size_t at = 0;
   auto put = [&](int64_t value) { words[at++] = static_cast<uint64_t>(value); };
   auto put_address = [&](const void* p) { words[at++] = reinterpret_cast<uint64_t>(p); };
@@ -252,7 +288,7 @@ Status launch(const LaunchCall& call) {
   for (size_t e = 0; e < slots; ++e) put_steps(g.extra[e]);
   for (int64_t value : {g.m, g.n, g.k, int64_t{g.batch_rank}}) put(value);
   for (int i = 0; i < kMaxBatchDims; ++i) put(g.batch[i]);
-  for (int64_t value : {s.row_tiles, s.column_tiles, s.k_part}) put(value);
+  for (int64_t value : {s.row_tiles, s.column_tiles, s.k_part, g.batch_count}) put(value);
 
   CUtensorMap maps[2];
   void* args[3] = {words, nullptr, nullptr};
@@ -282,12 +318,14 @@ Status check_choice(int64_t tile, int64_t parts, bool wgmma) {
     return fail(Code::invalid_plan, "there is no tile {} of this kernel", tile);
   if (parts != 1 && parts != 2 && parts != 4 && parts != 8)
     return fail(Code::invalid_plan, "parts must be 1, 2, 4 or 8, they are {}", parts);
+  if (parts > 1 && kGemmTiles[tile].stays)
+    return fail(Code::invalid_plan, "tile {} does not divide K, parts are {}", tile, parts);
   return {};
 }
 
 Result<cudaKernel_t> compile(Session& session, const State& s, const Product& p, bool general, bool a_k, bool b_k, int64_t& shared) {
-  const std::string entry = fmt::format("{}_{}x{}{}{}", s.tile.wgmma ? "wgmma" : "mma", s.tile.bm, s.tile.bn, s.tile.swap ? "_swap" : "",
-                                        general ? "_general" : "");
+  const std::string entry = fmt::format("{}_{}x{}{}{}{}", s.tile.wgmma ? "wgmma" : "mma", s.tile.bm, s.tile.bn, s.tile.swap ? "_swap" : "",
+                                        s.tile.stays ? "_stream" : "", general ? "_general" : "");
   shared = shared_bytes(s.tile, a_k, b_k);
   TN_ASSIGN(cudaKernel_t function, session.function(source_of(s.tile, p, general, a_k, b_k, entry), entry.c_str()));
   TN_TRY(allow_shared(function, static_cast<unsigned>(shared)));
@@ -335,9 +373,10 @@ Status prepare(const PrepareCall& call, const Product& p, int64_t tile, int64_t 
   s.k_part = round_up(ceil_div(std::max<int64_t>(g.k, 1), parts), s.tile.bk);
   const auto tiles = checked_mul(s.row_tiles, s.column_tiles);
   const auto blocks = tiles ? checked_mul(*tiles, g.batch_count) : std::nullopt;
-  if (!blocks || *blocks > kMaxCoordinate) return fail(Code::limit_exceeded, "the product has more tiles than a launch has blocks");
+  if (!blocks || *blocks > kMaxBlocks) return fail(Code::limit_exceeded, "the product has more tiles than a launch has blocks");
   s.blocks = static_cast<unsigned>(*blocks);
   Session& session = session_of(call);
+  if (s.tile.stays) s.blocks = std::min(s.blocks, static_cast<unsigned>(std::max(1, session.facts().multiprocessors)));
   const bool vectors = a.vectors && b.vectors;
   if (s.tile.wgmma) {
     TN_TRY(check_wgmma(call, p, s.tile, a, b));

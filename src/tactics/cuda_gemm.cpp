@@ -59,7 +59,7 @@ std::vector<Trial> trials(bool wgmma, const std::optional<Extents>& extents, int
   for (int tile = 0; tile < static_cast<int>(std::size(kGemmTiles)); ++tile) {
     const GemmTile& t = kGemmTiles[tile];
     if (t.wgmma != wgmma) continue;
-    for (int parts = 1; parts <= kMaxGemmParts; parts *= 2) {
+    for (int parts = 1; parts <= (t.stays ? 1 : kMaxGemmParts); parts *= 2) {
       if (!extents) {
         if (parts == 1 || (parts == 4 && t.bm <= 64)) out.push_back({tile, parts});
         continue;
@@ -85,7 +85,8 @@ constexpr char kNoReduced[] = "tensor cores take f16 or bf16, which the target d
 
 std::string config_of(const ProductPrecision& precision, const Trial& trial) {
   const GemmTile& t = kGemmTiles[trial.tile];
-  return fmt::format("{} {}x{}{}{}{}", precision.name, t.bm, t.bn, t.swap ? " swapped" : "", t.wgmma ? fmt::format(" {} stages", t.stages) : "",
+  return fmt::format("{} {}x{}{}{}{}{}", precision.name, t.bm, t.bn, t.swap ? " swapped" : "", t.wgmma ? fmt::format(" {} stages", t.stages) : "",
+                     t.stays ? ", stays" : "",
                      trial.parts > 1 ? fmt::format(", K in {}", trial.parts) : "");
 }
 

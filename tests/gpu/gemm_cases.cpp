@@ -110,7 +110,7 @@ Case lt(const Shape& s, const Epilogue& e, DType in, DType out, CudaMath math, i
 Case own(const Shape& s, const Epilogue& e, DType in, DType out, int tile, int parts) {
   const GemmTile& t = kGemmTiles[tile];
   Case c = matmul(t.wgmma ? "cuda.matmul.wgmma" : "cuda.matmul.mma", s, e, in, out,
-                  fmt::format("{}x{}{} in {}", t.bm, t.bn, t.swap ? " swapped" : "", parts));
+                  fmt::format("{}x{}{}{} in {}", t.bm, t.bn, t.swap ? " swapped" : "", t.stays ? " stays" : "", parts));
   CudaGemmParams p;
   std::memcpy(&p.matmul, c.params.data(), sizeof p.matmul);
   p.tile = tile;
@@ -128,14 +128,21 @@ void gemm_cases(std::vector<Case>& out) {
   for (int tile = 0; tile < kTiles; ++tile)
     for (int parts : {1, 2, 4, 8})
       for (const Shape& s : {product(129, 264, 776), product(24, 72, 3072), product(300, 1000, 64)})
-        out.push_back(own(s, kGelu, f16, f16, tile, parts));
-  for (int tile : {2, 4, 6, 11})
+        if (parts == 1 || !kGemmTiles[tile].stays) out.push_back(own(s, kGelu, f16, f16, tile, parts));
+  for (int tile : {2, 4, 6, 11, 14, 15, 16})
     for (const Shape& s : shapes())
       for (DType type : {f16, bf16})
-        if (type == f16 || tile == 2 || tile == 6) out.push_back(own(s, kNone, type, type == f16 ? f16 : f32, tile, 1));
+        if (type == f16 || tile == 2 || tile == 6 || tile == 14) out.push_back(own(s, kNone, type, type == f16 ? f16 : f32, tile, 1));
   for (int tile : {3, 9, 12})
     for (const Epilogue& e : kEpilogues)
       for (const Shape& s : {product(129, 264, 136), product(17, 1000, 768)}) out.push_back(own(s, e, f16, f16, tile, 2));
+  // Blocks that stay: many tiles each, also of a batch, and an odd number of rows of tiles.
+  for (int tile = 14; tile < kTiles; ++tile) {
+    for (const Epilogue& e : kEpilogues) out.push_back(own(product(129, 264, 136), e, f16, f16, tile, 1));
+    out.push_back(own(product(1400, 3080, 200), kGelu, f16, f16, tile, 1));
+    out.push_back(own({{30, 130, 128}, {30, 128, 264}, {30, 130, 264}, {}, {}, {}, "batch"}, kBias, f16, f16, tile, 1));
+    out.push_back(own({{6, 5, 300, 64}, {5, 520, 64}, {6, 5, 300, 520}, {}, {0, 2, 1}, {}, "batch of two dims"}, kBias, bf16, f32, tile, 1));
+  }
   for (int tile : {2, 9}) {
     Case c = own(product(40, 64, 128), kGelu, f16, f16, tile, 1);
     for (Spec* spec : {&c.inputs[0], &c.outputs[0]}) *spec = spec->dynamic(1);
@@ -144,12 +151,19 @@ void gemm_cases(std::vector<Case>& out) {
     for (Spec* spec : {&odd.inputs[0], &odd.outputs[0]}) *spec = spec->dynamic(3);
     if (tile == 2) out.push_back(odd);
   }
+  // The first product of a feed-forward layer in ViT-B, BERT-base and BERT-large, batch 32, with its GELU.
+  for (const Shape& s : {product(6304, 3072, 768), product(4096, 3072, 768), product(12288, 4096, 1024), product(197, 3072, 768), product(128, 3072, 768)})
+    for (int tile = 5; tile < kTiles; ++tile) {
+      Case c = own(s, kGelu, f16, f16, tile, 1);
+      c.large = true;
+      out.push_back(std::move(c));
+    }
   for (const Shape& s : {product(128, 768, 768), product(128, 3072, 768), product(128, 768, 3072), product(384, 1024, 4096),
                          product(384, 4096, 1024), product(1, 1000, 2048), product(8, 4096, 4096), product(6304, 768, 768),
                          product(6304, 3072, 768), product(4096, 4096, 4096)})
     for (int tile = 0; tile < kTiles; ++tile)
       for (int parts : {1, 2, 4, 8}) {
-        if (s.a[0] > 1000 && parts > 1) continue;
+        if ((s.a[0] > 1000 || kGemmTiles[tile].stays) && parts > 1) continue;
         Case c = own(s, kBias, f16, f16, tile, parts);
         c.large = true;
         out.push_back(std::move(c));
@@ -305,6 +319,7 @@ void conv_gemm_cases(std::vector<Case>& out) {
                                ConvShape{{n, 512, 7, 7}, {2048, 512, 1, 1}, {n, 2048, 7, 7}, {}, false, "resnet 7 1x1"}})
       for (int tile = 0; tile < kTiles; ++tile)
         for (int parts : {1, 4}) {
+          if (kGemmTiles[tile].stays && parts > 1) continue;
           Case c = conv_own(s, kConvEpilogues[2], f16, tile, parts);
           c.large = true;
           out.push_back(std::move(c));

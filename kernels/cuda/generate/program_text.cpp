@@ -2,6 +2,8 @@
 
 #include <bit>
 #include <cmath>
+#include <optional>
+#include <vector>
 
 #include "base/half.h"
 #include "cuda/generate/element.h"
@@ -36,9 +38,71 @@ std::string constant_text(const Instr& instr) {
   }
 }
 
+bool near(double a, double b) { return std::fabs(a - b) <= 1e-5 * std::fabs(b); }
+
+// Reads a program from its results back.
+struct Backwards {
+  const Program& program;
+  const Instr* instr(int number) const { return number < program.inputs ? nullptr : &program.code[static_cast<size_t>(number - program.inputs)]; }
+  const Instr* instr(int number, ExprOp op) const {
+    const Instr* found = instr(number);
+    return found && found->op == op ? found : nullptr;
+  }
+  bool constant(int number, double& value) const {
+    const Instr* found = instr(number, ExprOp::constant);
+    if (found) value = found->imm;
+    return found != nullptr;
+  }
+  // The factors of a product of products, constants apart.
+  void factors(int number, double& scale, std::vector<int>& others) const {
+    double value;
+    if (constant(number, value)) {
+      scale *= value;
+    } else if (const Instr* mul = instr(number, ExprOp::mul)) {
+      factors(mul->a, scale, others);
+      factors(mul->b, scale, others);
+    } else {
+      others.push_back(number);
+    }
+  }
+  // Whether the operand is v / sqrt(2).
+  bool is_scaled(int number, int v) const {
+    double value;
+    if (const Instr* mul = instr(number, ExprOp::mul))
+      return (mul->a == v && constant(mul->b, value) && near(value, M_SQRT1_2)) || (mul->b == v && constant(mul->a, value) && near(value, M_SQRT1_2));
+    const Instr* div = instr(number, ExprOp::div);
+    return div && div->a == v && constant(div->b, value) && near(value, M_SQRT2);
+  }
+  // Whether the operand is 1 + erf(v / sqrt(2)).
+  bool is_gate(int number, int v) const {
+    const Instr* sum = instr(number, ExprOp::add);
+    if (!sum) return false;
+    for (const auto& [term, one] : {std::pair{sum->a, sum->b}, std::pair{sum->b, sum->a}}) {
+      double value;
+      const Instr* erf = instr(term, ExprOp::erf);
+      if (erf && constant(one, value) && value == 1 && is_scaled(erf->a, v)) return true;
+    }
+    return false;
+  }
+};
+
+// v, where the instruction computes v (1 + erf(v / sqrt(2))) / 2 in f32.
+std::optional<int> gelu_argument(const Program& program, int at) {
+  const Instr& instr = program.code[static_cast<size_t>(at)];
+  if (instr.op != ExprOp::mul || instr.type != DType::f32) return std::nullopt;
+  const Backwards from{program};
+  double scale = 1;
+  std::vector<int> others;
+  from.factors(at + program.inputs, scale, others);
+  if (others.size() != 2 || !near(scale, 0.5)) return std::nullopt;
+  if (from.is_gate(others[1], others[0])) return others[0];
+  if (from.is_gate(others[0], others[1])) return others[1];
+  return std::nullopt;
+}
+
 }  // namespace
 
-std::string program_text(const Program& program, const std::string& name, DType identity) {
+std::string program_text(const Program& program, const std::string& name, DType identity, bool narrow) {
   if (program.empty())
     return fmt::format("FN {0} {1}({0} x0) {{ return x0; }}\n", value_name(identity), name);
   auto operand = [&](int number) {
@@ -53,6 +117,8 @@ std::string program_text(const Program& program, const std::string& name, DType 
     std::string text;
     if (instr.op == ExprOp::constant) {
       text = constant_text(instr);
+    } else if (const auto v = narrow ? gelu_argument(program, i) : std::nullopt) {
+      text = fmt::format("op_gelu_near({})", operand(*v));
     } else if (instr.op == ExprOp::cast) {
       text = fmt::format("Cast<{}>::of({})", storage_name(instr.type), operand(instr.a));
     } else {
