@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "base/hash.h"
 
@@ -41,7 +42,10 @@ Status RefitWork::init(std::span<const plan::RefitProgram* const> programs, cons
     else TN_TRY(add_large(*program));
   }
   if (!call_.upload) add_kept(written);
-  std::ranges::stable_sort(small, std::greater(), [](const auto& entry) { return entry.first; });
+  // The longest first. No two programs compute one weight, so the order is one.
+  std::ranges::sort(small, [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second->weights[0] < b.second->weights[0];
+  });
   for (const auto& [bytes, program] : small) pieces_.push_back({program});
   results_.resize(pieces_.size());
   return {};
