@@ -155,7 +155,8 @@ class Lowering {
     for (uint32_t w = 0; w < weight_values_.size(); ++w) TN_TRY(copy_constant(w));
     TN_ASSIGN(std::unique_ptr<Team> team, Team::create(plan_.target.threads));
     plan_.dims = dims_.take();
-    for (Program& program : programs_) TN_TRY(run_program(program, *team));
+    ProgramMemory memory(default_allocator());
+    for (Program& program : programs_) TN_TRY(run_program(program, memory, *team));
     for (plan::Weight& weight : plan_.weights)
       weight.hash = hash_bytes(weights_.data() + weight.offset, weight.bytes);
     return {};
@@ -260,7 +261,7 @@ class Lowering {
   }
 
   // Programs of literals alone run once, now; the others stay in the plan.
-  Status run_program(Program& made, Team& team) {
+  Status run_program(Program& made, ProgramMemory& memory, Team& team) {
     std::vector<const std::byte*> sources, weights;
     for (const Constant* constant : made.sources) {
       if (constant->bytes.view.empty() && !element_count(constant->type.shape).is(0))
@@ -269,8 +270,8 @@ class Lowering {
     }
     for (const plan::Weight& weight : plan_.weights) weights.push_back(weights_.data() + weight.offset);
     std::byte* output = weights_.data() + plan_.weights[made.program.weights[0]].offset;
-    TN_TRY(run_refit_program(plan_, made.program, sources, std::span(&output, 1), weights, kernels_,
-                             default_allocator(), team));
+    TN_TRY(run_refit_program(plan_, made.program, sources, std::span(&output, 1), weights, kernels_, memory,
+                             team));
     if (!made.program.sources.empty()) plan_.programs.push_back(std::move(made.program));
     return {};
   }

@@ -120,7 +120,7 @@ class DeviceSession {
 // How kernels are prepared: by the call's session where it has one.
 Status prepare_kernel(const Kernel& kernel, const PrepareCall& call, Prepared& out);
 
-enum class Direction : uint8_t { to_device, to_host };
+enum class Direction : uint8_t { to_device, to_host, within };  // within: the device's own memory
 enum class MemoryKind : uint8_t {
   host,    // that the device cannot address
   both,    // of the host, and the device may read it too (pinned or managed)

@@ -116,18 +116,24 @@ Status EngineImpl::check_target(const Log& log) {
 }
 
 Status EngineImpl::place_weights() {
-  TN_ASSIGN(std::shared_ptr<Weights> weights, make_weights(plan_.weight_bytes));
-  for (const plan::Weight& w : plan_.weights) weights->hashes.push_back(w.hash);
+  weight_bytes_ = plan_.weight_bytes.size();
+  TN_ASSIGN(std::shared_ptr<Weights> weights, allocate_weights());
+  const std::byte* bytes = plan_.weight_bytes.data();
+  if (weight_bytes_) TN_TRY(device_->copy(weights->memory.data(), bytes, weight_bytes_, Direction::to_device));
+  for (size_t i = 0; i < plan_.weights.size(); ++i) {
+    const plan::Weight& w = plan_.weights[i];
+    if (w.format.place == Place::host && w.bytes) std::memcpy(weights->addresses[i], bytes + w.offset, w.bytes);
+    weights->hashes.push_back(w.hash);
+  }
   weights_ = std::move(weights);
   plan_.weight_bytes = {};  // the caller's bytes go
   return {};
 }
 
-// Weights of the host's place are copied to the host as well; few steps have any.
-Result<std::shared_ptr<Weights>> EngineImpl::make_weights(std::span<const std::byte> bytes) const {
+// Weights of the host's place have memory of the host as well; few steps have any.
+Result<std::shared_ptr<Weights>> EngineImpl::allocate_weights() const {
   auto weights = std::make_shared<Weights>();
-  TN_ASSIGN(weights->memory, device_->allocate(allocator(), bytes.size(), "weights"));
-  if (!bytes.empty()) TN_TRY(device_->copy(weights->memory.data(), bytes.data(), bytes.size(), Direction::to_device));
+  TN_ASSIGN(weights->memory, device_->allocate(allocator(), weight_bytes_, "weights"));
   uint64_t on_host = 0;
   auto is_host = [](const plan::Weight& w) { return w.format.place == Place::host; };
   for (const plan::Weight& w : plan_.weights)
@@ -135,13 +141,8 @@ Result<std::shared_ptr<Weights>> EngineImpl::make_weights(std::span<const std::b
   TN_ASSIGN(weights->host_memory, Block::allocate(allocator(), on_host, "weights of host steps"));
   std::byte* next = weights->host_memory.data();
   for (const plan::Weight& w : plan_.weights) {
-    if (!is_host(w)) {
-      weights->addresses.push_back(weights->memory.data() + w.offset);
-      continue;
-    }
-    if (w.bytes) std::memcpy(next, bytes.data() + w.offset, w.bytes);
-    weights->addresses.push_back(next);
-    next += (w.bytes + 63) / 64 * 64;
+    weights->addresses.push_back(is_host(w) ? next : weights->memory.data() + w.offset);
+    if (is_host(w) && next) next += (w.bytes + 63) / 64 * 64;
   }
   return weights;
 }

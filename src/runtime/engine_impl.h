@@ -60,14 +60,13 @@ class EngineImpl final : public Engine {
   Status place_weights();
   // The weights' bytes as a plan holds them, from the device.
   Result<Block> weight_bytes(const Weights& weights) const;
-  Result<std::shared_ptr<Weights>> make_weights(std::span<const std::byte> bytes) const;
+  // With memory for all weights, undefined.
+  Result<std::shared_ptr<Weights>> allocate_weights() const;
   Status prepare_profile(int profile);
   void describe_io();
 
   using Given = std::vector<const NewWeight*>;  // by source; null: not given
   Result<Given> check_refit(std::span<const NewWeight> weights) const;
-  class RefitWork;
-  Status fill_staging(const Weights& old, std::span<const uint32_t> written, std::byte* staging) const;
   void add_needed(std::vector<bool>& sources) const;
 
   [[no_unique_address]] Live<LiveType::engine> live_;
@@ -76,6 +75,7 @@ class EngineImpl final : public Engine {
   const Device* device_ = nullptr;
   std::unique_ptr<DeviceSession> session_;
   std::vector<std::byte> image_bytes_;
+  uint64_t weight_bytes_ = 0;  // of all weights as a plan holds them
   std::unique_ptr<Stream> host_stream_;
   std::vector<IoTensor> io_;
   std::unordered_map<std::string_view, size_t> tensor_index_;

@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/hash.h"
 #include "plan/verify.h"
 #include "runtime/engine_impl.h"
-#include "runtime/program.h"
+#include "runtime/refit_work.h"
 
 namespace tenon {
 namespace {
@@ -90,98 +89,34 @@ Result<EngineImpl::Given> EngineImpl::check_refit(std::span<const NewWeight> wei
                                      std::move(problems)});
 }
 
-// All programs whose weights are given, and then the hashes of what they wrote, on the host's team.
-class EngineImpl::RefitWork final : public Work {
- public:
-  RefitWork(const EngineImpl& engine, const Given& given, std::byte* weights, std::vector<uint64_t>& hashes)
-      : engine_(engine), given_(given), weights_(weights), hashes_(hashes) {
-    for (const plan::Weight& w : plan().weights) literals_.push_back(weights + w.offset);
-    for (const plan::RefitProgram& program : plan().programs)
-      if (given[program.sources[0]]) {  // all of a program's sources are given, or none
-        programs_.push_back(&program);
-        written_.insert(written_.end(), program.weights.begin(), program.weights.end());
-      }
-    std::sort(written_.begin(), written_.end());
-  }
-
-  // In order.
-  const std::vector<uint32_t>& written() const { return written_; }
-
-  Status execute(const Lane& lane) override {
-    for (const plan::RefitProgram* program : programs_)
-      if (Status status = run(*program, *lane.team); !status)
-        return trail(std::move(status.error()), "when computing weights from '{}'; nothing was changed",
-                     plan().sources[program->sources[0]].name);
-    lane.team->parallel_for(static_cast<int64_t>(written_.size()), [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) {
-        const plan::Weight& weight = plan().weights[written_[static_cast<size_t>(i)]];
-        hashes_[written_[static_cast<size_t>(i)]] = hash_bytes(weights_ + weight.offset, weight.bytes);
-      }
-    });
-    return {};
-  }
-
- private:
-  const plan::Plan& plan() const { return engine_.plan(); }
-
-  Status run(const plan::RefitProgram& program, Team& team) const {
-    std::vector<const std::byte*> sources;
-    std::vector<std::byte*> outputs;
-    for (uint32_t s : program.sources) sources.push_back(given_[s]->bytes.data());
-    for (uint32_t w : program.weights) outputs.push_back(weights_ + plan().weights[w].offset);
-    return run_refit_program(plan(), program, sources, outputs, literals_, *engine_.options().kernels,
-                             engine_.allocator(), team);
-  }
-
-  const EngineImpl& engine_;
-  const Given& given_;
-  std::byte* weights_;
-  std::vector<uint64_t>& hashes_;
-  std::vector<const std::byte*> literals_;
-  std::vector<const plan::RefitProgram*> programs_;
-  std::vector<uint32_t> written_;
-};
-
-// What the device's weights hold where the refit writes nothing, brought into `staging`; zeros between weights.
-Status EngineImpl::fill_staging(const Weights& old, std::span<const uint32_t> written, std::byte* staging) const {
-  uint64_t kept = 0, end = 0;  // what is not yet copied begins at `kept`; the weights so far end at `end`
-  auto copy_kept = [&](uint64_t to) -> Status {
-    if (to <= kept) return {};
-    return device_->copy(staging + kept, old.memory.data() + kept, to - kept, Direction::to_host);
-  };
-  for (uint32_t w : written) {
-    const plan::Weight& weight = plan_.weights[w];
-    TN_TRY(copy_kept(weight.offset));
-    end = weight.offset + weight.bytes;
-    kept = std::min<uint64_t>((end + 63) / 64 * 64, old.memory.bytes());
-    std::memset(staging + end, 0, kept - end);
-  }
-  return copy_kept(old.memory.bytes());
-}
-
 Status EngineImpl::refit(std::span<const NewWeight> new_weights) {
   TN_ASSIGN(Given given, check_refit(new_weights));
   std::lock_guard lock(refit_mutex_);
-  // The second copy: on the host the weights that will be in force, else what is copied to the device at the end.
+  std::vector<const plan::RefitProgram*> programs;
+  uint64_t bytes = 0;
+  for (const plan::RefitProgram& program : plan_.programs) {
+    if (!given[program.sources[0]]) continue;  // all of a program's sources are given, or none
+    programs.push_back(&program);
+    for (uint32_t w : program.weights) bytes += plan_.weights[w].bytes;
+  }
+  if (programs.empty()) return {};
   std::shared_ptr<const Weights> old = this->weights();
-  std::shared_ptr<Weights> weights;
-  Block staging;
-  std::vector<uint64_t> hashes = old->hashes;
-  if (on_host()) {
-    TN_ASSIGN(weights, make_weights({old->memory.data(), old->memory.bytes()}));
-  } else {
-    TN_ASSIGN(staging, Block::allocate(default_allocator(), old->memory.bytes(), "new weights on the host"));
-  }
-  std::byte* bytes = on_host() ? weights->memory.data() : staging.data();
-  RefitWork work(*this, given, bytes, hashes);
-  if (!on_host()) TN_TRY(fill_staging(*old, work.written(), bytes));
-  TN_TRY(host_stream_->run(work));
+  TN_ASSIGN(std::shared_ptr<Weights> fresh, allocate_weights());
+  fresh->hashes = old->hashes;
+  if (old->host_memory.bytes())
+    std::memcpy(fresh->host_memory.data(), old->host_memory.data(), old->host_memory.bytes());
+  std::unique_ptr<Upload> upload;  // goes before the memory that it writes
   if (!on_host()) {
-    TN_ASSIGN(weights, make_weights({staging.data(), staging.bytes()}));
+    TN_ASSIGN(upload, Upload::create(*device_, bytes));
+    TN_TRY(upload->copy_within(fresh->memory.data(), old->memory.data(), old->memory.bytes()));
   }
-  weights->hashes = std::move(hashes);
+  RefitWork work({plan_, *options_.kernels, allocator(), given, *old, *fresh, upload.get()});
+  TN_TRY(work.init(programs, *device_, host_stream_->threads()));
+  Status done = host_stream_->run(work);
+  if (done && upload) done = upload->finish();
+  if (!done) return trail(std::move(done.error()), "nothing was changed");
   std::lock_guard swap(weights_mutex_);
-  weights_ = std::move(weights);
+  weights_ = std::move(fresh);
   weights_version_.fetch_add(1, std::memory_order_release);
   return {};
 }

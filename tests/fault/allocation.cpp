@@ -142,7 +142,16 @@ tn_error_t run() {
   tn_blob_t document = nullptr, serialized = nullptr;
   const void* plan = nullptr;
   size_t plan_size = 0;
-  const int64_t dims[4] = {3, 1, 4, 4}, bias[1] = {3};
+  const int64_t dims[4] = {3, 1, 4, 4};
+  const struct {
+    const char* name;
+    const float* values;
+    size_t size, rank;
+    int64_t dims[4];
+  } weights[4] = {{"w1", test_model_w1, sizeof test_model_w1, 4, {2, 1, 3, 3}},
+                  {"b1", test_model_b1, sizeof test_model_b1, 1, {2}},
+                  {"w2", test_model_w2, sizeof test_model_w2, 2, {32, 3}},
+                  {"b2", test_model_b2, sizeof test_model_b2, 1, {3}}};
   float x[48] = {1, 2, 3}, y[9];
   tn_allocator_callbacks callbacks = TN_ALLOCATOR_CALLBACKS_INIT;
   callbacks.allocate = give;
@@ -163,8 +172,8 @@ tn_error_t run() {
   TRY(tn_execution_context_enqueue(context, nullptr));
   TRY(tn_execution_context_wait(context));
   TRY(tn_refitter_create(engine, &refitter));
-  TRY(tn_refitter_set_weight(refitter, "b2", TN_DATA_TYPE_FLOAT32, bias, 1, test_model_b2,
-                             sizeof test_model_b2));
+  for (const auto& w : weights)
+    TRY(tn_refitter_set_weight(refitter, w.name, TN_DATA_TYPE_FLOAT32, w.dims, w.rank, w.values, w.size));
   TRY(tn_refitter_apply(refitter));
   TRY(tn_execution_context_run(context));
   TRY(tn_engine_serialize(engine, &serialized));
