@@ -15,26 +15,26 @@ struct Way {
   int64_t rows, blocks;
 };
 
-// A launch a step, and clusters that hold r: the smallest that does and the largest there is. Few sequences a block for
-// small batches, many for large ones.
+// Clusters that hold r, the largest and the smallest that do, and a launch a step; each with few sequences a block and,
+// unless the batch is small, with many. A build that tries few tries different ones.
 std::vector<Way> ways(const RnnParams& params, DType element, const Dim& batch, const TargetInfo& target) {
   const bool few = batch.is_constant() && batch.value() <= 8;
-  std::vector<Way> out;
+  const auto size = static_cast<int64_t>(size_of(element));
+  std::vector<Way> large, steps, small;
   for (int64_t rows : {8, 32}) {
     if (rows > 8 && few) continue;
-    Way smallest = {0, 0}, largest = {0, 0};
+    std::vector<int64_t> able;
     for (int64_t blocks : {1, 2, 4, 8}) {
       if (blocks > 1 && (target.architecture < kClusters || blocks > (params.hidden + 15) / 16)) continue;
-      const CudaRnnTile tile = rnn_tile(params, static_cast<int64_t>(size_of(element)), rows, blocks, target.shared_memory);
-      if (tile.shared_bytes > target.shared_memory) continue;
-      if (smallest.rows == 0) smallest = {rows, blocks};
-      largest = {rows, blocks};
+      if (rnn_tile(params, size, rows, blocks, target.shared_memory).shared_bytes <= target.shared_memory) able.push_back(blocks);
     }
-    if (largest.rows != 0) out.push_back(largest);
-    if (smallest.blocks != largest.blocks) out.push_back(smallest);
-    out.push_back({rows, 0});
+    if (!able.empty()) large.push_back({rows, able.back()});
+    if (able.size() > 1) small.push_back({rows, able.front()});
+    steps.push_back({rows, 0});
   }
-  return out;
+  large.insert(large.end(), steps.begin(), steps.end());
+  large.insert(large.end(), small.begin(), small.end());
+  return large;
 }
 
 void add_candidates(NodeView node, const TargetInfo& target, const RnnParams& params, const Storage& storage, bool tf32, Claim& out) {

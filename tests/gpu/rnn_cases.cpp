@@ -147,6 +147,7 @@ void rnn_cases(std::vector<Case>& out) {
     for (Element e : {kExact, kTf32, kHalf, kBrain}) {
       out.push_back(make(l, e, 8, 0));
       out.push_back(make(l, e, 8, 1));
+      out.back().optional = l.hidden > 100;   // more than one block may hold
       if (l.batch > 8) out.push_back(make(l, e, 32, 0));
     }
   for (const Layer& l : activations()) {
