@@ -29,7 +29,7 @@ CudaRnnTile rnn_tile(const RnnParams& params, int64_t size, int64_t rows, int64_
   if (blocks == 0) return out;
   const int64_t chunks = (params.hidden * size + 63) / 64;
   auto total = [&](int64_t held) {
-    return gates * out.units * ((chunks - held) | 1) * 64 + rows * (chunks | 1) * 64 + sum_bytes;
+    return gates * out.units * ((chunks - held) | 1) * 64 + (two ? 3 : 2) * rows * (chunks | 1) * 64 + sum_bytes;
   };
   const bool may_hold = !two && rounds == 1 && fragments == out.warps;
   while (may_hold && out.held < std::min(kMostHeld, chunks) && total(out.held) > shared_memory) ++out.held;

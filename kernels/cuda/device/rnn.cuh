@@ -3,8 +3,10 @@ R"device(
 //
 // Step s of a sequence is its element s, from the last one on where a direction is reversed. For the steps of a chunk
 // rnn_project multiplies x by w and adds the biases: `gates`, f32. rnn_steps multiplies states by r and computes the
-// cells: every block a tile of UNITS hidden units (all their gates) and ROWS sequences of one direction. States h lie in
-// two buffers in the element type, of the step before and of this one, c (of a GRU: h) in f32.
+// cells: every block a tile of UNITS hidden units (all their gates) and ROWS sequences of one direction. States h are of
+// the element type, c (of a GRU: h) is f32. Between launches they lie in device memory, h in two buffers by turns. Within a
+// launch of several steps every block of the cluster has all h of its sequences in shared memory, in two buffers too: each
+// writes its units' to all.
 //
 // In products a chunk of 64 bytes of K is a lane's 16 bytes from each of four lanes. Which k a register of mma holds is
 // the same for both operands and else free: every lane reads its 16 bytes at once, from shared or device memory alike.
@@ -12,8 +14,8 @@ R"device(
 // Set in front of this text, besides what rnn_products.cuh names: KIND (0 RNN, 1 LSTM, 2 GRU), H, GATES, LINEAR (a GRU's
 // linear_before_reset), INPUT_FORGET, REVERSE (of a layer with one direction), PHASES: 2 where a GRU's last gate depends on
 // the others'; f0, f1, f2: the activations of a direction; clipped. PART: 0 rnn_begin, 1 rnn_project, 2 rnn_steps, which
-// needs UNITS, TILES, ROWS, WARPS, and RESIDENT: 1 where r stays in shared memory, and in HELD chunks of registers, for
-// all steps of a launch, which the TILES blocks of a cluster take together; 0: one step (and phase) a launch.
+// needs UNITS, TILES, ROWS, WARPS, and RESIDENT: 1 where r stays in shared memory, and HELD chunks of its rows in registers,
+// for all steps of a launch, which the TILES blocks of a cluster take together; 0: one step (and phase) a launch.
 
 constexpr int kVector = 16 / sizeof(E);         // elements
 constexpr int kChunk = 64 / sizeof(E);
@@ -321,45 +323,130 @@ FN Item item_of(const Args& p, const Tile& tile, int i) {
   return out;
 }
 
-// The state behind step s of a sequence that is that long; behind its end y is 0 and the state stays.
-FN void put_state(const Args& p, const Tile& tile, const Item& item, int s, E* h_after, float h, float c) {
-  const E value = Put<E>::of(h);
-  h_after[item.h] = value;
+// h of step s as the outputs have it; behind the sequence's end y is 0.
+FN void put_outputs(const Args& p, const Tile& tile, const Item& item, int s, E h, float c) {
   const bool active = s < item.length;
   const i64 t = active && is_reversed(tile.d) ? item.length - 1 - s : s;
-  p.y[t * p.y_step + tile.d * p.y_direction + item.n * p.y_item + item.u] = active ? value : Put<E>::of(0.0f);
+  p.y[t * p.y_step + tile.d * p.y_direction + item.n * p.y_item + item.u] = active ? h : Put<E>::of(0.0f);
   if (s + 1 < p.steps) return;
   const i64 at = tile.d * p.state_direction + item.n * p.state_item + item.u;
-  if (p.y_h) p.y_h[at] = value;
+  if (p.y_h) p.y_h[at] = h;
   if (p.y_c) p.y_c[at] = Put<E>::of(c);
 }
 
-FN const float* projected(const Args& p, const Tile& tile, const Item& item, int s) {
-  return p.gates + (((i64)tile.d * p.chunk + s) * p.batch + item.n) * kGatePitch + item.u;
+// The gates' parts from x at step `s` of the chunk; 0 where the sequence has ended.
+template <int FIRST, int COUNT> FN void read_gates(const Args& p, const Tile& tile, const Item& item, int s, bool active, float (&in)[COUNT]) {
+  const float* from = p.gates + (((i64)tile.d * p.chunk + s) * p.batch + item.n) * kGatePitch + (i64)FIRST * H + item.u;
+#pragma unroll
+  for (int g = 0; g < COUNT; ++g) in[g] = active ? from[(i64)g * H] : 0.0f;
 }
 
-FN void barrier() {
-#if RESIDENT && TILES > 1
-  cluster_sync();
-#elif RESIDENT
-  __syncthreads();
+// The new h of a sequence that has not ended. carried: c, or a GRU's h, which becomes the new one.
+#if PHASES == 1
+FN float next_h(const Args& p, const Tile& tile, const Item& item, const float* sums, const float (&in)[GATES], float& carried) {
+  float v[GATES];
+#pragma unroll
+  for (int g = 0; g < GATES; ++g) v[g] = sum_of<GATES>(sums, item.row, g, item.unit);
+#if KIND == 0
+  return f0(tile.d, clipped(in[0] + v[0]));
+#elif KIND == 1
+  float peephole[3] = {};
+  if (p.p) {
+#pragma unroll
+    for (int g = 0; g < 3; ++g) peephole[g] = get(p.p[(tile.d * 3 + g) * (i64)H + item.u]);
+  }
+  const float input = f0(tile.d, clipped(in[0] + v[0] + peephole[0] * carried));
+  const float forget = INPUT_FORGET ? 1.0f - input : f0(tile.d, clipped(in[2] + v[2] + peephole[2] * carried));
+  carried = forget * carried + input * f1(tile.d, clipped(in[3] + v[3]));
+  const float output = f0(tile.d, clipped(in[1] + v[1] + peephole[1] * carried));
+  return output * f2(tile.d, carried);
+#else
+  const float update = f0(tile.d, clipped(in[0] + v[0])), reset = f0(tile.d, clipped(in[1] + v[1]));
+  const float bias = p.b ? get(p.b[(i64)tile.d * 2 * kGateRows + kGateRows + 2 * (i64)H + item.u]) : 0.0f;
+  const float candidate = f1(tile.d, clipped(in[2] + reset * (v[2] + bias)));
+  return carried = (1.0f - update) * candidate + update * carried;
+#endif
+}
+#else
+FN float update_gate(const Tile& tile, const Item& item, const float* sums, float in) {
+  return f0(tile.d, clipped(in + sum_of<2>(sums, item.row, 0, item.unit)));
+}
+FN float reset_gate(const Tile& tile, const Item& item, const float* sums, float in) {
+  return f0(tile.d, clipped(in + sum_of<2>(sums, item.row, 1, item.unit)));
+}
+FN float next_h(const Tile& tile, const Item& item, const float* sums, float in, float update, float h) {
+  const float candidate = f1(tile.d, clipped(in + sum_of<1>(sums, item.row, 0, item.unit)));
+  return (1.0f - update) * candidate + update * h;
+}
+#endif
+
+#if RESIDENT
+constexpr int kStateBytes = ROWS * (int)kStatePitch;
+
+FN void arrive() {
+  if (TILES > 1) cluster_arrive();
+}
+FN void wait_for_others() {
+  if (TILES > 1) cluster_wait();
+  else __syncthreads();
+}
+
+// Item i's value, and those of the three beside it, into `to`, rows of h, of every block. Whole warps.
+FN void share(const Tile& tile, int i, E value, u8* to) {
+  const int at = tile.thread + i * THREADS, quad = at % 4, unit = at % UNITS - quad, row = at / UNITS;
+  if (at >= UNITS * ROWS) return;   // the same for a warp
+  u32 bits = 0, all[4];
+  if (sizeof(E) == 2) bits = *(const u16*)&value;
+  else bits = *(const u32*)&value;
+#pragma unroll
+  for (int j = 0; j < 4; ++j) all[j] = __shfl_sync(0xffffffffu, bits, tile.thread % 32 - quad + j);
+  if (tile.u0 + unit >= kPadded) return;
+  u8* place = to + row * kStatePitch + (i64)(tile.u0 + unit) * sizeof(E);
+#if ELEMENT == 0
+  const u32 words[4] = {all[0], all[1], all[2], all[3]};
+#else
+  const u32 words[2] = {all[0] | all[1] << 16, all[2] | all[3] << 16};
+#endif
+#if TILES > 1
+  for (int rank = quad; rank < TILES; rank += 4) store_to_block(place, rank, words);
+#else
+  if (quad == 0) {
+#pragma unroll
+    for (int j = 0; j < (int)sizeof(E); ++j) ((u32*)place)[j] = words[j];
+  }
 #endif
 }
 
-// The rows of h (or of reset) of this tile as multiply_gates reads them.
-FN const u8* ready_state(const Args& p, const Tile& tile, const E* buffer, u8* shared) {
-  const E* from = buffer + ((i64)tile.d * p.padded + tile.n0) * kPadded;
-#if RESIDENT
+// This block's units of r; then h from before the first step, and zeros wherever h will not be written.
+template <int KEPT>
+FN void fill(const Args& p, const Tile& tile, const E* h, int first, u8* weights, uint4 (&kept)[KEPT][2], u8* states) {
+  const E* r = p.r + (i64)tile.d * GATES * H * H;
+  for (int i = tile.thread; i < GATES * UNITS * kHeldChunks * 4; i += THREADS) {
+    const int row = i / (kHeldChunks * 4), piece = i % (kHeldChunks * 4), u = tile.u0 + row % UNITS;
+    const E* from = u < H ? r + ((i64)(row / UNITS) * H + u) * H : nullptr;
+    *(uint4*)(weights + (i64)row * kWeightPitch + piece * 16) = fetch(from, HELD * kChunk + piece * kVector, H, p.state_vectors);
+  }
+#if HELD > 0
+  // One fragment a warp.
+  const int lane = tile.thread % 32, fragment_row = tile.thread / 32 * 16 + lane / 4, unit = tile.u0 + fragment_row % UNITS;
+  const E* from = r + ((i64)(fragment_row / UNITS) * H + unit) * H;
+#pragma unroll
+  for (int c = 0; c < HELD; ++c) {
+    const i64 k = c * kChunk + lane % 4 * kVector;
+    kept[c][0] = fetch(unit < H ? from : nullptr, k, H, p.state_vectors);
+    kept[c][1] = fetch(unit + 8 < H ? from + 8 * (i64)H : nullptr, k, H, p.state_vectors);
+  }
+#endif
+  const E* start = h + ((i64)tile.d * p.padded + tile.n0) * kPadded;
   for (int i = tile.thread; i < ROWS * kChunks * 4; i += THREADS) {
     const int row = i / (kChunks * 4), piece = i % (kChunks * 4);
-    *(uint4*)(shared + row * kStatePitch + piece * 16) = load_fresh((const uint4*)(from + row * kPadded) + piece);
+    u8* at = states + row * kStatePitch + piece * 16;
+    *(uint4*)(at + (first & 1) * kStateBytes) = *((const uint4*)(start + row * kPadded) + piece);
+    *(uint4*)(at + (~first & 1) * kStateBytes) = make_uint4(0, 0, 0, 0);
+    if (PHASES == 2) *(uint4*)(at + 2 * kStateBytes) = make_uint4(0, 0, 0, 0);
   }
-  __syncthreads();
-  return shared;
-#else
-  return (const u8*)from;
-#endif
 }
+#endif
 
 // base: the first step of the chunk that `gates` holds.
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -373,149 +460,153 @@ rnn_steps(const __grid_constant__ Args p, i32 base, i32 first, i32 last, i32 pha
   tile.d = blockIdx.y;
   tile.n0 = (int)(blockIdx.x / TILES) * ROWS;
   tile.u0 = (int)(blockIdx.x % TILES) * UNITS;
-#if RESIDENT
-  u8* weights = shared;
-  u8* states = weights + (i64)GATES * UNITS * kWeightPitch;
-  float* sums = (float*)(states + ROWS * kStatePitch);
-  const E* r = p.r + (i64)tile.d * GATES * H * H;
-  for (int i = tile.thread; i < GATES * UNITS * kHeldChunks * 4; i += THREADS) {
-    const int row = i / (kHeldChunks * 4), piece = i % (kHeldChunks * 4), u = tile.u0 + row % UNITS;
-    const E* from = u < H ? r + ((i64)(row / UNITS) * H + u) * H : nullptr;
-    *(uint4*)(weights + (i64)row * kWeightPitch + piece * 16) = fetch(from, HELD * kChunk + piece * kVector, H, p.state_vectors);
-  }
-  uint4 kept[HELD > 0 ? HELD : 1][2];
-#if HELD > 0
-  {
-    // One fragment a warp.
-    const int lane = tile.thread % 32, row = tile.thread / 32 * 16 + lane / 4, u = tile.u0 + row % UNITS;
-    const E* from = r + ((i64)(row / UNITS) * H + u) * H;
-#pragma unroll
-    for (int c = 0; c < HELD; ++c) {
-      const i64 k = c * kChunk + lane % 4 * kVector;
-      kept[c][0] = fetch(u < H ? from : nullptr, k, H, p.state_vectors);
-      kept[c][1] = fetch(u + 8 < H ? from + 8 * (i64)H : nullptr, k, H, p.state_vectors);
-    }
-  }
-#endif
-#else
-  u8 *weights = nullptr, *states = nullptr;
-  float* sums = (float*)shared;
-  uint4 kept[1][2];
-#endif
   Item items[ITEMS];
 #pragma unroll
   for (int i = 0; i < ITEMS; ++i) items[i] = item_of(p, tile, i);
   const i64 buffer = (i64)p.directions * p.padded * kPadded;
 
+#if RESIDENT
+  u8 *weights = shared, *states = weights + (i64)GATES * UNITS * kWeightPitch;
+  float* sums = (float*)(states + (PHASES + 1) * kStateBytes);
+  uint4 kept[HELD > 0 ? HELD : 1][2];
+  fill(p, tile, p.h + (first & 1) * buffer, first, weights, kept, states);
+  float in[ITEMS][GATES], carried[ITEMS];
+#pragma unroll
+  for (int i = 0; i < ITEMS; ++i) {
+    read_gates<0, GATES>(p, tile, items[i], first - base, first < items[i].length, in[i]);
+    carried[i] = KIND != 0 && items[i].real ? p.state[items[i].state] : 0.0f;
+  }
+  arrive();
+  wait_for_others();
   for (int s = first; s < last; ++s) {
-    const E* before = p.h + (s & 1) * buffer;
-    E* after = p.h + (~s & 1) * buffer;
+    const u8* before = states + (s & 1) * kStateBytes;
+    u8* after = states + (~s & 1) * kStateBytes;
 #if PHASES == 1
-    float in[ITEMS][GATES], old[ITEMS];
+    multiply_gates<0, GATES>(p, tile, weights, kept, before, sums);
+    __syncthreads();
+#else
+    multiply_gates<0, 2>(p, tile, weights, kept, before, sums);
+    __syncthreads();
+    float update[ITEMS];
+#pragma unroll
+    for (int i = 0; i < ITEMS; ++i) {
+      float reset = 0;
+      update[i] = 0;
+      if (s < items[i].length) {
+        update[i] = update_gate(tile, items[i], sums, in[i][0]);
+        reset = reset_gate(tile, items[i], sums, in[i][1]);
+      }
+      share(tile, i, Put<E>::of(reset * carried[i]), states + 2 * kStateBytes);
+    }
+    arrive();
+    wait_for_others();
+    multiply_gates<2, 1>(p, tile, weights, kept, states + 2 * kStateBytes, sums);
+    __syncthreads();
+#endif
+    E h[ITEMS];
+#pragma unroll
+    for (int i = 0; i < ITEMS; ++i) {
+      const Item& item = items[i];
+      h[i] = Put<E>::of(0.0f);
+      if (item.real) {
+        if (s < item.length) {
+#if PHASES == 1
+          h[i] = Put<E>::of(next_h(p, tile, item, sums, in[i], carried[i]));
+#else
+          carried[i] = next_h(tile, item, sums, in[i][2], update[i], carried[i]);
+          h[i] = Put<E>::of(carried[i]);
+#endif
+        } else {
+          h[i] = ((const E*)(before + item.row * kStatePitch))[item.u];
+        }
+      }
+      share(tile, i, h[i], after);
+    }
+    // While the others arrive: what none of them reads.
+    arrive();
+#pragma unroll
+    for (int i = 0; i < ITEMS; ++i) {
+      const Item& item = items[i];
+      if (!item.real) continue;
+      put_outputs(p, tile, item, s, h[i], carried[i]);
+      if (s + 1 == last) {
+        p.h[(last & 1) * buffer + item.h] = h[i];
+        if (KIND != 0) p.state[item.state] = carried[i];
+      } else {
+        read_gates<0, GATES>(p, tile, item, s + 1 - base, s + 1 < item.length, in[i]);
+      }
+    }
+    wait_for_others();
+  }
+#else
+  float* sums = (float*)shared;
+  uint4 kept[1][2];
+  const E* before = p.h + (first & 1) * buffer;
+  E* after = p.h + (~first & 1) * buffer;
+  const i64 rows = ((i64)tile.d * p.padded + tile.n0) * kPadded;
+  const int s = first;
+#if PHASES == 1
+  float in[ITEMS][GATES], carried[ITEMS];
+#pragma unroll
+  for (int i = 0; i < ITEMS; ++i) {
+    read_gates<0, GATES>(p, tile, items[i], s - base, s < items[i].length, in[i]);
+    carried[i] = KIND != 0 && items[i].real ? p.state[items[i].state] : 0.0f;
+  }
+  multiply_gates<0, GATES>(p, tile, nullptr, kept, (const u8*)(before + rows), sums);
+  __syncthreads();
+#pragma unroll
+  for (int i = 0; i < ITEMS; ++i) {
+    const Item& item = items[i];
+    if (!item.real) continue;
+    E h = before[item.h];
+    if (s < item.length) {
+      h = Put<E>::of(next_h(p, tile, item, sums, in[i], carried[i]));
+      if (KIND != 0) p.state[item.state] = carried[i];
+    }
+    after[item.h] = h;
+    put_outputs(p, tile, item, s, h, carried[i]);
+  }
+#else
+  if (phase == 0) {
+    float in[ITEMS][2], carried[ITEMS];
 #pragma unroll
     for (int i = 0; i < ITEMS; ++i) {
       const bool active = s < items[i].length;
-      const float* from = projected(p, tile, items[i], s - base);
-#pragma unroll
-      for (int g = 0; g < GATES; ++g) in[i][g] = active ? from[(i64)g * H] : 0.0f;
-#if KIND == 0
-      old[i] = 0;
-#else
-      old[i] = items[i].real ? p.state[items[i].state] : 0.0f;
-#endif
+      read_gates<0, 2>(p, tile, items[i], s - base, active, in[i]);
+      carried[i] = active ? p.state[items[i].state] : 0.0f;
     }
-    const u8* state = ready_state(p, tile, before, states);
-    multiply_gates<0, GATES>(p, tile, weights, kept, state, sums);
+    multiply_gates<0, 2>(p, tile, nullptr, kept, (const u8*)(before + rows), sums);
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < ITEMS; ++i) {
+      const Item& item = items[i];
+      if (s >= item.length) continue;
+      p.update[item.state] = update_gate(tile, item, sums, in[i][0]);
+      p.reset[item.h] = Put<E>::of(reset_gate(tile, item, sums, in[i][1]) * carried[i]);
+    }
+  } else {
+    float in[ITEMS][1], carried[ITEMS], update[ITEMS];
+#pragma unroll
+    for (int i = 0; i < ITEMS; ++i) {
+      const bool active = s < items[i].length;
+      read_gates<2, 1>(p, tile, items[i], s - base, active, in[i]);
+      update[i] = active ? p.update[items[i].state] : 0.0f;
+      carried[i] = items[i].real ? p.state[items[i].state] : 0.0f;
+    }
+    multiply_gates<2, 1>(p, tile, nullptr, kept, (const u8*)(p.reset + rows), sums);
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < ITEMS; ++i) {
       const Item& item = items[i];
       if (!item.real) continue;
-      float h, c = old[i];
-      if (s >= item.length) {
-        h = KIND == 2 ? c : get(before[item.h]);
-      } else {
-        float v[GATES];
-#pragma unroll
-        for (int g = 0; g < GATES; ++g) v[g] = sum_of<GATES>(sums, item.row, g, item.unit);
-#if KIND == 0
-        h = f0(tile.d, clipped(in[i][0] + v[0]));
-#elif KIND == 1
-        float peephole[3] = {};
-        if (p.p)
-#pragma unroll
-          for (int g = 0; g < 3; ++g) peephole[g] = get(p.p[(tile.d * 3 + g) * (i64)H + item.u]);
-        const float input = f0(tile.d, clipped(in[i][0] + v[0] + peephole[0] * c));
-        const float forget = INPUT_FORGET ? 1.0f - input : f0(tile.d, clipped(in[i][2] + v[2] + peephole[2] * c));
-        c = forget * c + input * f1(tile.d, clipped(in[i][3] + v[3]));
-        const float output = f0(tile.d, clipped(in[i][1] + v[1] + peephole[1] * c));
-        h = output * f2(tile.d, c);
-#else
-        const float z = f0(tile.d, clipped(in[i][0] + v[0])), reset = f0(tile.d, clipped(in[i][1] + v[1]));
-        const float bias = p.b ? get(p.b[(i64)tile.d * 2 * kGateRows + kGateRows + 2 * (i64)H + item.u]) : 0.0f;
-        const float candidate = f1(tile.d, clipped(in[i][2] + reset * (v[2] + bias)));
-        h = (1.0f - z) * candidate + z * c;
-        c = h;
-#endif
-#if KIND != 0
-        p.state[item.state] = c;
-#endif
-      }
-      put_state(p, tile, item, s, after, h, c);
+      if (s < item.length) p.state[item.state] = carried[i] = next_h(tile, item, sums, in[i][0], update[i], carried[i]);
+      const E h = Put<E>::of(carried[i]);
+      after[item.h] = h;
+      put_outputs(p, tile, item, s, h, carried[i]);
     }
-    barrier();
-#else
-    if (RESIDENT || phase == 0) {
-      float in[ITEMS][2], old[ITEMS];
-#pragma unroll
-      for (int i = 0; i < ITEMS; ++i) {
-        const bool active = s < items[i].length;
-        const float* from = projected(p, tile, items[i], s - base);
-        in[i][0] = active ? from[0] : 0.0f;
-        in[i][1] = active ? from[H] : 0.0f;
-        old[i] = active ? p.state[items[i].state] : 0.0f;
-      }
-      const u8* state = ready_state(p, tile, before, states);
-      multiply_gates<0, 2>(p, tile, weights, kept, state, sums);
-      __syncthreads();
-#pragma unroll
-      for (int i = 0; i < ITEMS; ++i) {
-        const Item& item = items[i];
-        if (s >= item.length) continue;
-        p.update[item.state] = f0(tile.d, clipped(in[i][0] + sum_of<2>(sums, item.row, 0, item.unit)));
-        const float reset = f0(tile.d, clipped(in[i][1] + sum_of<2>(sums, item.row, 1, item.unit)));
-        p.reset[item.h] = Put<E>::of(reset * old[i]);
-      }
-      barrier();
-    }
-    if (RESIDENT || phase == 1) {
-      float in[ITEMS], old[ITEMS], z[ITEMS];
-#pragma unroll
-      for (int i = 0; i < ITEMS; ++i) {
-        const bool active = s < items[i].length;
-        in[i] = active ? projected(p, tile, items[i], s - base)[2 * (i64)H] : 0.0f;
-        z[i] = active ? p.update[items[i].state] : 0.0f;
-        old[i] = items[i].real ? p.state[items[i].state] : 0.0f;
-      }
-      const u8* state = ready_state(p, tile, p.reset, states);
-      multiply_gates<2, 1>(p, tile, weights, kept, state, sums);
-      __syncthreads();
-#pragma unroll
-      for (int i = 0; i < ITEMS; ++i) {
-        const Item& item = items[i];
-        if (!item.real) continue;
-        float h = old[i];
-        if (s < item.length) {
-          const float candidate = f1(tile.d, clipped(in[i] + sum_of<1>(sums, item.row, 0, item.unit)));
-          h = (1.0f - z[i]) * candidate + z[i] * h;
-          p.state[item.state] = h;
-        }
-        put_state(p, tile, item, s, after, h, h);
-      }
-      barrier();
-    }
-#endif
   }
+#endif
+#endif
 }
 #endif
 )device"

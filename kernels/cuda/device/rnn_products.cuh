@@ -12,14 +12,29 @@ FN void copy16(void* to, const void* from, bool valid) {
 FN void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int N> FN void wait() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
 
-// All threads of all blocks of the cluster: what they wrote, others see.
-FN void cluster_sync() {
+// What any thread of the cluster wrote before it arrived, all see after they have waited.
+FN void cluster_arrive() {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.release;" ::: "memory");
 #endif
 }
-// What another block may have written since this one read it last.
-FN uint4 load_fresh(const uint4* p) { return __ldcg(p); }
+FN void cluster_wait() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
+#endif
+}
+// To where `to` of this block's shared memory lies in that of block `rank` of the cluster.
+template <int WORDS> FN void store_to_block(void* to, int rank, const u32 (&words)[WORDS]) {
+#if __CUDA_ARCH__ >= 900
+  u32 at;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(at) : "r"((u32)__cvta_generic_to_shared(to)), "r"(rank));
+  if (WORDS == 2)
+    asm volatile("st.shared::cluster.v2.u32 [%0], {%1, %2};" ::"r"(at), "r"(words[0]), "r"(words[1]) : "memory");
+  else
+    asm volatile("st.shared::cluster.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(at), "r"(words[0]), "r"(words[1]),
+                 "r"(words[2 % WORDS]), "r"(words[3 % WORDS]) : "memory");
+#endif
+}
 
 #if ELEMENT == 0
 FN void product(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
