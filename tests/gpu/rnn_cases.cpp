@@ -107,7 +107,7 @@ std::vector<Layer> variants() {
   add([](Layer& l) { l.direction = bidirectional; l.layout = 1; l.lens = true; l.clip = 0.4; l.hidden = 33; });
   add([](Layer& l) { l.direction = reverse; l.lens = true; l.states = false; l.input_forget = 1; l.p = true; l.dynamic = true; });
   add([](Layer& l) { l.states = false; l.b = false; l.outputs = 1; l.hidden = 64; l.input = 32; l.batch = 8; });
-  add([](Layer& l) { l.hidden = 1; l.input = 1; l.batch = 1; l.steps = 1; });
+  add([](Layer& l) { l.hidden = 1; l.input = 1; l.batch = 24; l.steps = 1; });
   add([](Layer& l) { l.hidden = 130; l.input = 70; l.batch = 17; l.layout = 1; l.dynamic = true; });
   add([](Layer& l) { l.batch = 70; l.steps = 2; l.lens = true; });
   add([](Layer& l) { l.input = 0; });
@@ -185,8 +185,13 @@ void rnn_cases(std::vector<Case>& out) {
         out.back().optional = true;
         out.push_back(make(l, e, 64, 0));
       }
-  // A part of r in registers; 16 warps.
+  // One number, which may be small beside what it is the sum of.
   Layer l;
+  l.hidden = l.input = l.batch = l.steps = 1;
+  out.push_back(make(l, kExact, 8, 0));
+  out.back().scale = 200;
+  // A part of r in registers; 16 warps.
+  l = Layer{};
   l.hidden = 512, l.batch = 9, l.steps = 6;
   out.push_back(make(l, kHalf, 8, 8));
   out.back().optional = true;
@@ -198,9 +203,11 @@ void rnn_cases(std::vector<Case>& out) {
   out.back().optional = true;
   // Steps in several chunks: more projected gates than are held at once.
   l = Layer{};
-  l.hidden = 512, l.batch = 300, l.steps = 40, l.input = 8, l.lens = true, l.direction = RnnDirection::bidirectional;
+  l.hidden = 64, l.batch = 200, l.steps = 200, l.input = 4, l.lens = true, l.direction = RnnDirection::bidirectional;
   l.outputs = 2;
   out.push_back(make(l, kHalf, 64, 0));
+  out.push_back(make(l, kHalf, 32, 4));
+  out.back().optional = true;
 
   for (Element e : {kExact, kTf32, kHalf})
     for (int64_t batch : {1, 8, 64}) {
