@@ -14,6 +14,7 @@ void rows_cases(std::vector<Case>& out);
 void index_cases(std::vector<Case>& out);
 void window_cases(std::vector<Case>& out);
 void product_cases(std::vector<Case>& out);
+void rnn_cases(std::vector<Case>& out);
 void attention_cases(std::vector<Case>& out);
 void attention_sweep(std::vector<Case>& out);
 

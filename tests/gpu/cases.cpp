@@ -13,6 +13,7 @@ std::vector<Case> kernel_cases() {
   window_cases(out);
   product_cases(out);
   attention_cases(out);
+  rnn_cases(out);
   gemm_cases(out);
   conv_gemm_cases(out);
   return out;
