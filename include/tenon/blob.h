@@ -39,7 +39,7 @@ tn_blob_create(TN_NULLABLE TN_LEN(data_size) const void *data, size_t data_size,
  * @return Fails with INVALID_ARGUMENT, OUT_OF_MEMORY.
  */
 TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
-tn_blob_create_take(TN_NULLABLE TN_LEN(data_size) const void *data, size_t data_size,
+tn_blob_create_take(TN_NULLABLE TN_OWNED TN_LEN(data_size) const void *data, size_t data_size,
                     TN_NULLABLE void *user_data, TN_NULLABLE void (*release)(void *user_data),
                     TN_OUT TN_OWNED tn_blob_t *out_blob) TN_NOEXCEPT;
 
