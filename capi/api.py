@@ -10,7 +10,8 @@ A tool that only wants the data calls load(), which needs no parser.
 The grammar, which read_headers() enforces: a function is `TN_API TN_SINCE(a, b) [TN_MUST_USE] [TN_OWNED|TN_BORROWED]
 type name(parameters) TN_NOEXCEPT;`, with a comment that names every parameter; its name is tn_<noun>_<verb>[_<what>] with
 a verb of VERBS; handles come first, out parameters last and named out_… unless they are a buffer and its size; an array
-`x` has its length in `x_size`. A table of callbacks begins with struct_size and user_data and ends with release.
+`x` has its length in `x_size`, and is named buffer if the library keeps its address. A table of callbacks begins with
+struct_size and user_data and ends with release.
 """
 import argparse
 import dataclasses
@@ -398,6 +399,9 @@ class Reader:
             if p.length:
                 by_name[p.length].role, by_name[p.length].length_of = "size", p.name
         for p in found:
+            if p.role == "array" and (p.owned or p.borrowed) != (p.name == "buffer"):
+                raise GrammarError(f"{function}: an array is named buffer if the library keeps it (TN_OWNED, TN_BORROWED), "
+                                   "and only then")
             if p.name.endswith("_size") and p.role == "number" and p.name.removesuffix("_size") in by_name:
                 raise GrammarError(f"{function}: {p.name.removesuffix('_size')} must be TN_LEN({p.name})")
             if p.role == "out" and not p.name.startswith("out_"):
