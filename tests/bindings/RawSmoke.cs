@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.IO;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Threading;
 using Tenon.Interop;
 
 /// <summary>The raw layer of C#: as raw_smoke.py. It also prints the layouts of the callback tables.</summary>
@@ -70,9 +71,11 @@ internal unsafe sealed class RawSmoke {
 
   private sealed class Profiler : IProfiler {
     internal readonly List<ulong> Layers = new List<ulong>();
+    private readonly Thread caller = Thread.CurrentThread;
 
     public void layer(UIntPtr index, string name, string kernel, string origins, double microseconds) {
       Hold(kernel.Length > 0 && microseconds >= 0, kernel);
+      Hold(Thread.CurrentThread != caller, "not called on a thread of the library's");
       Layers.Add((ulong)index);
     }
 
@@ -146,6 +149,7 @@ internal unsafe sealed class RawSmoke {
     void* data;
     UIntPtr size;
     Check(Raw.tn_runtime_create(&runtime));
+    Check(Raw.tn_runtime_set_thread_count(runtime, 2));
     Check(Raw.tn_blob_get_data(plan, &data, &size));
     Check(Raw.tn_engine_create(runtime, data, size, &made));
     engine = made;
@@ -173,7 +177,8 @@ internal unsafe sealed class RawSmoke {
     tn_profiler_callbacks table = tn_profiler_callbacks.Of(profiler);
     Check(Raw.tn_execution_context_set_profiler(context, &table));
     GC.Collect();
-    Check(Raw.tn_execution_context_run(context));
+    Check(Raw.tn_execution_context_enqueue(context, IntPtr.Zero));
+    Check(Raw.tn_execution_context_wait(context));
     UIntPtr count;
     Check(Raw.tn_engine_get_layer_count(engine, 0, &count));
     Hold(profiler.Layers.Count == (int)count && profiler.Layers[0] == 0, profiler.Layers.Count);

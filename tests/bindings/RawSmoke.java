@@ -152,6 +152,7 @@ public final class RawSmoke {
     long[] out = new long[1], size = new long[1];
     check(Raw.tn_runtime_create(out));
     long runtime = out[0];
+    check(Raw.tn_runtime_set_thread_count(runtime, 2));
     check(Raw.tn_blob_get_data(plan, out, size));
     ByteBuffer view = Memory.at(out[0], size[0]);
     hold(Memory.address(view) == out[0], "address");
@@ -178,11 +179,14 @@ public final class RawSmoke {
 
   void profile() {
     List<Long> layers = new ArrayList<>();
+    Thread caller = Thread.currentThread();
     check(Raw.tn_execution_context_set_profiler(context, (index, name, kernel, origins, microseconds) -> {
       hold(!kernel.isEmpty() && microseconds >= 0, kernel);
+      hold(Thread.currentThread() != caller, "not called on a thread of the library's");
       layers.add(index);
     }));
-    check(Raw.tn_execution_context_run(context));
+    check(Raw.tn_execution_context_enqueue(context, 0));
+    check(Raw.tn_execution_context_wait(context));
     long[] count = new long[1];
     check(Raw.tn_engine_get_layer_count(engine, 0, count));
     hold(layers.size() == count[0] && layers.get(0) == 0, layers);

@@ -4,6 +4,7 @@ import array
 import gc
 import pathlib
 import sys
+import threading
 
 import _raw as raw
 
@@ -61,10 +62,11 @@ class Refusing:
 
 class Profiler:
     def __init__(self):
-        self.layers = []
+        self.layers, self.threads = [], set()
 
     def layer(self, index, name, kernel, origins, microseconds):
         assert microseconds >= 0
+        self.threads.add(threading.get_ident())
         self.layers.append((index, name, kernel, origins))
 
 
@@ -116,6 +118,7 @@ class Smoke:
 
     def run(self):
         runtime = given(raw.tn_runtime_create())
+        check(raw.tn_runtime_set_thread_count(runtime, 2))
         address, size = given(raw.tn_blob_get_data(self.plan))
         view = memoryview(raw.Memory(address, size, owner=self))
         assert raw.address(view) == (address, size)
@@ -138,7 +141,9 @@ class Smoke:
     def profile(self):
         profiler = Profiler()
         check(raw.tn_execution_context_set_profiler(self.context, profiler))
-        check(raw.tn_execution_context_run(self.context))
+        check(raw.tn_execution_context_enqueue(self.context, None))
+        check(raw.tn_execution_context_wait(self.context))
+        assert threading.get_ident() not in profiler.threads, "not called on a thread of the library's"
         count = given(raw.tn_engine_get_layer_count(self.engine, 0))
         assert [layer[0] for layer in profiler.layers] == list(range(count)) and all(layer[2] for layer in profiler.layers)
         check(raw.tn_execution_context_set_profiler(self.context, None))

@@ -213,6 +213,12 @@ def write_data(folder, shift=0.0):
         (folder / name).write_bytes(data)
 
 
+def other_pythons():
+    """Interpreters of other versions, which one binary serves too."""
+    return [path for minor in range(11, 16) if minor != sys.version_info.minor and (path := shutil.which(f"python3.{minor}"))
+            and run([path, "-c", ""]).returncode == 0]
+
+
 def check_smoke(report, build, api, shift=0.0):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -231,6 +237,11 @@ def check_smoke(report, build, api, shift=0.0):
             report.check({"tn_builder_build", "tn_execution_context_run", "tn_error_create"} <= names,
                          f"smoke: {language.name}: the calls are counted", str(sorted(names)))
             print(f"  {language.name:8} {len(names)} functions called")
+            for interpreter in other_pythons() if language.name == "python" else []:
+                language.command[0] = interpreter
+                lines, said = language.smoke(folder / "data")
+                report.check(lines == [f"passed {step}" for step in STEPS], f"smoke: the same binary with {interpreter}",
+                             "\n".join(lines).replace("FAILED", "failed") + said)
             for struct in api.structs if language.name == "csharp" else []:
                 wanted = f"layout {struct.name} {struct.size} " + " ".join(f"{m.name}={m.offset}" for m in struct.members)
                 report.check(wanted in lines, f"smoke: csharp: {wanted}", "\n".join(lines))
