@@ -15,7 +15,7 @@ export NINJA := $(abspath $(ninja))
 run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-cli test-plan \
+.PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-cli test-plan \
   test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench \
   install clean
 
@@ -43,6 +43,9 @@ setup: $(packages_stamp) $(python_stamp) $(BUILD)/build.ninja  ## install what t
 build: setup  ## the libraries and the command-line tool, build/tenon
 	@$(ninja) -C $(BUILD) --quiet
 
+bindings: setup  ## what is made from the public headers: capi/api.json, the raw layers of Python, Java, C# and Rust
+	@$(python) bindings/update.py --build $(BUILD) && $(ninja) -C $(BUILD) --quiet bindings
+
 # --- first result -----------------------------------------------------------------------------------------------------
 demo: build  ## a real network (magika) turned into a plan; it tells what kind of file each of several files is
 	@$(python) examples/demo/demo.py --build $(BUILD)
@@ -68,6 +71,8 @@ test-onnx: build  ## every ONNX backend case; the table of attributes against ON
 	@$(run) onnx-attributes onnx
 test-abi: build  ## headers, exported symbols, installed library, examples
 	@$(run) abi
+test-bindings: build  ## the raw layers of Python, Java, C# and Rust: complete, up to date, and each runs a network
+	@$(run) bindings
 GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention \
                tests/gpu/gpu_enqueue
 gpu-test: build  ## pack what a machine with a GPU needs into build/tenon-gpu.tar.gz; there: tenon-gpu/run-gpu-tests

@@ -16,8 +16,8 @@ tn_error_t tn_blob_create(const void* data, size_t data_size, tn_blob_t* out_blo
       out(out_blob, "out_blob"));
 }
 
-tn_error_t tn_blob_create_take(const void* data, size_t data_size, void* user_data, void (*release)(void*),
-                               tn_blob_t* out_blob) noexcept {
+tn_error_t tn_blob_create_take(const void* buffer, size_t buffer_size, void* user_data,
+                               void (*release)(void*), tn_blob_t* out_blob) noexcept {
   struct Release {
     void* user_data = nullptr;
     void (*function)(void*) = nullptr;
@@ -27,7 +27,7 @@ tn_error_t tn_blob_create_take(const void* data, size_t data_size, void* user_da
   } owed{user_data, release};
   return enter(
       [&]() -> Status {
-        TN_ASSIGN(auto span, bytes(data, data_size, "data"));
+        TN_ASSIGN(auto span, bytes(buffer, buffer_size, "buffer"));
         auto owner = std::make_shared<Release>();
         owner->user_data = user_data;
         owner->function = std::exchange(owed.function, nullptr);

@@ -27,7 +27,7 @@ typedef struct tn_allocator_callbacks {
    * undefined. NULL without an error means lack of memory; an error is handed on to whoever called the
    * library. Called on any thread, perhaps on several at once, with no lock held; it must not throw.
    */
-  tn_error_t (*allocate)(void *user_data, size_t size, size_t alignment, void **out_memory);
+  tn_error_t (*allocate)(void *user_data, size_t size, size_t alignment, TN_OUT TN_OWNED void **out_memory);
   /** Takes memory back, with the numbers it was asked for. On any thread. Must not fail. */
   void (*deallocate)(void *user_data, void *memory, size_t size, size_t alignment);
   /** Called exactly once, after the last deallocate, also when the table was refused. May be NULL. */

@@ -14,6 +14,9 @@
  * | `TN_LEN(x)`     | an array of as many elements (bytes, for `void` and `char`) as parameter `x` says |
  * | `TN_SINCE(a,b)` | on a function: there since version a.b |
  *
+ * An array that a function takes is read during the call only, unless it is `TN_BORROWED` or `TN_OWNED`: then
+ * the library keeps its address, the function's comment says until when, and it is named `buffer`.
+ *
  * A handle that a function takes is always borrowed for the call; a handle that it gives out is always owned
  * by the caller. Any object may be destroyed at any time, from any thread, in any order: what still needs it
  * keeps it alive.

@@ -31,15 +31,15 @@ tn_blob_create(TN_NULLABLE TN_LEN(data_size) const void *data, size_t data_size,
  * A blob that refers to the caller's bytes. They must stay unchanged until `release` is called, which happens
  * exactly once, when nothing refers to them any more, on any thread, also when this function fails.
  *
- * @param data       May be NULL when `data_size` is 0.
- * @param data_size  Bytes of `data`.
- * @param user_data  Passed to `release`.
- * @param release    May be NULL (static bytes). Must not call the library.
- * @param out_blob   Receives the blob.
+ * @param buffer       May be NULL when `buffer_size` is 0.
+ * @param buffer_size  Bytes of `buffer`.
+ * @param user_data    Passed to `release`.
+ * @param release      May be NULL (static bytes). Must not call the library.
+ * @param out_blob     Receives the blob.
  * @return Fails with INVALID_ARGUMENT, OUT_OF_MEMORY.
  */
 TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
-tn_blob_create_take(TN_NULLABLE TN_LEN(data_size) const void *data, size_t data_size,
+tn_blob_create_take(TN_NULLABLE TN_OWNED TN_LEN(buffer_size) const void *buffer, size_t buffer_size,
                     TN_NULLABLE void *user_data, TN_NULLABLE void (*release)(void *user_data),
                     TN_OUT TN_OWNED tn_blob_t *out_blob) TN_NOEXCEPT;
 

@@ -36,7 +36,8 @@ typedef struct tn_logger_callbacks {
    * any thread that works for an object that has the logger, perhaps on several at once; it must not throw,
    * and should return soon. It may call the library, but not the object that is being used.
    */
-  void (*log)(void *user_data, tn_severity severity, const char *message, size_t message_size);
+  void (*log)(void *user_data, tn_severity severity, TN_LEN(message_size) const char *message,
+              size_t message_size);
   /** Called exactly once, when nothing needs the table any more, also when it was refused. May be NULL. */
   void (*release)(void *user_data);
 } tn_logger_callbacks;

@@ -1,10 +1,10 @@
-"""Writes the calls of misuse.c from the public headers: every function × bad handles, NULL pointers, boundary numbers."""
+"""Writes the calls of misuse.c from capi/api.json: every function × bad handles, NULL pointers, boundary numbers."""
 import sys
 import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "capi"))
-import headers as public  # noqa: E402
+import api as public  # noqa: E402
 
 BAD_HANDLES = ["NULL_HANDLE", "FREED", "WRONG_TYPE", "RANDOM", "STALE_SLOT"]
 NUMBERS = {
@@ -30,8 +30,8 @@ EXCEPTIONS = {  # functions that answer otherwise than by an error, and what the
 class Call:
     """One call of a function; `changes` replaces arguments by parameter name."""
 
-    def __init__(self, headers, function, changes=None):
-        self.headers, self.function, self.changes = headers, function, changes or {}
+    def __init__(self, api, function, changes=None):
+        self.api, self.function, self.changes = api, function, changes or {}
 
     def arguments(self):
         out, sizes, outs = [], {}, []
@@ -48,7 +48,7 @@ class Call:
                     array, size = ARRAYS[p.name]
                     out.append(array)
                     sizes[p.length] = size
-            elif p.name in sizes:
+            elif p.role == "size":
                 out.append(sizes[p.name])
             else:
                 out.append(self.argument(p, outs))
@@ -56,12 +56,12 @@ class Call:
 
     def argument(self, p, outs):
         if p.role == "handle":
-            return "good_" + self.headers.handles[p.type]
+            return "good_" + self.api.handle(p.type).noun
         if p.role == "out":
             outs.append((len(outs), p.type.removesuffix("*").strip()))
             return f"({p.type})(void *)outs[{len(outs) - 1}]"
         if p.role == "callbacks":
-            return "&" + p.type.split()[1].removeprefix("tn_")
+            return "&" + p.element.removeprefix("tn_")
         if p.role == "text":
             return TEXTS[p.name]
         if p.role == "enum":
@@ -83,57 +83,57 @@ class Call:
                 f"  if (wrong) return wrong;\n{zero}  (void)failed;\n  return NULL;\n")
 
 
-def cases_of(headers, function):
+def cases_of(api, function):
     """(what, expected, C body)"""
     fallible = function.returns == "tn_error_t"
     makes_error = function.name == "tn_error_create"  # returns an error whatever it is given
-    yield "good arguments", "ANY", Call(headers, function).body()
+    yield "good arguments", "ANY", Call(api, function).body()
     for p in function.parameters:
         if p.role == "handle":
-            noun = headers.handles[p.type]
+            noun = api.handle(p.type).noun
             other = "good_blob" if noun != "blob" else "good_device"
             for kind in BAD_HANDLES:
                 bad = f"({p.type})pick({kind}, (void *)good_{noun}, (void *)freed_{noun}, (void *){other})"
                 if kind == "NULL_HANDLE" and p.nullable and fallible:
-                    yield f"{p.name} = {kind}", "ANY", Call(headers, function, {p.name: bad}).body()
+                    yield f"{p.name} = {kind}", "ANY", Call(api, function, {p.name: bad}).body()
                 elif function.name in EXCEPTIONS:
                     check = EXCEPTIONS[function.name].format(h="handle")
                     yield f"{p.name} = {kind}", "ANY", (f"  {p.type} handle = {bad};\n  (void)expected;\n"
                                                         f"  return {check} ? \"gave no neutral value\" : NULL;\n")
                 else:
                     yield f"{p.name} = {kind}", "INVALID_HANDLE" if fallible else "ANY", Call(
-                        headers, function, {p.name: bad}).body()
+                        api, function, {p.name: bad}).body()
         elif p.role in ("text", "callbacks", "out"):
             expected = "ANY" if p.nullable or not fallible or makes_error else "ERROR"
-            yield f"{p.name} = NULL", expected, Call(headers, function, {p.name: "NULL"}).body()
+            yield f"{p.name} = NULL", expected, Call(api, function, {p.name: "NULL"}).body()
         elif p.role in ("array", "out_array"):
             expected = "ERROR" if fallible else "ANY"
             if fallible or p.role == "array":
-                yield f"{p.name} = NULL with a size", expected, Call(headers, function,
+                yield f"{p.name} = NULL with a size", expected, Call(api, function,
                                                                     {p.name: "NULL", p.length: "7"}).body()
-            yield f"{p.name} = NULL without a size", "ANY", Call(headers, function,
+            yield f"{p.name} = NULL without a size", "ANY", Call(api, function,
                                                                 {p.name: "NULL", p.length: "0"}).body()
             if p.type.endswith("int64_t *") and p.role == "array":
                 for value in ("INT64_MIN", "-1", "INT64_MAX"):
-                    body = Call(headers, function).body()
+                    body = Call(api, function).body()
                     fill = f"  {{ int i; for (i = 0; i < 4; ++i) dims[i] = {value}; }}\n"
                     # A declaration after a statement is C99.
                     yield f"{p.name} full of {value}", "ANY", fill + body
-        if p.role == "number" and not any(q.length == p.name for q in function.parameters):
+        if p.role == "number":
             for value in NUMBERS[p.type]:
-                yield f"{p.name} = {value}", "ANY", Call(headers, function, {p.name: value}).body()
+                yield f"{p.name} = {value}", "ANY", Call(api, function, {p.name: value}).body()
         if p.role == "enum":
-            known = set(headers.enums[p.type].values())
+            known = {c.value for c in api.enum(p.type).constants}
             for value in ("INT32_MIN", "-1", "INT32_MAX", str(max(known) + 1)):
                 expected = "ERROR" if fallible and not makes_error else "ANY"
-                yield f"{p.name} = {value}", expected, Call(headers, function, {p.name: value}).body()
+                yield f"{p.name} = {value}", expected, Call(api, function, {p.name: value}).body()
 
 
-def write(path, headers=None):
-    headers = headers or public.Headers()
+def write(path):
+    api = public.load()
     functions, table = [], []
-    for function in headers.functions:
-        for what, expected, body in cases_of(headers, function):
+    for function in api.functions:
+        for what, expected, body in cases_of(api, function):
             name = f"case_{len(table)}"
             functions.append(f"static const char *{name}(int expected) {{\n{body}}}\n")
             table.append(f'  {{"{function.name}: {what}", {expected}, {name}}},')

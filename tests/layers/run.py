@@ -45,6 +45,7 @@ ROOMS = {
     "runtime": (["base", "plan", "device", "kernels"], {}),
     "cli": (["include"], {}),
     "examples": (["include"], {}),
+    "bindings": (["include"], {"slots.h": "objects in errors, the same for all languages"}),
 }
 
 # Single files with headers of their own, and why.
@@ -115,7 +116,8 @@ def problems_of(path):
 
 def main():
     passed = failed = 0
-    folders = [ROOT / "src", ROOT / "kernels", ROOT / "capi", ROOT / "include", ROOT / "examples"]
+    folders = [ROOT / "src", ROOT / "kernels", ROOT / "capi", ROOT / "include", ROOT / "examples",
+               ROOT / "bindings"]
     files = sorted(f for folder in folders for pattern in SOURCES for f in folder.rglob(pattern))
     planted = "--canary" in sys.argv
     if planted:  # as if the runtime had begun to include plans unasked
