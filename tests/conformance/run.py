@@ -56,7 +56,14 @@ def c(build, folder):
     return [folder / "runner_c"], {}
 
 
-LANGUAGES = {"c": c}
+def rust(build, folder):
+    need("cargo")
+    settings = {"CARGO_TARGET_DIR": str(build / "bindings" / "rust"), "TENON_LIB_DIR": str(build)}
+    compile(["cargo", "build", "-q", "--locked", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-conformance"], settings)
+    return [build / "bindings" / "rust" / "debug" / "tenon-conformance"], {}
+
+
+LANGUAGES = {"c": c, "rust": rust}
 
 
 def transcript(command, environment, scenario, folder):
