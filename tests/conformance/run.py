@@ -56,6 +56,17 @@ def c(build, folder):
     return [folder / "runner_c"], {}
 
 
+def cpp(build, folder, compiler="g++"):
+    need(compiler)
+    program = folder / f"runner_{compiler}"
+    compile([compiler, "-std=c++17", *WARNINGS, "-pedantic", HERE / "runner.cpp", "-o", program, *linked(build)])
+    return [program], {}
+
+
+def cpp_clang(build, folder):
+    return cpp(build, folder, "clang++-14")
+
+
 def rust(build, folder):
     need("cargo")
     settings = {"CARGO_TARGET_DIR": str(build / "bindings" / "rust"), "TENON_LIB_DIR": str(build)}
@@ -63,7 +74,7 @@ def rust(build, folder):
     return [build / "bindings" / "rust" / "debug" / "tenon-conformance"], {}
 
 
-LANGUAGES = {"c": c, "rust": rust}
+LANGUAGES = {"c": c, "cpp": cpp, "cpp-clang": cpp_clang, "rust": rust}
 
 
 def transcript(command, environment, scenario, folder):
@@ -124,7 +135,7 @@ def main():
                     print("\n".join(list(difflib.unified_diff(expected.splitlines(), got.splitlines(), "transcript", name,
                                                               lineterm=""))[:40]))
             passed += good
-            print(f"  {name:8} {good} of {len(scenarios)} scenarios")
+            print(f"  {name:9} {good} of {len(scenarios)} scenarios")
     for failure in [] if blind else failures:
         print(f"FAILED {failure}")
     for skip in skips:
