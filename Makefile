@@ -73,8 +73,8 @@ test-abi: build  ## headers, exported symbols, installed library, examples
 	@$(run) abi
 test-bindings: build  ## the raw layers of Python, Java, C# and Rust: complete, up to date, and each runs a network
 	@$(run) bindings
-test-conformance: build  ## one set of scenarios in every language: the transcripts are equal
-	@$(run) conformance
+test-conformance: build  ## one set of scenarios in every language: the transcripts are equal; the first results of docs/languages
+	@$(run) conformance languages
 test-rust: build  ## the crate tenon: tests, what must not compile, the code in its pages, the example
 	@$(run) rust
 GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention \
