@@ -69,8 +69,8 @@ test-plan: build  ## refit, determinism, golden statistics of the plans, the who
 	@$(run) plan-all
 test-onnx: build  ## every ONNX backend case; the table of attributes against ONNX's schemas
 	@$(run) onnx-attributes onnx
-test-abi: build  ## headers, exported symbols, installed library, examples
-	@$(run) abi
+test-abi: build  ## headers, exported symbols, installed library, examples; the C API from C, with Criterion
+	@$(run) abi capi
 test-bindings: build  ## the raw layers of Python, Java, C# and Rust: complete, up to date, and each runs a network
 	@$(run) bindings
 test-conformance: build  ## one set of scenarios in every language: the transcripts are equal; the first results of docs/languages

@@ -62,9 +62,9 @@ class Suite:
 
 SUITES = {}
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "bindings", "conformance", "languages", "rust", "fault", "stress",
+    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "capi", "bindings", "conformance", "languages", "rust", "fault", "stress",
              "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "bindings", "conformance", "languages", "rust", "fault", "stress",
+    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "capi", "bindings", "conformance", "languages", "rust", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "tsan", "fuzz", "canaries"],
 }
 
@@ -86,6 +86,7 @@ suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), cana
 suite("plan-all", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
 suite("abi", "lines", (PYTHON, "tests/abi/run.py", "--build", "{build}"), canary=("--canary",))
+suite("capi", "lines", (PYTHON, "tests/capi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("bindings", "lines", (PYTHON, "tests/bindings/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("conformance", "lines", (PYTHON, "tests/conformance/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("languages", "lines", (PYTHON, "tests/languages/run.py", "--build", "{build}"), canary=("--canary",))
