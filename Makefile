@@ -16,7 +16,7 @@ run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-rust test-cli test-plan \
-  test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench \
+  test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench bench-calls \
   install clean
 
 help:  ## this list
@@ -109,6 +109,8 @@ operators: build  ## write docs/operators.md from the ONNX cases that pass
 # --- the rest ---------------------------------------------------------------------------------------------------------
 bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 threads, with and without oneDNN
 	@$(python) bench/bench.py --build $(BUILD) --both $(BENCH_FLAGS)
+bench-calls: build  ## what a call costs in C and in Rust
+	@$(python) bench/calls/run.py --build $(BUILD)
 format: setup  ## clang-format over the sources
 	@git ls-files '*.h' '*.hpp' '*.cpp' '*.c' | xargs clang-format-14 -i
 format-check: setup  ## says which sources clang-format would change
