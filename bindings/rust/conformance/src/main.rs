@@ -225,7 +225,12 @@ impl Runner {
                 Err(error) if error.code() == ErrorCode::Unsupported => "?".into(),
                 Err(error) => return Err(error.into()),
             };
-            println!("  {} {} {} {dims}", mode_name(network.tensor_mode(i)?), network.tensor_name(i)?, network.tensor_data_type(i)?.name());
+            println!(
+                "  {} {} {} {dims}",
+                mode_name(network.tensor_mode(i)?),
+                network.tensor_name(i)?,
+                network.tensor_data_type(i)?.name()
+            );
         }
         self.keep(step, Object::Network(network));
         Ok(())
@@ -286,7 +291,9 @@ impl Runner {
         *heard = None;
         match step.get("mode").unwrap().text() {
             "none" => config.clear_progress()?,
-            "cancel" => config.set_progress(|_: &str, _: f64| Err(Error::new(ErrorCode::Cancelled, "stopped on purpose").into()))?,
+            "cancel" => {
+                config.set_progress(|_: &str, _: f64| Err(Error::new(ErrorCode::Cancelled, "stopped on purpose").into()))?
+            }
             "throw" => config.set_progress(|_: &str, _: f64| Err(throw("thrown on purpose")))?,
             _ => {
                 let seen = Arc::new(Heard::default());
@@ -374,7 +381,8 @@ impl Runner {
         for profile in 0..engine.profile_count()? {
             for (name, ..) in tensors.iter().filter(|(_, mode, _)| *mode == IoMode::Input) {
                 let shape = |selector| Ok(dims_text(&engine.profile_shape(profile, name, selector)?));
-                let shapes: Result<Vec<_>> = [ShapeSelector::Min, ShapeSelector::Opt, ShapeSelector::Max].map(shape).into_iter().collect();
+                let shapes: Result<Vec<_>> =
+                    [ShapeSelector::Min, ShapeSelector::Opt, ShapeSelector::Max].map(shape).into_iter().collect();
                 println!("  profile {profile} {name} {}", shapes?.join(" "));
             }
         }

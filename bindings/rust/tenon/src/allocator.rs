@@ -75,7 +75,7 @@ impl<A: Allocator> AllocatorCallbacks for Raw<A> {
         let Some(memory) = self.allocator.allocate(size, alignment).map_err(callback_error)? else {
             return Ok(std::ptr::null_mut());
         };
-        if memory.layout.map_or(false, |layout| layout.size() < size || layout.align() < alignment) {
+        if memory.layout.is_some_and(|layout| layout.size() < size || layout.align() < alignment) {
             let wrong = format!("an allocator was asked for {size} bytes at a multiple of {alignment} and gave less");
             return Err(callback_error(Box::new(crate::Error::argument(wrong))));
         }

@@ -55,8 +55,8 @@ pub use refitter::Refitter;
 pub use runtime::Runtime;
 pub use tensor::{AsTensor, DynTensor, Tensor, TensorView};
 pub use types::{
-    Bf16, DataType, DeviceType, DocumentFormat, Element, IoMode, Limit, PlainElement, Precision, Severity, ShapeSelector, TensorFormat,
-    TensorLocation, F16,
+    Bf16, DataType, DeviceType, DocumentFormat, Element, IoMode, Limit, PlainElement, Precision, Severity, ShapeSelector,
+    TensorFormat, TensorLocation, F16,
 };
 
 /// Version of the library that is loaded: 10000 × major + 100 × minor + patch.

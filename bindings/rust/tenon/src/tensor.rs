@@ -183,7 +183,10 @@ impl DynTensor {
         let mut blocks = Vec::new();
         let count = size / 16 + usize::from(size % 16 != 0);
         if blocks.try_reserve_exact(count).is_err() {
-            return Err(Error::new(crate::ErrorCode::OutOfMemory, format!("a tensor needs {size} bytes: there is not so much memory")));
+            return Err(Error::new(
+                crate::ErrorCode::OutOfMemory,
+                format!("a tensor needs {size} bytes: there is not so much memory"),
+            ));
         }
         blocks.resize(count, Block([0; 16]));
         Ok(DynTensor { data_type, dims: dims.to_vec(), blocks, size })
@@ -194,7 +197,12 @@ impl DynTensor {
         let mut copy = DynTensor::zeros(tensor.data_type(), &tensor.dims())?;
         let bytes = tensor.bytes()?;
         if bytes.len() != copy.size {
-            return Err(Error::argument(format!("a tensor of shape {:?} has {} bytes, not {}", copy.dims, copy.size, bytes.len())));
+            return Err(Error::argument(format!(
+                "a tensor of shape {:?} has {} bytes, not {}",
+                copy.dims,
+                copy.size,
+                bytes.len()
+            )));
         }
         copy.bytes_mut().copy_from_slice(bytes);
         Ok(copy)

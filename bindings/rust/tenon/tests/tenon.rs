@@ -157,7 +157,8 @@ fn errors_of_callbacks_come_back_as_themselves() {
 fn profiler_logger_and_reports() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let messages = seen.clone();
-    let logger = Logger::new(move |s: Severity, m: &str| messages.lock().unwrap().push((s, m.to_owned())), Severity::Verbose).unwrap();
+    let logger =
+        Logger::new(move |s: Severity, m: &str| messages.lock().unwrap().push((s, m.to_owned())), Severity::Verbose).unwrap();
     let builder = Builder::new().unwrap();
     builder.set_logger(Some(&logger)).unwrap();
     let network = builder.network(&model()).unwrap();
