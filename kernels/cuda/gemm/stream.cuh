@@ -114,15 +114,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   const int tiles = (int)(p.row_tiles * p.column_tiles), all = tiles * (int)p.items, stride = (int)gridDim.x, first = (int)blockIdx.x;
   const int steps = (int)((p.k + BK - 1) / BK);
   if (thread == 0) {
-    prefetch_map(map_p);
-    prefetch_map(map_q);
     for (int s = 0; s < STAGES; ++s) {
       barrier_init(full + 8 * s, 1);
       barrier_init(empty + 8 * s, GROUPS);
     }
     asm volatile("fence.mbarrier_init.release.cluster;\nfence.proxy.async.shared::cta;" ::: "memory");
   }
-  wait_for_inputs();
   __syncthreads();
 
   // Registers go from the warpgroup that reads to those that multiply.
