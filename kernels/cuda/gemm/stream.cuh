@@ -114,6 +114,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   const int tiles = (int)(p.row_tiles * p.column_tiles), all = tiles * (int)p.items, stride = (int)gridDim.x, first = (int)blockIdx.x;
   const int steps = (int)((p.k + BK - 1) / BK);
   if (thread == 0) {
+    prefetch_map(map_p);
+    prefetch_map(map_q);
     for (int s = 0; s < STAGES; ++s) {
       barrier_init(full + 8 * s, 1);
       barrier_init(empty + 8 * s, GROUPS);
@@ -122,9 +124,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   }
   __syncthreads();
 
-  // Registers go from the warpgroup that reads to those that multiply.
+  // Registers go from the warpgroup that reads to those that multiply, where there are two.
   if (warp >= GROUPS * 4) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+    if (GROUPS > 1) asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
     if (warp == GROUPS * 4 && lane == 0) {
       u32 count = 0;
       for (int index = first; index < all; index += stride) {
@@ -148,7 +150,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     }
     __syncwarp();
   } else {
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
+    if (GROUPS > 1) asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
     const int group = warp / 4, member = thread % 128;
     float* chunk = (float*)(shared + STAGES * kStage) + group * (64 * kChunk);
     float sum[1][BN / 2] = {};

@@ -13,6 +13,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
   const i64 k0 = blockIdx.z * p.k_part, k1 = k0 + p.k_part < p.k ? k0 + p.k_part : p.k;
   const int steps = k1 > k0 ? (int)((k1 - k0 + BK - 1) / BK) : 0;
   if (thread == 0) {
+    prefetch_map(map_p);
+    prefetch_map(map_q);
     for (int s = 0; s < STAGES; ++s) {
       barrier_init(full + 8 * s, 1);
       barrier_init(empty + 8 * s, GROUPS);
