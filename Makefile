@@ -15,7 +15,7 @@ export NINJA := $(abspath $(ninja))
 run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-cli test-plan \
+.PHONY: help setup build bindings docs demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-cli test-plan \
   test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench \
   install clean
 
@@ -45,6 +45,9 @@ build: setup  ## the libraries and the command-line tool, build/tenon
 
 bindings: setup  ## what is made from the public headers: capi/api.json, the raw layers of Python, Java, C# and Rust
 	@$(python) bindings/update.py --build $(BUILD) && $(ninja) -C $(BUILD) --quiet bindings
+
+docs: $(python_stamp)  ## the documentation as a searchable site, build/site/html/index.html
+	@$(python) docs/site/build.py --build $(BUILD)
 
 # --- first result -----------------------------------------------------------------------------------------------------
 demo: build  ## a real network (magika) turned into a plan; it tells what kind of file each of several files is
