@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Union
 
 from . import _raw
-from ._core import Object, UnsupportedError, check, dims_in, dims_of, given, handle_of, path_in, text_of
+from ._core import Object, UnsupportedError, check, dims_in, dims_of, given, given_of_file, handle_of, path_in, text_of
 from ._enums import DataType, DocumentFormat, IoMode, Limit, Precision, ShapeSelector
 from ._host import Blob, Device, Logger, as_bytes
 from ._tensors import Shape, TensorInfo
@@ -69,7 +69,8 @@ class Network(Object):
     @classmethod
     def from_onnx_file(cls, builder: Builder, path: str | os.PathLike[str]) -> Network:
         """The file is mapped and must not change until the network is closed. External data lies beneath the file's folder."""
-        return cls._adopt(given(_raw.tn_network_create_from_onnx_file(builder.handle, path_in(path))), _raw.tn_network_destroy)
+        return cls._adopt(given_of_file(_raw.tn_network_create_from_onnx_file(builder.handle, path_in(path))),
+                          _raw.tn_network_destroy)
 
     @classmethod
     def from_onnx(cls, builder: Builder, model: ReadableBuffer | Any) -> Network:

@@ -85,6 +85,10 @@ class NotFoundError(TenonError, LookupError):
     tn_error_code = int(ErrorCode.NOT_FOUND)
 
 
+class MissingFileError(NotFoundError, FileNotFoundError):
+    """There is no file of that name."""
+
+
 class IoError(TenonError, OSError):
     tn_error_code = int(ErrorCode.IO)
 
@@ -157,6 +161,15 @@ def given(result: list[Any]) -> Any:
     if error:
         fail(error)
     return value
+
+
+def given_of_file(result: list[Any]) -> Any:
+    """given() of a function that opens a file."""
+    try:
+        return given(result)
+    except NotFoundError as error:
+        message = error.message
+    raise MissingFileError(message)
 
 
 def text_of(get: Callable[[bytearray | None], list[int]]) -> str:

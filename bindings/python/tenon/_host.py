@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import _raw
-from ._core import Object, check, given, path_in, text_of
+from ._core import Object, check, given, given_of_file, path_in, text_of
 from ._enums import DeviceType, Severity
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Blob(Object):
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Blob:
-        return cls._adopt(given(_raw.tn_blob_create_from_file(path_in(path))), _raw.tn_blob_destroy)
+        return cls._adopt(given_of_file(_raw.tn_blob_create_from_file(path_in(path))), _raw.tn_blob_destroy)
 
     def share(self) -> Blob:
         """A second owner of the same bytes."""

@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,7 @@ def element_size(data_type: DataType) -> int:
     return _raw.tn_data_type_get_size(data_type)
 
 
+@functools.cache
 def numpy_dtype(data_type: DataType) -> np.dtype[Any]:
     """NumPy's type. BF16 and the FP8 types come from the package ml_dtypes, which must be installed for them."""
     if (name := _NUMPY.get(data_type)) is not None:
@@ -48,6 +50,7 @@ def numpy_dtype(data_type: DataType) -> np.dtype[Any]:
     return made
 
 
+@functools.cache
 def data_type_of(dtype: np.dtype[Any]) -> DataType:
     """Tenon's type of a NumPy type. Raises UnsupportedError for types that have none, and for swapped bytes."""
     found = _BY_NAME.get(dtype.name)
@@ -83,8 +86,7 @@ class TensorInfo:
         return f"{self.name}: {dtype_name(self.data_type)}{print_shape(self.shape, self.dim_names)}"
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(NamedTuple):
     """Memory that somebody else owns; `owner` keeps it alive. `device` is "cpu", "cuda:0", …; `stream` is the CUDA stream in
     whose order the contents are there, None if they are there already. `data_type` is None for bare bytes."""
     address: int
