@@ -21,12 +21,17 @@ class Runner(onnx_backend.TenonBackend):
         return super().prepare(model, device, threads=1, options=package.FAKE, **kwargs)
 
 
-runner = onnx.backend.test.BackendTest(Runner, __name__)
-CHOSEN = {}  # of the thousands of cases those of CASES
-for kind, group in runner.test_cases.items():
-    for name, test in vars(group).items():
-        if name.removesuffix("_cpu") in CASES:
-            CHOSEN.setdefault(kind, {})[name] = test
+def chosen():
+    """Of the thousands of cases those of CASES, by kind."""
+    found = {}
+    for kind, group in onnx.backend.test.BackendTest(Runner, __name__).test_cases.items():
+        for name, test in vars(group).items():
+            if name.removesuffix("_cpu") in CASES:
+                found.setdefault(kind, {})[name] = test
+    return found
+
+
+CHOSEN = chosen()
 globals().update({kind: type(kind, (unittest.TestCase,), tests) for kind, tests in CHOSEN.items()})
 
 

@@ -69,8 +69,8 @@ class Network(Object):
     @classmethod
     def from_onnx_file(cls, builder: Builder, path: str | os.PathLike[str]) -> Network:
         """The file is mapped and must not change until the network is closed. External data lies beneath the file's folder."""
-        return cls._adopt(given_of_file(_raw.tn_network_create_from_onnx_file(builder.handle, path_in(path))),
-                          _raw.tn_network_destroy)
+        name = path_in(path)
+        return cls._adopt(given_of_file(_raw.tn_network_create_from_onnx_file(builder.handle, name), name), _raw.tn_network_destroy)
 
     @classmethod
     def from_onnx(cls, builder: Builder, model: ReadableBuffer | Any) -> Network:

@@ -85,12 +85,12 @@ class NotFoundError(TenonError, LookupError):
     tn_error_code = int(ErrorCode.NOT_FOUND)
 
 
-class MissingFileError(NotFoundError, FileNotFoundError):
-    """There is no file of that name."""
-
-
 class IoError(TenonError, OSError):
     tn_error_code = int(ErrorCode.IO)
+
+
+class MissingFileError(IoError, FileNotFoundError):
+    """There is no file of that name."""
 
 
 class CancelledError(TenonError):
@@ -163,11 +163,13 @@ def given(result: list[Any]) -> Any:
     return value
 
 
-def given_of_file(result: list[Any]) -> Any:
+def given_of_file(result: list[Any], path: str) -> Any:
     """given() of a function that opens a file."""
     try:
         return given(result)
-    except NotFoundError as error:
+    except (IoError, NotFoundError) as error:
+        if os.path.exists(path):
+            raise
         message = error.message
     raise MissingFileError(message)
 

@@ -32,7 +32,8 @@ class Blob(Object):
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Blob:
-        return cls._adopt(given_of_file(_raw.tn_blob_create_from_file(path_in(path))), _raw.tn_blob_destroy)
+        name = path_in(path)
+        return cls._adopt(given_of_file(_raw.tn_blob_create_from_file(name), name), _raw.tn_blob_destroy)
 
     def share(self) -> Blob:
         """A second owner of the same bytes."""
