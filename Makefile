@@ -15,9 +15,8 @@ export NINJA := $(abspath $(ninja))
 run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bindings docs demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-cli test-plan \
-  test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench \
-  install clean
+# Every target that has a description.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -76,6 +75,10 @@ test-abi: build  ## headers, exported symbols, installed library, examples
 	@$(run) abi
 test-bindings: build  ## the raw layers of Python, Java, C# and Rust: complete, up to date, and each runs a network
 	@$(run) bindings
+test-python: build  ## the Python package: what it computes, memory, callbacks, threads, forks, types, onnx.backend
+	@$(run) python
+test-python-wheel: build  ## its wheel, in an environment of its own
+	@$(run) python-wheel
 GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention \
                tests/gpu/gpu_enqueue
 gpu-test: build  ## pack what a machine with a GPU needs into build/tenon-gpu.tar.gz; there: tenon-gpu/run-gpu-tests
