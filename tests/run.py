@@ -61,10 +61,17 @@ class Suite:
 
 
 SUITES = {}
+# What the languages show; in each "test" and "test-all".
+LANGUAGES = [
+    "bindings",
+    "conformance",
+    "python",
+]
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "bindings", "python", "fault", "stress",
-             "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "bindings", "python", "python-wheel", "fault", "stress",
+    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", *LANGUAGES,
+             "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
+    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", *LANGUAGES,
+                 "python-wheel", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "tsan", "fuzz", "canaries"],
 }
 
@@ -89,6 +96,7 @@ suite("abi", "lines", (PYTHON, "tests/abi/run.py", "--build", "{build}"), canary
 suite("bindings", "lines", (PYTHON, "tests/bindings/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("python", "pytest", ("tests/python",), targets=("bindings",))
 suite("python-wheel", "lines", (PYTHON, "tests/python/wheel.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
+suite("conformance", "lines", (PYTHON, "tests/conformance/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
 suite("stress", "lines", (PYTHON, "tests/stress/run.py", "--build", "{build}"), canary=("--canary",))

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""The languages agree: every scenario's transcript, as docs/conformance.md describes it.
+
+    tests/conformance/run.py --build DIR [--bless] [--canary] [--only LANGUAGE] [SCENARIO ...]
+
+`--bless` lets C write the transcripts anew. `--canary` changes one character of every transcript, and demands that each
+language is found to differ. A language whose tools or layer are absent is skipped by name.
+"""
+import argparse
+import difflib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE))
+import models  # noqa: E402
+
+WARNINGS = ["-O1", "-g", "-Wall", "-Wextra", "-Werror"]
+
+
+class Absent(Exception):
+    pass
+
+
+def need(*tools):
+    for tool in tools:
+        if not shutil.which(tool):
+            raise Absent(f"{tool} is not installed")
+
+
+def need_file(path, why):
+    if not path.exists():
+        raise Absent(why)
+
+
+def compile(command, environment=None):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace",
+                          env={**os.environ, **(environment or {})})
+    if done.returncode:
+        raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
+
+
+def linked(build):
+    return ["-I", ROOT / "include", "-L", build, "-ltenon", "-lpthread", f"-Wl,-rpath,{build}"]
+
+
+# Each gives (command, environment) of its runner, compiled into `folder`; raises Absent if it cannot be there.
+def c(build, folder):
+    need("gcc")
+    compile(["gcc", "-std=gnu11", *WARNINGS, HERE / "runner.c", "-o", folder / "runner_c", *linked(build)])
+    return [folder / "runner_c"], {}
+
+
+LANGUAGES = {"c": c}
+
+
+def transcript(command, environment, scenario, folder):
+    """What a runner printed for a scenario, in a folder of models of its own."""
+    folder.mkdir(parents=True)
+    models.write(folder)
+    try:
+        done = subprocess.run([*map(str, command), str(scenario)], cwd=folder, capture_output=True, timeout=300,
+                              env={**os.environ, "LC_ALL": "C.UTF-8", **environment})
+    except subprocess.TimeoutExpired:
+        return "stopped after 300 s\n"
+    text = done.stdout.decode(errors="replace")
+    return text if done.returncode == 0 else f"{text}status {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("--bless", action="store_true")
+    parser.add_argument("--canary", action="store_true")
+    parser.add_argument("--only", choices=LANGUAGES)
+    parser.add_argument("scenarios", nargs="*")
+    arguments = parser.parse_args()
+    build = arguments.build.resolve()
+    scenarios = [path for path in sorted((HERE / "scenarios").glob("*.json"))
+                 if not arguments.scenarios or path.stem in arguments.scenarios]
+    passed, failures, skips, blind = 0, [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for name, prepare in LANGUAGES.items():
+            if arguments.only not in (None, name) or (arguments.bless and name != "c"):
+                continue
+            try:
+                command, environment = prepare(build, folder)
+            except Absent as reason:
+                skips.append(f"{name}: {reason}")
+                continue
+            except RuntimeError as error:
+                failures.append(f"{name}: the runner does not compile")
+                print(error)
+                continue
+            good = 0
+            for scenario in scenarios:
+                golden = HERE / "transcripts" / f"{scenario.stem}.txt"
+                got = transcript(command, environment, scenario, folder / name / scenario.stem)
+                if arguments.bless:
+                    golden.write_text(got)
+                expected = golden.read_text() if golden.exists() else ""
+                if arguments.canary:
+                    expected = expected.replace("1", "2", 1)
+                if got == expected and got:
+                    good += 1
+                    if arguments.canary:
+                        blind.append(f"{name}: {scenario.stem}")
+                    continue
+                failures.append(f"{name}: {scenario.stem}: the transcript differs{' (planted)' if arguments.canary else ''}")
+                if not arguments.canary:
+                    print("\n".join(list(difflib.unified_diff(expected.splitlines(), got.splitlines(), "transcript", name,
+                                                              lineterm=""))[:40]))
+            passed += good
+            print(f"  {name:8} {good} of {len(scenarios)} scenarios")
+    for failure in [] if blind else failures:
+        print(f"FAILED {failure}")
+    for skip in skips:
+        print(f"SKIPPED {skip}")
+    for one in blind:
+        print(f"does not differ from a changed transcript: {one}")
+    print(f"{passed} passed, {0 if blind else len(failures)} failed, {len(skips)} skipped")
+    return 1 if failures and not blind else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
