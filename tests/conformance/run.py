@@ -56,7 +56,12 @@ def c(build, folder):
     return [folder / "runner_c"], {}
 
 
-LANGUAGES = {"c": c}
+def python(build, folder):
+    need_file(build / "bindings/python/tenon/__init__.py", "the package is not built (make bindings)")
+    return [sys.executable, HERE / "runner.py"], {"PYTHONPATH": str(build / "bindings/python"), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+LANGUAGES = {"c": c, "python": python}
 
 
 def transcript(command, environment, scenario, folder):

@@ -170,8 +170,9 @@ def given_of_file(result: list[Any], path: str) -> Any:
     except (IoError, NotFoundError) as error:
         if os.path.exists(path):
             raise
-        message = error.message
-    raise MissingFileError(message)
+        missing = MissingFileError(error.message)
+        setattr(missing, "tn_error_code", error.tn_error_code)  # the library's own
+    raise missing
 
 
 def text_of(get: Callable[[bytearray | None], list[int]]) -> str:
