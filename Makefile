@@ -81,6 +81,8 @@ test-python-wheel: build  ## its wheel, in an environment of its own
 	@$(run) python-wheel
 test-conformance: build  ## one set of scenarios in every language: the transcripts are equal
 	@$(run) conformance
+test-rust: build  ## the crate tenon: tests, what must not compile, the code in its pages, the example
+	@$(run) rust
 GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention \
                tests/gpu/gpu_enqueue
 gpu-test: build  ## pack what a machine with a GPU needs into build/tenon-gpu.tar.gz; there: tenon-gpu/run-gpu-tests

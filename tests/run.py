@@ -66,6 +66,7 @@ LANGUAGES = [
     "bindings",
     "conformance",
     "python",
+    "rust",
 ]
 GROUPS = {
     "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", *LANGUAGES,
@@ -97,6 +98,7 @@ suite("bindings", "lines", (PYTHON, "tests/bindings/run.py", "--build", "{build}
 suite("python", "pytest", ("tests/python",), targets=("bindings",))
 suite("python-wheel", "lines", (PYTHON, "tests/python/wheel.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("conformance", "lines", (PYTHON, "tests/conformance/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
+suite("rust", "lines", (PYTHON, "tests/rust/run.py", "--build", "{build}"), canary=("--canary",))
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
 suite("stress", "lines", (PYTHON, "tests/stress/run.py", "--build", "{build}"), canary=("--canary",))

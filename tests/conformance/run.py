@@ -61,7 +61,18 @@ def python(build, folder):
     return [sys.executable, HERE / "runner.py"], {"PYTHONPATH": str(build / "bindings/python"), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-LANGUAGES = {"c": c, "python": python}
+def rust(build, folder):
+    need("cargo")
+    settings = {"CARGO_TARGET_DIR": str(build / "bindings" / "rust"), "TENON_LIB_DIR": str(build)}
+    compile(["cargo", "build", "-q", "--locked", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-conformance"], settings)
+    return [build / "bindings" / "rust" / "debug" / "tenon-conformance"], {}
+
+
+LANGUAGES = {
+    "c": c,
+    "python": python,
+    "rust": rust,
+}
 
 
 def transcript(command, environment, scenario, folder):

@@ -353,7 +353,11 @@ impl<'b> Bindings<'_, 'b> {
     fn index(&self, name: &str) -> Result<usize> {
         match self.context.engine.inner.tensors.iter().position(|tensor| tensor.text == name) {
             Some(index) => Ok(index),
-            None => self.context.engine.find_tensor(name), // fails, and says what there is
+            None => {
+                let c_name = c_text(name)?; // the call fails, and says which tensors there are
+                check(unsafe { tn_execution_context_set_buffer(self.context.raw.raw, c_name.as_ptr(), null_mut(), 0) })?;
+                Err(Error::new(ErrorCode::NotFound, format!("there is no input or output {name}")))
+            }
         }
     }
 
@@ -381,6 +385,19 @@ impl<'b> Bindings<'_, 'b> {
         self.outputs.push((index, address, size));
         self.bound[index] = true;
         Ok(self)
+    }
+
+    /// As [`Bindings::output`], into a tensor of the output's type.
+    pub fn output_tensor(&mut self, name: &str, tensor: &'b mut DynTensor) -> Result<&mut Self> {
+        let index = self.index(name)?;
+        let own = &self.context.engine.inner.tensors[index];
+        if own.input {
+            return Err(Error::argument(format!("{name} is an input: give it with `input`")));
+        }
+        check_type(own, tensor.data_type())?;
+        let bytes = tensor.bytes_mut();
+        let (address, size) = (bytes.as_mut_ptr() as *mut c_void, bytes.len());
+        unsafe { self.raw_buffer(name, address, size) }
     }
 
     /// Memory that this program knows by its address alone, such as a device's.
