@@ -231,7 +231,8 @@ def pytest(suite, build, environment):
                     counts.failures.append(name)
                 elif (skip := case.find("skipped")) is not None:
                     counts.skipped += 1
-                    counts.skips.append(f"{name}: {skip.get('message')}")
+                    of_module = re.search(r"Skipped: (.*?)['\"]\)", skip.text or "")  # a whole file
+                    counts.skips.append(f"{name}: {of_module.group(1) if of_module else skip.get('message')}")
                 else:
                     counts.passed += 1
     if status != 0 and counts.failed == 0:

@@ -21,6 +21,13 @@ def expected(model, x):
 
 
 @pytest.fixture(scope="session")
+def reference(model, x):
+    """The same by the CPU's plan, which the other tests hold against another runtime."""
+    tenon = package.load()
+    return tenon.build(model, profiles=[package.PROFILE], threads=1, options=package.FAKE).run({"x": x})["y"]
+
+
+@pytest.fixture(scope="session")
 def plan(model):
     tenon = package.load()
     return bytes(tenon.build(model, profiles=[package.PROFILE], threads=1, options=package.FAKE).serialize())

@@ -330,7 +330,7 @@ def _expect(info: TensorInfo, memory: Memory) -> None:
 class ExecutionContext(Object):
     """One run of an engine at a time. Make one per thread: a second caller gets BusyError, and so does every call but `wait()`
     and `close()` between `enqueue()` and `wait()`. It keeps the arrays that are bound alive."""
-    __slots__ = ("_bound", "_engine", "_infos", "_lock", "_results", "_shapes", "_stream", "_streams")
+    __slots__ = ("_bound", "_engine", "_infos", "_lock", "_output_shapes", "_results", "_shapes", "_stream", "_streams")
 
     def __init__(self, engine: Engine, profile: int = 0) -> None:
         self._own(given(_raw.tn_execution_context_create(engine.handle, profile)), _raw.tn_execution_context_destroy)
@@ -339,7 +339,8 @@ class ExecutionContext(Object):
         self._lock = threading.Lock()
         self._bound: dict[str, Memory] = {}
         self._results: dict[str, Any] = {}  # the outputs' objects
-        self._shapes: dict[str, Shape] = {}
+        self._shapes: dict[str, Shape] = {}         # of the inputs
+        self._output_shapes: dict[str, Shape] = {}  # at those
         self._streams: dict[str, int] = {}
         self._stream: int | None = None     # on which a run must be enqueued; None for the context's own
 
@@ -512,7 +513,8 @@ class ExecutionContext(Object):
 
     # --- beneath
     def _forget(self) -> None:
-        self._bound, self._results, self._shapes, self._streams, self._stream = {}, {}, {}, {}, None
+        self._bound, self._results, self._streams, self._stream = {}, {}, {}, None
+        self._shapes, self._output_shapes = {}, {}
 
     def _unbind(self) -> None:
         """Lets go of all arrays. Where the library still uses them they are kept."""
@@ -531,8 +533,14 @@ class ExecutionContext(Object):
 
     def _set_shape(self, name: str, shape: Shape) -> None:
         if self._shapes.get(name) != shape:
+            self._output_shapes = {}
             check(_raw.tn_execution_context_set_input_shape(self._handle, name, dims_in(shape)))
             self._shapes[name] = shape
+
+    def _output_shape(self, name: str) -> Shape:
+        if (shape := self._output_shapes.get(name)) is None:
+            shape = self._output_shapes[name] = self.get_shape(name)
+        return shape
 
     def _set_buffer(self, name: str, memory: Memory, thing: Any) -> None:
         if error := _raw.tn_execution_context_set_buffer(self._handle, name, memory.address, memory.size):
@@ -567,13 +575,13 @@ class ExecutionContext(Object):
             if outputs is not None and name in outputs:
                 memory = memory_of(outputs[name], stream)
                 _expect(info, memory)
-                shape = self.get_shape(name)
+                shape = self._output_shape(name)
                 if memory.data_type is not None and memory.shape != shape:
                     raise InvalidArgumentError(f"output {name} has the shape {print_shape(shape)}; the array has "
                                                f"{print_shape(memory.shape)}")
                 self._set_buffer(name, memory, outputs[name])
             elif inputs is not None:
-                made: Array = np.empty(self.get_shape(name), numpy_dtype(info.data_type))
+                made: Array = np.empty(self._output_shape(name), numpy_dtype(info.data_type))
                 self._set_buffer(name, memory_of(made), made)
         self._choose_stream(stream)
 

@@ -124,10 +124,18 @@ def _refuse_strides(kind: object) -> InvalidArgumentError:
 
 
 def _from_numpy(array: Array) -> Memory:
-    if not array.flags.c_contiguous:
+    flags, dtype, size = array.flags, array.dtype, array.nbytes
+    if not flags.c_contiguous:
         raise _refuse_strides(array)
-    address, readonly = array.__array_interface__["data"]
-    return Memory(address, array.nbytes, array.shape, data_type_of(array.dtype), "cpu", readonly, None, array)
+    data_type = data_type_of(dtype)
+    if not size:
+        address = 0
+    elif dtype.isbuiltin == 1:
+        buffer: Any = array
+        address = _raw.address(buffer)[0]
+    else:  # of ml_dtypes: these have no buffer
+        address = array.__array_interface__["data"][0]
+    return Memory(address, size, array.shape, data_type, "cpu", not flags.writeable, None, array)
 
 
 def _from_cuda_array_interface(thing: Any) -> Memory:
