@@ -79,8 +79,8 @@ test-python: build  ## the Python package: what it computes, memory, callbacks, 
 	@$(run) python
 test-python-wheel: build  ## its wheel, in an environment of its own
 	@$(run) python-wheel
-test-conformance: build  ## one set of scenarios in every language: the transcripts are equal
-	@$(run) conformance
+test-conformance: build  ## one set of scenarios in every language: the transcripts are equal; the first results of docs/languages
+	@$(run) conformance languages
 test-rust: build  ## the crate tenon: tests, what must not compile, the code in its pages, the example
 	@$(run) rust
 GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention \

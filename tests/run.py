@@ -65,6 +65,7 @@ SUITES = {}
 LANGUAGES = [
     "bindings",
     "conformance",
+    "languages",
     "python",
     "rust",
 ]
@@ -98,6 +99,7 @@ suite("bindings", "lines", (PYTHON, "tests/bindings/run.py", "--build", "{build}
 suite("python", "pytest", ("tests/python",), targets=("bindings",))
 suite("python-wheel", "lines", (PYTHON, "tests/python/wheel.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("conformance", "lines", (PYTHON, "tests/conformance/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
+suite("languages", "lines", (PYTHON, "tests/languages/run.py", "--build", "{build}"), canary=("--canary",))
 suite("rust", "lines", (PYTHON, "tests/rust/run.py", "--build", "{build}"), canary=("--canary",))
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))

@@ -8,10 +8,12 @@
  * tenon::Blob plan = builder.build(network, tenon::BuilderConfig());
  * tenon::Engine engine(tenon::Runtime(), plan);
  * tenon::ExecutionContext context(engine);
- * context.set_buffer("x", input.data(), input.size() * sizeof(float));
- * context.set_buffer("y", output.data(), output.size() * sizeof(float));
- * context.run();
+ * std::vector<float> x(16);
+ * tenon::Outputs outputs = context.run({{"x", tenon::TensorView({1, 1, 4, 4}, x)}});
+ * tenon::Span<const float> y = outputs["y"].as<float>();
  * ```
+ *
+ * For many runs with the same memory, `set_input`, `set_output` and `run()` copy and allocate nothing.
  *
  * Every object owns one handle and can be moved, not copied; what an object needs stays alive with it, so
  * they may go in any order. A moved-from object holds nothing and may only be destroyed or assigned to.
@@ -31,6 +33,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -114,6 +117,11 @@ enum class Severity : std::int32_t {
   info = TN_SEVERITY_INFO,
   verbose = TN_SEVERITY_VERBOSE
 };
+enum class Precision : std::int32_t {
+  tf32 = TN_PRECISION_TF32,
+  fp16 = TN_PRECISION_FP16,
+  bf16 = TN_PRECISION_BF16
+};
 enum class DeviceType : std::int32_t { cpu = TN_DEVICE_TYPE_CPU, cuda = TN_DEVICE_TYPE_CUDA };
 
 using Dims = std::vector<std::int64_t>;
@@ -138,9 +146,172 @@ class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
   ErrorCode code() const noexcept { return code_; }
+  /** What was wrong and what to do: the first line of what(). The others say what the library was doing. */
+  std::string_view message() const noexcept {
+    std::string_view whole(what());
+    return whole.substr(0, whole.find('\n'));
+  }
 
  private:
   ErrorCode code_;
+};
+
+/** The bits of a 16-bit float of IEEE 754. */
+struct Float16 {
+  std::uint16_t bits;
+};
+/** The upper 16 bits of a float. */
+struct BFloat16 {
+  std::uint16_t bits;
+};
+
+/** The library's number of a C++ type of elements; other types do not compile. */
+template <class T>
+struct DataTypeOf;
+// clang-format off
+template <> struct DataTypeOf<float> { static constexpr DataType value = DataType::float32; };
+template <> struct DataTypeOf<double> { static constexpr DataType value = DataType::float64; };
+template <> struct DataTypeOf<std::int8_t> { static constexpr DataType value = DataType::int8; };
+template <> struct DataTypeOf<std::int16_t> { static constexpr DataType value = DataType::int16; };
+template <> struct DataTypeOf<std::int32_t> { static constexpr DataType value = DataType::int32; };
+template <> struct DataTypeOf<std::int64_t> { static constexpr DataType value = DataType::int64; };
+template <> struct DataTypeOf<std::uint8_t> { static constexpr DataType value = DataType::uint8; };
+template <> struct DataTypeOf<std::uint16_t> { static constexpr DataType value = DataType::uint16; };
+template <> struct DataTypeOf<std::uint32_t> { static constexpr DataType value = DataType::uint32; };
+template <> struct DataTypeOf<std::uint64_t> { static constexpr DataType value = DataType::uint64; };
+template <> struct DataTypeOf<bool> { static constexpr DataType value = DataType::boolean; };
+template <> struct DataTypeOf<Float16> { static constexpr DataType value = DataType::float16; };
+template <> struct DataTypeOf<BFloat16> { static constexpr DataType value = DataType::bfloat16; };
+// clang-format on
+static_assert(sizeof(bool) == 1, "a boolean element is one byte");
+
+/** Elements that belong to someone else: what C++20 calls std::span. */
+template <class T>
+class Span {
+ public:
+  constexpr Span() noexcept = default;
+  constexpr Span(T* data, std::size_t size) noexcept : data_(data), size_(size) {}
+  /** Anything with data() and size(): a vector, an array, a std::span. */
+  template <class Container, class = std::enable_if_t<std::is_convertible_v<
+                                 decltype(std::declval<Container&>().data()), T*>>>
+  constexpr Span(Container&& container) noexcept : data_(container.data()), size_(container.size()) {}
+  template <std::size_t Size>
+  constexpr Span(T (&array)[Size]) noexcept : data_(array), size_(Size) {}
+  constexpr T* data() const noexcept { return data_; }
+  constexpr std::size_t size() const noexcept { return size_; }
+  constexpr std::size_t size_bytes() const noexcept { return size_ * sizeof(T); }
+  constexpr T& operator[](std::size_t index) const noexcept { return data_[index]; }
+  constexpr T* begin() const noexcept { return data_; }
+  constexpr T* end() const noexcept { return data_ + size_; }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+namespace detail {
+
+// Elements of a shape. Throws for what is none.
+inline std::size_t count_of(const Dims& dims) {
+  std::size_t count = 1;
+  for (std::int64_t dim : dims) {
+    if (dim < 0 || (dim > 0 && count > SIZE_MAX / static_cast<std::size_t>(dim)))
+      throw Error(ErrorCode::invalid_argument, "a shape has a dim that is negative, or too many elements");
+    count *= static_cast<std::size_t>(dim);
+  }
+  return count;
+}
+
+}  // namespace detail
+
+/** Elements of a type and a shape, in row-major order, that belong to someone else: what a network is given. */
+class TensorView {
+ public:
+  /** Throws unless there are as many elements as the shape says. */
+  template <class Container>
+  TensorView(Dims dims, const Container& elements) : dims_(std::move(dims)) {
+    using T = std::remove_cv_t<std::remove_pointer_t<decltype(elements.data())>>;
+    type_ = DataTypeOf<T>::value;
+    data_ = elements.data();
+    size_ = elements.size() * sizeof(T);
+    if (detail::count_of(dims_) != elements.size())
+      throw Error(ErrorCode::invalid_argument, "a tensor's shape has " + std::to_string(detail::count_of(dims_)) +
+                                                   " elements, " + std::to_string(elements.size()) + " were given");
+  }
+  /** Bytes whose meaning only the program knows. */
+  TensorView(DataType type, Dims dims, const void* data, std::size_t size)
+      : type_(type), dims_(std::move(dims)), data_(data), size_(size) {}
+  DataType data_type() const noexcept { return type_; }
+  const Dims& dims() const noexcept { return dims_; }
+  const void* data() const noexcept { return data_; }
+  /** In bytes. */
+  std::size_t size() const noexcept { return size_; }
+
+ private:
+  DataType type_ = DataType::none;
+  Dims dims_;
+  const void* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/** A tensor with its own elements, whose type is known only when the program runs: what a network gives. */
+class Tensor {
+ public:
+  /** Zeros. */
+  Tensor(DataType type, Dims dims) : type_(type), dims_(std::move(dims)), count_(detail::count_of(dims_)) {
+    if (size_of(type) == 0 || count_ > SIZE_MAX / 16 / size_of(type))
+      throw Error(ErrorCode::invalid_argument, "a tensor of type " + name_of(type) + " has no size");
+    blocks_.resize((size() + sizeof(Block) - 1) / sizeof(Block));
+  }
+  DataType data_type() const noexcept { return type_; }
+  const Dims& dims() const noexcept { return dims_; }
+  void* data() noexcept { return blocks_.data(); }
+  const void* data() const noexcept { return blocks_.data(); }
+  /** In bytes. */
+  std::size_t size() const noexcept { return count_ * size_of(type_); }
+  /** The elements. Throws unless T is their type. */
+  template <class T>
+  Span<const T> as() const {
+    expect(DataTypeOf<T>::value);
+    return {reinterpret_cast<const T*>(blocks_.data()), count_};
+  }
+  template <class T>
+  Span<T> as() {
+    expect(DataTypeOf<T>::value);
+    return {reinterpret_cast<T*>(blocks_.data()), count_};
+  }
+  operator TensorView() const { return TensorView(type_, dims_, data(), size()); }
+
+ private:
+  struct alignas(16) Block {
+    unsigned char bytes[16];
+  };
+  void expect(DataType type) const {
+    if (type != type_)
+      throw Error(ErrorCode::invalid_argument, "the elements are " + name_of(type_) + ", not " + name_of(type));
+  }
+  DataType type_;
+  Dims dims_;
+  std::size_t count_;
+  std::vector<Block> blocks_;
+};
+
+/** What a run gave, by name, in the network's order. */
+class Outputs {
+ public:
+  /** Throws not_found. */
+  const Tensor& operator[](std::string_view name) const {
+    for (const auto& [own, tensor] : all_)
+      if (own == name) return tensor;
+    throw Error(ErrorCode::not_found, "there is no output " + std::string(name));
+  }
+  std::size_t size() const noexcept { return all_.size(); }
+  auto begin() const noexcept { return all_.begin(); }
+  auto end() const noexcept { return all_.end(); }
+
+ private:
+  friend class ExecutionContext;
+  std::vector<std::pair<std::string, Tensor>> all_;
 };
 
 namespace detail {
@@ -245,6 +416,8 @@ class Owner {
   }
   ~Owner() { Destroy(handle_); }
 
+  /** Whether it holds anything. */
+  explicit operator bool() const noexcept { return handle_ != nullptr; }
   /** The handle, still owned by this object: for the C functions. */
   Handle get() const noexcept { return handle_; }
   /** Gives the handle away. */
@@ -488,12 +661,12 @@ class BuilderConfig : public detail::Owner<tn_builder_config_t, tn_builder_confi
     check(tn_builder_config_get_deadline(handle_, &seconds));
     return seconds;
   }
-  void set_precision_allowed(tn_precision precision, bool allowed) {
-    check(tn_builder_config_set_precision_allowed(handle_, precision, allowed ? 1 : 0));
+  void set_precision_allowed(Precision precision, bool allowed) {
+    check(tn_builder_config_set_precision_allowed(handle_, static_cast<tn_precision>(precision), allowed ? 1 : 0));
   }
-  bool precision_allowed(tn_precision precision) const {
+  bool precision_allowed(Precision precision) const {
     std::int32_t allowed = 0;
-    check(tn_builder_config_get_precision_allowed(handle_, precision, &allowed));
+    check(tn_builder_config_get_precision_allowed(handle_, static_cast<tn_precision>(precision), &allowed));
     return allowed != 0;
   }
   void set_onednn_enabled(bool enabled) {
@@ -538,6 +711,7 @@ class Builder : public detail::Owner<tn_builder_t, tn_builder_destroy> {
  public:
   Builder() { check(tn_builder_create(&handle_)); }
   explicit Builder(tn_builder_t handle) noexcept : Owner(handle) {}
+  /** A logger that holds nothing: nowhere. */
   void set_logger(const Logger& logger) { check(tn_builder_set_logger(handle_, logger.get())); }
   void set_limit(Limit limit, std::int64_t value) {
     check(tn_builder_set_limit(handle_, static_cast<tn_limit>(limit), value));
@@ -650,7 +824,9 @@ class Runtime : public detail::Owner<tn_runtime_t, tn_runtime_destroy> {
  public:
   Runtime() { check(tn_runtime_create(&handle_)); }
   explicit Runtime(tn_runtime_t handle) noexcept : Owner(handle) {}
+  /** A logger that holds nothing: nowhere. */
   void set_logger(const Logger& logger) { check(tn_runtime_set_logger(handle_, logger.get())); }
+  /** An allocator that holds nothing: the process's heap. */
   void set_allocator(const Allocator& allocator) {
     check(tn_runtime_set_allocator(handle_, allocator.get()));
   }
@@ -761,6 +937,8 @@ class ExecutionContext : public detail::Owner<tn_execution_context_t, tn_executi
   using Owner::Owner;
   explicit ExecutionContext(const Engine& engine, std::int32_t profile = 0) {
     check(tn_execution_context_create(engine.get(), profile, &handle_));
+    for (std::size_t i = 0; i < engine.tensor_count(); ++i)
+      tensors_.push_back({engine.tensor_name(i), engine.tensor_mode(i), engine.tensor_data_type(i)});
   }
   /** Shapes and buffers must be set again afterwards. */
   void set_profile(std::int32_t profile) { check(tn_execution_context_set_profile(handle_, profile)); }
@@ -783,6 +961,44 @@ class ExecutionContext : public detail::Owner<tn_execution_context_t, tn_executi
   /** For inputs, which are only read. */
   void set_buffer(const std::string& tensor, const void* buffer, std::size_t size) {
     set_buffer(tensor, const_cast<void*>(buffer), size);
+  }
+  /** Shape and memory of an input, which must stay valid as long as runs use it. Throws for another type of elements. */
+  void set_input(const std::string& input, const TensorView& tensor) {
+    set_input_shape(input, tensor.dims());
+    expect(input, tensor.data_type());
+    set_buffer(input, tensor.data(), tensor.size());
+  }
+  /** Memory of an output, likewise. */
+  template <class T>
+  void set_output(const std::string& output, Span<T> elements) {
+    expect(output, DataTypeOf<T>::value);
+    set_buffer(output, elements.data(), elements.size_bytes());
+  }
+  template <class Container>
+  void set_output(const std::string& output, Container& elements) {
+    set_output(output, Span<std::remove_pointer_t<decltype(elements.data())>>(elements));
+  }
+  /** Runs with these inputs, and gives the outputs in memory of their own. Afterwards no buffer is set. */
+  Outputs run(const std::vector<std::pair<std::string, TensorView>>& inputs) {
+    return run_with(inputs, [this] { run(); });
+  }
+  /** As run(inputs), with another way to run: run_measured(), enqueue() and wait(). */
+  template <class Run>
+  Outputs run_with(const std::vector<std::pair<std::string, TensorView>>& inputs, Run&& run) {
+    Unset unset{this, {}};
+    for (const auto& [name, tensor] : inputs) {
+      unset.names.push_back(name);
+      set_input(name, tensor);
+    }
+    Outputs outputs;
+    for (const Signature& tensor : tensors_)
+      if (tensor.mode == IoMode::output) outputs.all_.emplace_back(tensor.name, Tensor(tensor.type, shape(tensor.name)));
+    for (auto& [name, tensor] : outputs.all_) {
+      unset.names.push_back(name);
+      set_buffer(name, tensor.data(), tensor.size());
+    }
+    run();
+    return outputs;
   }
   void prepare() { check(tn_execution_context_prepare(handle_)); }
   void run() { check(tn_execution_context_run(handle_)); }
@@ -834,6 +1050,29 @@ class ExecutionContext : public detail::Owner<tn_execution_context_t, tn_executi
   }
 
  private:
+  struct Signature {
+    std::string name;
+    IoMode mode;
+    DataType type;
+  };
+  // Takes the buffers of a run away, however it ended.
+  struct Unset {
+    ExecutionContext* context;
+    std::vector<std::string> names;
+    ~Unset() {
+      tn_error_destroy(tn_execution_context_wait(context->handle_));  // a run that was left under way
+      for (const std::string& name : names)
+        tn_error_destroy(tn_execution_context_set_buffer(context->handle_, name.c_str(), nullptr, 0));
+    }
+  };
+  void expect(const std::string& name, DataType type) const {
+    for (const Signature& tensor : tensors_)
+      if (tensor.name == name && tensor.type != type)
+        throw Error(ErrorCode::invalid_argument,
+                    name + " has elements of type " + name_of(tensor.type) + ", not " + name_of(type) + ": convert them");
+  }
+  std::vector<Signature> tensors_;  // empty for a context that was made of a handle: no types are checked
+
   std::pair<std::int32_t, std::uint64_t> replay() const {
     std::pair<std::int32_t, std::uint64_t> out;
     check(tn_execution_context_get_replay(handle_, &out.first, &out.second));
@@ -897,6 +1136,10 @@ class Refitter : public detail::Owner<tn_refitter_t, tn_refitter_destroy> {
                   std::size_t size) {
     check(tn_refitter_set_weight(handle_, name.c_str(), static_cast<tn_data_type>(type), dims.data(),
                                  dims.size(), data, size));
+  }
+  /** Copies the elements. */
+  void set_weight(const std::string& name, const TensorView& weight) {
+    set_weight(name, weight.data_type(), weight.dims(), weight.data(), weight.size());
   }
   /** Returns how many were set. */
   std::size_t set_weights_from_network(const Network& network) {

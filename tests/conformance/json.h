@@ -10,32 +10,32 @@ enum json_kind { JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 typedef struct json {
   int kind;
-  char *key;         /* in an object */
-  char *text;        /* of a string */
+  char* key;         /* in an object */
+  char* text;        /* of a string */
   double number;     /* of a number; 0 or 1 of a bool */
-  struct json *next; /* in an array or object */
-  struct json *first;
+  struct json* next; /* in an array or object */
+  struct json* first;
 } json;
 
-static void json_fail(const char *why, const char *at) {
+static void json_fail(const char* why, const char* at) {
   fprintf(stderr, "the scenario is not what docs/conformance.md says: %s at %.20s\n", why, at);
   exit(2);
 }
 
-static void *json_new(size_t size) {
-  void *memory = calloc(1, size);
+static void* json_new(size_t size) {
+  void* memory = calloc(1, size);
   if (!memory) json_fail("no memory", "");
   return memory;
 }
 
-static const char *json_skip(const char *at) {
+static const char* json_skip(const char* at) {
   while (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t' || *at == ',' || *at == ':') ++at;
   return at;
 }
 
-static char *json_string(const char **at) {
-  const char *from = ++*at;
-  char *text = (char *)json_new(strlen(from) + 1), *to = text;
+static char* json_string(const char** at) {
+  const char* from = ++*at;
+  char *text = (char*)json_new(strlen(from) + 1), *to = text;
   for (; *from != '"'; ++from) {
     if (!*from) json_fail("an open string", "");
     if (*from == '\\') ++from;
@@ -45,15 +45,15 @@ static char *json_string(const char **at) {
   return text;
 }
 
-static json *json_value(const char **at) {
-  json *value = (json *)json_new(sizeof *value);
+static json* json_value(const char** at) {
+  json* value = (json*)json_new(sizeof *value);
   *at = json_skip(*at);
   if (**at == '[' || **at == '{') {
     char end = **at == '[' ? ']' : '}';
-    json **last = &value->first;
+    json** last = &value->first;
     value->kind = end == ']' ? JSON_ARRAY : JSON_OBJECT;
     for (*at = json_skip(*at + 1); **at != end; *at = json_skip(*at)) {
-      char *key = NULL;
+      char* key = NULL;
       if (!**at) json_fail("an open array or object", "");
       if (end == '}') {
         if (**at != '"') json_fail("no key", *at);
@@ -72,7 +72,7 @@ static json *json_value(const char **at) {
     value->number = **at == 't';
     *at += **at == 't' ? 4 : 5;
   } else {
-    char *end = NULL;
+    char* end = NULL;
     value->kind = JSON_NUMBER;
     value->number = strtod(*at, &end);
     if (end == *at) json_fail("no value", *at);
@@ -82,11 +82,11 @@ static json *json_value(const char **at) {
 }
 
 /* The whole file; ends the program if it cannot be read. */
-static json *json_read(const char *path) {
-  FILE *file = fopen(path, "rb");
+static json* json_read(const char* path) {
+  FILE* file = fopen(path, "rb");
   size_t size = 0;
-  char *text = (char *)json_new(1 << 20);
-  const char *at = text;
+  char* text = (char*)json_new(1 << 20);
+  const char* at = text;
   if (!file) json_fail("it cannot be opened", path);
   size = fread(text, 1, (1 << 20) - 1, file);
   fclose(file);
@@ -95,15 +95,15 @@ static json *json_read(const char *path) {
 }
 
 /* A field of an object; NULL if it is not there. */
-static const json *json_field(const json *object, const char *key) {
-  const json *field = object->first;
+static const json* json_field(const json* object, const char* key) {
+  const json* field = object->first;
   while (field && strcmp(field->key, key) != 0) field = field->next;
   return field;
 }
 
-static size_t json_count(const json *value) {
+static size_t json_count(const json* value) {
   size_t count = 0;
-  const json *item;
+  const json* item;
   for (item = value->first; item; item = item->next) ++count;
   return count;
 }

@@ -41,6 +41,10 @@ def write(folder):
                                             helper.make_node("Equal", ["rest", "zero"], ["even"], name="equal")],
                                [("x", I32, ["n"])], [("y", I32, ["n"]), ("even", BOOL, ["n"])],
                                {"two": np.array([2], np.int32), "zero": np.array([0], np.int32)}),
+        "combined.onnx": model("combined", [helper.make_node("Add", ["a", "b"], ["ab"], name="combine"),
+                                            helper.make_node("Add", ["x", "ab"], ["y"], name="add")],
+                               [("x", F32, [2, 3])], [("y", F32, [2, 3])],
+                               {"a": np.array([1, 2, 3], np.float32), "b": np.array([10, 20, 30], np.float32)}),
         "broken.onnx": first[:len(first) // 2],
     }
     for name, data in files.items():

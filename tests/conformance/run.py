@@ -17,7 +17,9 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(ROOT / "tests" / "support"), str(ROOT / "bindings"), str(ROOT / "capi")]
+import api as public  # noqa: E402
+import called  # noqa: E402
 import models  # noqa: E402
 
 WARNINGS = ["-O1", "-g", "-Wall", "-Wextra", "-Werror"]
@@ -61,6 +63,17 @@ def python(build, folder):
     return [sys.executable, HERE / "runner.py"], {"PYTHONPATH": str(build / "bindings/python"), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+def cpp(build, folder, compiler="g++"):
+    need(compiler)
+    program = folder / f"runner_{compiler}"
+    compile([compiler, "-std=c++17", *WARNINGS, "-pedantic", HERE / "runner.cpp", "-o", program, *linked(build)])
+    return [program], {}
+
+
+def cpp_clang(build, folder):
+    return cpp(build, folder, "clang++-14")
+
+
 def rust(build, folder):
     need("cargo")
     settings = {"CARGO_TARGET_DIR": str(build / "bindings" / "rust"), "TENON_LIB_DIR": str(build)}
@@ -72,6 +85,8 @@ LANGUAGES = {
     "c": c,
     "python": python,
     "rust": rust,
+    "cpp": cpp,
+    "cpp-clang": cpp_clang,
 }
 
 
@@ -88,6 +103,21 @@ def transcript(command, environment, scenario, folder):
     return text if done.returncode == 0 else f"{text}status {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}\n"
 
 
+def check_rest(source, build, folder, environment):
+    """What is wrong with a program that calls what the scenarios do not."""
+    program = folder / source.name.replace(".", "_")
+    compiler = ["gcc", "-std=gnu11"] if source.suffix == ".c" else ["g++", "-std=c++17", "-pedantic"]
+    try:
+        compile([*compiler, *WARNINGS, source, "-o", program, *linked(build)])
+    except RuntimeError as error:
+        return str(error)
+    data = folder / f"{source.name}.models"
+    data.mkdir()
+    models.write(data)
+    done = subprocess.run([program], cwd=data, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300)
+    return "" if done.returncode == 0 else f"status {done.returncode} {done.stderr[-1000:]}".replace("\n", " ")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
@@ -102,6 +132,8 @@ def main():
     passed, failures, skips, blind = 0, [], [], []
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
+        shim = called.make_shim(folder, build)
+        total = len(public.load().functions)
         for name, prepare in LANGUAGES.items():
             if arguments.only not in (None, name) or (arguments.bless and name != "c"):
                 continue
@@ -117,6 +149,7 @@ def main():
             good = 0
             for scenario in scenarios:
                 golden = HERE / "transcripts" / f"{scenario.stem}.txt"
+                environment = {**environment, **called.environment(shim, folder / f"{name}.called")}
                 got = transcript(command, environment, scenario, folder / name / scenario.stem)
                 if arguments.bless:
                     golden.write_text(got)
@@ -133,7 +166,14 @@ def main():
                     print("\n".join(list(difflib.unified_diff(expected.splitlines(), got.splitlines(), "transcript", name,
                                                               lineterm=""))[:40]))
             passed += good
-            print(f"  {name:8} {good} of {len(scenarios)} scenarios")
+            rest = HERE / {"c": "rest.c", "cpp": "rest.cpp"}.get(name, "none")
+            if rest.exists() and not (arguments.bless or arguments.canary or arguments.scenarios):
+                wrong = check_rest(rest, build, folder, called.environment(shim, folder / f"{name}.called"))
+                uncalled = sorted({f.name for f in public.load().functions} - called.names(folder / f"{name}.called"))
+                passed += (wrong == "") + (not uncalled)
+                failures += [f"{name}: {rest.name}: {wrong}"] if wrong else []
+                failures += [f"{name}: nothing calls {', '.join(uncalled)}"] if uncalled else []
+            print(f"  {name:9} {good} of {len(scenarios)} scenarios, {len(called.names(folder / f'{name}.called'))} of {total} functions called")
     for failure in [] if blind else failures:
         print(f"FAILED {failure}")
     for skip in skips:

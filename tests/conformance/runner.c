@@ -9,22 +9,37 @@
 
 #include "json.h"
 
-enum kind { NETWORK, CONFIG, BLOB, CACHE, ENGINE, ALLOCATOR, CONTEXT, BUILDER, RUNTIME, PROFILE, REFITTER, INSPECTOR, LOGGER, DEVICE };
+enum kind {
+  NETWORK,
+  CONFIG,
+  BLOB,
+  CACHE,
+  ENGINE,
+  ALLOCATOR,
+  CONTEXT,
+  BUILDER,
+  RUNTIME,
+  PROFILE,
+  REFITTER,
+  INSPECTOR,
+  LOGGER,
+  DEVICE
+};
 
 /* What the progress and profiler callbacks are to do, and what they saw. */
 struct signature;
 typedef struct hearer {
-  const char *mode;
+  const char* mode;
   int count, good;
   double last;
-  const struct signature *tensors;
+  const struct signature* tensors;
   pthread_mutex_t mutex;
   pthread_cond_t changed;
   int reached, tried;
 } hearer;
 
 typedef struct counter {
-  const char *mode;
+  const char* mode;
   size_t calls;
   int64_t blocks, bytes;
   pthread_mutex_t mutex;
@@ -39,12 +54,12 @@ typedef struct signature {
 } signature;
 
 typedef struct object {
-  char *name;
+  char* name;
   int kind;
-  void *handle;
-  hearer *progress;   /* of a config */
-  counter *memory;    /* of an allocator */
-  signature *tensors; /* of a context */
+  void* handle;
+  hearer* progress;   /* of a config */
+  counter* memory;    /* of an allocator */
+  signature* tensors; /* of a context */
 } object;
 
 static object objects[100];
@@ -53,10 +68,10 @@ static object made[100]; /* by this step; destroyed at its end unless kept */
 static size_t made_count;
 static char logged[1 << 16];
 static tn_builder_t builder;
-static const json *step;
+static const json* step;
 static char thrown; /* its address is the payload of what this program's callbacks throw */
 
-static void destroy(object *o) {
+static void destroy(object* o) {
   switch (o->kind) {
     case NETWORK: tn_network_destroy((tn_network_t)o->handle); break;
     case CONFIG: tn_builder_config_destroy((tn_builder_config_t)o->handle); break;
@@ -76,7 +91,7 @@ static void destroy(object *o) {
   }
 }
 
-static void *own(int kind, void *handle) {
+static void* own(int kind, void* handle) {
   object o = {0};
   o.kind = kind;
   o.handle = handle;
@@ -84,52 +99,52 @@ static void *own(int kind, void *handle) {
   return handle;
 }
 
-static object *find(const char *name) {
+static object* find(const char* name) {
   size_t i;
   for (i = 0; i < object_count; ++i)
     if (strcmp(objects[i].name, name) == 0) return &objects[i];
   return NULL;
 }
 
-static void forget(object *o) {
+static void forget(object* o) {
   destroy(o);
   *o = objects[--object_count];
 }
 
 /* The last object made of this handle, under the name that the step's `as` gives. */
-static object *keep(void *handle) {
-  const char *name = json_field(step, "as")->text;
-  object *old = find(name);
+static object* keep(void* handle) {
+  const char* name = json_field(step, "as")->text;
+  object* old = find(name);
   size_t i = made_count;
   while (made[--i].handle != handle) {
   }
   if (old) forget(old);
   objects[object_count] = made[i];
-  objects[object_count].name = (char *)name;
+  objects[object_count].name = (char*)name;
   made[i] = made[--made_count];
   return &objects[object_count++];
 }
 
-static const char *field_text(const char *key, const char *otherwise) {
-  const json *field = json_field(step, key);
+static const char* field_text(const char* key, const char* otherwise) {
+  const json* field = json_field(step, key);
   return field ? field->text : otherwise;
 }
 
-static double field_number(const char *key, double otherwise) {
-  const json *field = json_field(step, key);
+static double field_number(const char* key, double otherwise) {
+  const json* field = json_field(step, key);
   return field ? field->number : otherwise;
 }
 
 static object none;
 
-static object *named(const char *key, int kind) {
-  const char *name = field_text(key, "");
-  object *o = find(name);
+static object* named(const char* key, int kind) {
+  const char* name = field_text(key, "");
+  object* o = find(name);
   return o && o->kind == kind ? o : &none;
 }
 
 /* Prints line breaks of a text as " / ". */
-static void print_line(FILE *out, const char *text) {
+static void print_line(FILE* out, const char* text) {
   for (; *text; ++text)
     if (*text == '\n') {
       fputs(" / ", out);
@@ -159,65 +174,68 @@ static int failed(tn_error_t error) {
   return 1;
 }
 
-#define TRY(call)            \
-  do {                       \
+#define TRY(call)             \
+  do {                        \
     if (failed(call)) return; \
   } while (0)
 
-static tn_error_t throw_own(const char *message) { return tn_error_create(TN_ERROR_CALLBACK, message, &thrown, NULL); }
+static tn_error_t throw_own(const char* message) {
+  return tn_error_create(TN_ERROR_CALLBACK, message, &thrown, NULL);
+}
 
-/* --- what is printed ---------------------------------------------------------------------------------------------------- */
-static void print_dims(const int64_t *dims, size_t rank) {
+/* --- what is printed
+ * ---------------------------------------------------------------------------------------------------- */
+static void print_dims(const int64_t* dims, size_t rank) {
   size_t i;
   printf("[");
   for (i = 0; i < rank; ++i) printf("%s%" PRId64, i ? "," : "", dims[i]);
   printf("]");
 }
 
-static void print_blob(tn_blob_t blob, const char *what, int text) {
-  const void *data = NULL;
+static void print_blob(tn_blob_t blob, const char* what, int text) {
+  const void* data = NULL;
   size_t size = 0;
-  const char *bytes;
+  const char* bytes;
   TRY(tn_blob_get_data(blob, &data, &size));
-  bytes = (const char *)data;
+  bytes = (const char*)data;
   printf("  %s %s\n", what, size > 1 && (text ? bytes[size - 1] == '\n' : bytes[0] == '{') ? "yes" : "no");
 }
 
-static double element(const void *data, tn_data_type type, size_t i) {
+static double element(const void* data, tn_data_type type, size_t i) {
   switch (type) {
-    case TN_DATA_TYPE_FLOAT32: return ((const float *)data)[i];
-    case TN_DATA_TYPE_INT32: return ((const int32_t *)data)[i];
-    case TN_DATA_TYPE_INT64: return (double)((const int64_t *)data)[i];
-    case TN_DATA_TYPE_BOOL: return ((const uint8_t *)data)[i];
+    case TN_DATA_TYPE_FLOAT32: return ((const float*)data)[i];
+    case TN_DATA_TYPE_INT32: return ((const int32_t*)data)[i];
+    case TN_DATA_TYPE_INT64: return (double)((const int64_t*)data)[i];
+    case TN_DATA_TYPE_BOOL: return ((const uint8_t*)data)[i];
     default: return 0.5;
   }
 }
 
-static void set_element(void *data, tn_data_type type, size_t i, double value) {
+static void set_element(void* data, tn_data_type type, size_t i, double value) {
   switch (type) {
-    case TN_DATA_TYPE_FLOAT32: ((float *)data)[i] = (float)value; break;
-    case TN_DATA_TYPE_INT32: ((int32_t *)data)[i] = (int32_t)value; break;
-    case TN_DATA_TYPE_INT64: ((int64_t *)data)[i] = (int64_t)value; break;
-    case TN_DATA_TYPE_BOOL: ((uint8_t *)data)[i] = (uint8_t)value; break;
+    case TN_DATA_TYPE_FLOAT32: ((float*)data)[i] = (float)value; break;
+    case TN_DATA_TYPE_INT32: ((int32_t*)data)[i] = (int32_t)value; break;
+    case TN_DATA_TYPE_INT64: ((int64_t*)data)[i] = (int64_t)value; break;
+    case TN_DATA_TYPE_BOOL: ((uint8_t*)data)[i] = (uint8_t)value; break;
     default: break;
   }
 }
 
-static size_t count_of(const int64_t *dims, size_t rank) {
+static size_t count_of(const int64_t* dims, size_t rank) {
   size_t count = 1, i;
   for (i = 0; i < rank; ++i) count *= (size_t)dims[i];
   return count;
 }
 
-static size_t read_dims(const json *from, int64_t *dims) {
+static size_t read_dims(const json* from, int64_t* dims) {
   size_t rank = 0;
-  const json *item;
+  const json* item;
   for (item = from->first; item; item = item->next) dims[rank++] = (int64_t)item->number;
   return rank;
 }
 
-static void on_log(void *user_data, tn_severity severity, const char *message, size_t size) {
-  static const char *const names[] = {"error", "warning", "info", "verbose"};
+static void on_log(void* user_data, tn_severity severity, const char* message, size_t size) {
+  static const char* const names[] = {"error", "warning", "info", "verbose"};
   size_t used = strlen(logged);
   (void)user_data;
   snprintf(logged + used, sizeof logged - used, "%s %.*s", names[severity], (int)size, message);
@@ -244,7 +262,8 @@ static tn_logger_t new_logger(void) {
   return (tn_logger_t)own(LOGGER, logger);
 }
 
-/* --- networks and plans --------------------------------------------------------------------------------------------------- */
+/* --- networks and plans
+ * --------------------------------------------------------------------------------------------------- */
 static void do_device(void) {
   tn_device_t device = NULL;
   tn_device_type type = 0;
@@ -275,7 +294,8 @@ static void print_network(tn_network_t network) {
     error = tn_network_get_tensor_shape(network, i, dims, TN_MAX_RANK, &rank);
     if (tn_error_get_code(error) == TN_ERROR_UNSUPPORTED) {
       tn_error_destroy(error);
-      printf("  %s %s %s ?\n", mode == TN_IO_MODE_INPUT ? "input" : "output", name, tn_data_type_get_name(type));
+      printf("  %s %s %s ?\n", mode == TN_IO_MODE_INPUT ? "input" : "output", name,
+             tn_data_type_get_name(type));
       continue;
     }
     TRY(error);
@@ -297,12 +317,13 @@ static void do_network(void) {
   tn_builder_t by = builder;
   tn_network_t network = NULL;
   tn_blob_t blob = NULL;
-  const void *data = NULL;
+  const void* data = NULL;
   size_t size = 0;
   if (json_field(step, "nodes") || json_field(step, "log")) {
     TRY(tn_builder_create(&by));
     own(BUILDER, by);
-    if (json_field(step, "nodes")) TRY(tn_builder_set_limit(by, TN_LIMIT_NODES, (int64_t)field_number("nodes", 0)));
+    if (json_field(step, "nodes"))
+      TRY(tn_builder_set_limit(by, TN_LIMIT_NODES, (int64_t)field_number("nodes", 0)));
     TRY(tn_builder_set_logger(by, new_logger()));
   }
   if (strcmp(from, "file") == 0) {
@@ -357,7 +378,7 @@ static void do_config(void) {
     TRY(tn_optimization_profile_create(&shapes));
     own(PROFILE, shapes);
     for (input = profile->first; input; input = input->next) {
-      const json *dims = input->first;
+      const json* dims = input->first;
       tn_shape_selector selector;
       for (selector = TN_SHAPE_SELECTOR_MIN; dims; dims = dims->next, ++selector) {
         int64_t numbers[TN_MAX_RANK];
@@ -373,8 +394,8 @@ static void do_config(void) {
   TRY(tn_builder_config_get_deadline(config, &deadline));
   TRY(tn_builder_config_get_precision_allowed(config, TN_PRECISION_TF32, &tf32));
   TRY(tn_builder_config_get_profile_count(config, &profiles));
-  printf("  threads %d level %d onednn %s deadline %d tf32 %s profiles %d\n", threads, level, onednn ? "yes" : "no", (int)deadline,
-         tf32 ? "yes" : "no", profiles);
+  printf("  threads %d level %d onednn %s deadline %d tf32 %s profiles %d\n", threads, level,
+         onednn ? "yes" : "no", (int)deadline, tf32 ? "yes" : "no", profiles);
   option = json_field(step, "options");
   for (option = option ? option->first : NULL; option; option = option->next) {
     char value[200];
@@ -384,9 +405,10 @@ static void do_config(void) {
   keep(config);
 }
 
-static tn_error_t on_progress(void *user_data, const char *phase, double fraction) {
-  hearer *own_ = (hearer *)user_data;
-  if (strcmp(own_->mode, "cancel") == 0) return tn_error_create(TN_ERROR_CANCELLED, "stopped on purpose", NULL, NULL);
+static tn_error_t on_progress(void* user_data, const char* phase, double fraction) {
+  hearer* own_ = (hearer*)user_data;
+  if (strcmp(own_->mode, "cancel") == 0)
+    return tn_error_create(TN_ERROR_CANCELLED, "stopped on purpose", NULL, NULL);
   if (strcmp(own_->mode, "throw") == 0) return throw_own("thrown on purpose");
   if (!phase[0] || fraction < own_->last || fraction < 0 || fraction > 1) own_->good = 0;
   own_->last = fraction;
@@ -395,22 +417,23 @@ static tn_error_t on_progress(void *user_data, const char *phase, double fractio
 }
 
 static void do_progress(void) {
-  object *config = named("config", CONFIG);
+  object* config = named("config", CONFIG);
   tn_progress_callbacks callbacks = TN_PROGRESS_CALLBACKS_INIT;
-  hearer *progress = (hearer *)json_new(sizeof *progress);
+  hearer* progress = (hearer*)json_new(sizeof *progress);
   progress->mode = field_text("mode", "");
   callbacks.user_data = progress;
   callbacks.update = on_progress;
-  TRY(tn_builder_config_set_progress((tn_builder_config_t)config->handle, strcmp(progress->mode, "none") == 0 ? NULL : &callbacks));
+  TRY(tn_builder_config_set_progress((tn_builder_config_t)config->handle,
+                                     strcmp(progress->mode, "none") == 0 ? NULL : &callbacks));
   config->progress = progress;
 }
 
 static void do_build(void) {
-  object *config = named("config", CONFIG);
+  object* config = named("config", CONFIG);
   tn_blob_t plan = NULL, report = NULL;
   tn_builder_t by = builder;
   int with_report = field_number("report", 0) != 0;
-  hearer *progress = config->progress;
+  hearer* progress = config->progress;
   if (json_field(step, "log")) {
     TRY(tn_builder_create(&by));
     own(BUILDER, by);
@@ -421,24 +444,27 @@ static void do_build(void) {
     progress->good = 1;
     progress->last = 0;
   }
-  TRY(tn_builder_build(by, (tn_network_t)named("network", NETWORK)->handle, (tn_builder_config_t)config->handle, &plan,
-                       with_report ? &report : NULL));
+  TRY(tn_builder_build(by, (tn_network_t)named("network", NETWORK)->handle,
+                       (tn_builder_config_t)config->handle, &plan, with_report ? &report : NULL));
   keep(own(BLOB, plan));
   if (progress && strcmp(progress->mode, "count") == 0)
     printf("  progress %s\n", progress->good && progress->count ? "yes" : "no");
   if (with_report) print_blob((tn_blob_t)own(BLOB, report), "report", 0);
 }
 
-/* --- blobs and caches ------------------------------------------------------------------------------------------------------ */
+/* --- blobs and caches
+ * ------------------------------------------------------------------------------------------------------ */
 static void do_blob(void) {
-  const char *text = field_text("text", "");
+  const char* text = field_text("text", "");
   tn_blob_t blob = NULL;
   TRY(tn_blob_create(text, strlen(text), &blob));
   keep(own(BLOB, blob));
   printf("  blob %zu bytes\n", strlen(text));
 }
 
-static void do_save(void) { TRY(tn_blob_save((tn_blob_t)named("blob", BLOB)->handle, field_text("file", ""))); }
+static void do_save(void) {
+  TRY(tn_blob_save((tn_blob_t)named("blob", BLOB)->handle, field_text("file", "")));
+}
 
 static void do_read(void) {
   tn_blob_t blob = NULL;
@@ -453,7 +479,7 @@ static void do_share(void) {
 }
 
 static void do_cut(void) {
-  const void *data = NULL;
+  const void* data = NULL;
   size_t size = 0, wanted = (size_t)field_number("bytes", 0);
   tn_blob_t blob = NULL;
   TRY(tn_blob_get_data((tn_blob_t)named("blob", BLOB)->handle, &data, &size));
@@ -463,17 +489,19 @@ static void do_cut(void) {
   printf("  blob %zu bytes\n", wanted);
 }
 
-static int same_bytes(tn_blob_t a, tn_blob_t b, int *same) {
+static int same_bytes(tn_blob_t a, tn_blob_t b, int* same) {
   const void *left = NULL, *right = NULL;
   size_t left_size = 0, right_size = 0;
-  if (failed(tn_blob_get_data(a, &left, &left_size)) || failed(tn_blob_get_data(b, &right, &right_size))) return 0;
+  if (failed(tn_blob_get_data(a, &left, &left_size)) || failed(tn_blob_get_data(b, &right, &right_size)))
+    return 0;
   *same = left_size == right_size && memcmp(left, right, left_size) == 0;
   return 1;
 }
 
 static void do_same(void) {
   int same = 0;
-  if (same_bytes((tn_blob_t)named("a", BLOB)->handle, (tn_blob_t)named("b", BLOB)->handle, &same)) printf("  %s\n", same ? "yes" : "no");
+  if (same_bytes((tn_blob_t)named("a", BLOB)->handle, (tn_blob_t)named("b", BLOB)->handle, &same))
+    printf("  %s\n", same ? "yes" : "no");
 }
 
 static void print_entries(tn_timing_cache_t cache) {
@@ -487,7 +515,7 @@ static void do_cache(void) {
   TRY(tn_timing_cache_create(&cache));
   own(CACHE, cache);
   if (json_field(step, "load")) {
-    const void *data = NULL;
+    const void* data = NULL;
     size_t size = 0;
     TRY(tn_blob_get_data((tn_blob_t)named("load", BLOB)->handle, &data, &size));
     TRY(tn_timing_cache_load(cache, data, size));
@@ -510,21 +538,23 @@ static void do_merge(void) {
   print_entries(cache);
 }
 
-/* --- engines --------------------------------------------------------------------------------------------------------------- */
-static tn_error_t on_allocate(void *user_data, size_t size, size_t alignment, void **out) {
-  counter *memory = (counter *)user_data;
+/* --- engines
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+static tn_error_t on_allocate(void* user_data, size_t size, size_t alignment, void** out) {
+  counter* memory = (counter*)user_data;
   if (strcmp(memory->mode, "throw") == 0) return throw_own("no memory on purpose");
   pthread_mutex_lock(&memory->mutex);
   ++memory->calls;
   ++memory->blocks;
   memory->bytes += (int64_t)size;
   pthread_mutex_unlock(&memory->mutex);
-  if (posix_memalign(out, alignment < sizeof(void *) ? sizeof(void *) : alignment, size)) *out = NULL;
+  if (posix_memalign(out, alignment < sizeof(void*) ? sizeof(void*) : alignment, size)) *out = NULL;
   return NULL;
 }
 
-static void on_deallocate(void *user_data, void *address, size_t size, size_t alignment) {
-  counter *memory = (counter *)user_data;
+static void on_deallocate(void* user_data, void* address, size_t size, size_t alignment) {
+  counter* memory = (counter*)user_data;
   (void)alignment;
   pthread_mutex_lock(&memory->mutex);
   --memory->blocks;
@@ -536,7 +566,7 @@ static void on_deallocate(void *user_data, void *address, size_t size, size_t al
 static void do_allocator(void) {
   tn_allocator_callbacks callbacks = TN_ALLOCATOR_CALLBACKS_INIT;
   tn_allocator_t allocator = NULL;
-  counter *memory = (counter *)json_new(sizeof *memory);
+  counter* memory = (counter*)json_new(sizeof *memory);
   memory->mode = field_text("mode", "");
   pthread_mutex_init(&memory->mutex, NULL);
   callbacks.user_data = memory;
@@ -547,12 +577,13 @@ static void do_allocator(void) {
 }
 
 static void do_balance(void) {
-  counter *memory = named("allocator", ALLOCATOR)->memory;
+  counter* memory = named("allocator", ALLOCATOR)->memory;
   if (!memory) {
     printf("  error INVALID_HANDLE\n");
     return;
   }
-  printf("  allocated %s\n  balanced %s\n", memory->calls ? "yes" : "no", memory->blocks == 0 && memory->bytes == 0 ? "yes" : "no");
+  printf("  allocated %s\n  balanced %s\n", memory->calls ? "yes" : "no",
+         memory->blocks == 0 && memory->bytes == 0 ? "yes" : "no");
 }
 
 static void print_engine(tn_engine_t engine) {
@@ -613,12 +644,14 @@ static void print_engine(tn_engine_t engine) {
 static void do_engine(void) {
   tn_runtime_t runtime = NULL;
   tn_engine_t engine = NULL;
-  const void *data = NULL;
+  const void* data = NULL;
   size_t size = 0;
   TRY(tn_runtime_create(&runtime));
   own(RUNTIME, runtime);
-  if (json_field(step, "threads")) TRY(tn_runtime_set_thread_count(runtime, (int32_t)field_number("threads", 0)));
-  if (json_field(step, "limit")) TRY(tn_runtime_set_limit(runtime, TN_LIMIT_PLAN_BYTES, (int64_t)field_number("limit", 0)));
+  if (json_field(step, "threads"))
+    TRY(tn_runtime_set_thread_count(runtime, (int32_t)field_number("threads", 0)));
+  if (json_field(step, "limit"))
+    TRY(tn_runtime_set_limit(runtime, TN_LIMIT_PLAN_BYTES, (int64_t)field_number("limit", 0)));
   if (json_field(step, "allocator"))
     TRY(tn_runtime_set_allocator(runtime, (tn_allocator_t)named("allocator", ALLOCATOR)->handle));
   if (json_field(step, "log")) TRY(tn_runtime_set_logger(runtime, new_logger()));
@@ -642,7 +675,7 @@ static void do_inspect(void) {
     if (json_field(step, "engine")) {
       TRY(tn_engine_inspector_create((tn_engine_t)named("engine", ENGINE)->handle, &inspectors[i]));
     } else {
-      const void *data = NULL;
+      const void* data = NULL;
       size_t size = 0;
       TRY(tn_blob_get_data((tn_blob_t)named("plan", BLOB)->handle, &data, &size));
       TRY(tn_engine_inspector_create_from_plan(data, size, &inspectors[i]));
@@ -657,20 +690,23 @@ static void do_inspect(void) {
   if (same_bytes(texts[0], texts[1], &same)) printf("  same %s\n", same ? "yes" : "no");
 }
 
-/* --- contexts -------------------------------------------------------------------------------------------------------------- */
+/* --- contexts
+ * --------------------------------------------------------------------------------------------------------------
+ */
 typedef struct outputs {
   size_t count;
   char names[8][100];
   tn_data_type types[8];
   int64_t dims[8][TN_MAX_RANK];
   size_t ranks[8], sizes[8];
-  void *data[8];
+  void* data[8];
 } outputs;
 
 /* Sets the inputs and new outputs. */
-static tn_error_t set_all(tn_execution_context_t context, const signature *tensors, const json *inputs, outputs *out) {
+static tn_error_t set_all(tn_execution_context_t context, const signature* tensors, const json* inputs,
+                          outputs* out) {
   tn_error_t error = NULL;
-  const json *input;
+  const json* input;
   size_t i;
   memset(out, 0, sizeof *out);
 #define PASS(call) \
@@ -681,7 +717,7 @@ static tn_error_t set_all(tn_execution_context_t context, const signature *tenso
     const json *values = json_field(input, "values"), *value;
     tn_data_type type = TN_DATA_TYPE_FLOAT32;
     size_t size;
-    void *data;
+    void* data;
     PASS(tn_execution_context_set_input_shape(context, input->key, dims, rank));
     for (i = 0; i < tensors->count; ++i)
       if (strcmp(tensors->names[i], input->key) == 0) type = tensors->types[i];
@@ -705,7 +741,7 @@ static tn_error_t set_all(tn_execution_context_t context, const signature *tenso
   return NULL;
 }
 
-static void print_outputs(const outputs *out) {
+static void print_outputs(const outputs* out) {
   size_t o, i;
   for (o = 0; o < out->count; ++o) {
     printf("  %s %s ", out->names[o], tn_data_type_get_name(out->types[o]));
@@ -723,7 +759,7 @@ static void print_outputs(const outputs *out) {
   }
 }
 
-static tn_error_t read_signature(tn_engine_t engine, signature *tensors) {
+static tn_error_t read_signature(tn_engine_t engine, signature* tensors) {
   tn_error_t error = NULL;
   size_t i;
 #define PASS(call) \
@@ -744,7 +780,7 @@ static tn_error_t read_signature(tn_engine_t engine, signature *tensors) {
 static void do_context(void) {
   tn_engine_t engine = (tn_engine_t)named("engine", ENGINE)->handle;
   tn_execution_context_t context = NULL;
-  signature *tensors = (signature *)json_new(sizeof *tensors);
+  signature* tensors = (signature*)json_new(sizeof *tensors);
   int32_t profile = 0;
   TRY(tn_execution_context_create(engine, (int32_t)field_number("profile", 0), &context));
   own(CONTEXT, context);
@@ -754,7 +790,9 @@ static void do_context(void) {
   printf("  profile %d\n", profile);
 }
 
-static tn_execution_context_t context_of_step(void) { return (tn_execution_context_t)named("context", CONTEXT)->handle; }
+static tn_execution_context_t context_of_step(void) {
+  return (tn_execution_context_t)named("context", CONTEXT)->handle;
+}
 
 static void do_set_profile(void) {
   int32_t profile = 0;
@@ -783,7 +821,7 @@ static void do_buffer(void) {
   TRY(tn_execution_context_set_buffer(context_of_step(), field_text("tensor", ""), json_new(size), size));
 }
 
-static int run_as(tn_execution_context_t context, const char *how) {
+static int run_as(tn_execution_context_t context, const char* how) {
   double a = 0, b = 0, c = 0;
   if (strcmp(how, "measured") == 0) {
     if (failed(tn_execution_context_run_measured(context, &a))) return 0;
@@ -796,14 +834,15 @@ static int run_as(tn_execution_context_t context, const char *how) {
     return 1;
   }
   if (strcmp(how, "enqueue") == 0)
-    return !failed(tn_execution_context_enqueue(context, NULL)) && !failed(tn_execution_context_wait(context));
+    return !failed(tn_execution_context_enqueue(context, NULL)) &&
+           !failed(tn_execution_context_wait(context));
   if (strcmp(how, "prepare") == 0 && failed(tn_execution_context_prepare(context))) return 0;
   return !failed(tn_execution_context_run(context));
 }
 
 static void do_run(void) {
-  object *context = named("context", CONTEXT);
-  const json *inputs = json_field(step, "inputs");
+  object* context = named("context", CONTEXT);
+  const json* inputs = json_field(step, "inputs");
   outputs out;
   memset(&out, 0, sizeof out);
   if (inputs && !context->tensors) {
@@ -821,8 +860,9 @@ static void do_run(void) {
 
 static void do_wait(void) { TRY(tn_execution_context_wait(context_of_step())); }
 
-static tn_error_t on_layer(void *user_data, size_t index, const char *name, const char *kernel, const char *origins, double microseconds) {
-  hearer *profiler = (hearer *)user_data;
+static tn_error_t on_layer(void* user_data, size_t index, const char* name, const char* kernel,
+                           const char* origins, double microseconds) {
+  hearer* profiler = (hearer*)user_data;
   (void)name;
   (void)origins;
   if (strcmp(profiler->mode, "throw") == 0) return throw_own("thrown by the profiler");
@@ -832,15 +872,15 @@ static tn_error_t on_layer(void *user_data, size_t index, const char *name, cons
     pthread_mutex_unlock(&profiler->mutex);
     return NULL;
   }
-  if (index >= profiler->tensors->layers || strcmp(kernel, profiler->tensors->kernels[index]) != 0 || microseconds < 0 ||
-      (size_t)profiler->count != index)
+  if (index >= profiler->tensors->layers || strcmp(kernel, profiler->tensors->kernels[index]) != 0 ||
+      microseconds < 0 || (size_t)profiler->count != index)
     profiler->good = 0;
   ++profiler->count;
   return NULL;
 }
 
 static void do_profile(void) {
-  object *context = named("context", CONTEXT);
+  object* context = named("context", CONTEXT);
   tn_execution_context_t handle = (tn_execution_context_t)context->handle;
   tn_profiler_callbacks callbacks = TN_PROFILER_CALLBACKS_INIT;
   hearer profiler = {0};
@@ -857,11 +897,13 @@ static void do_profile(void) {
   TRY(tn_execution_context_set_profiler(handle, NULL));
   if (!ran) return;
   print_outputs(&out);
-  printf("  layers %s\n", profiler.good && profiler.count && (size_t)profiler.count == context->tensors->layers ? "yes" : "no");
+  printf(
+      "  layers %s\n",
+      profiler.good && profiler.count && (size_t)profiler.count == context->tensors->layers ? "yes" : "no");
 }
 
 static void do_busy(void) {
-  object *context = named("context", CONTEXT);
+  object* context = named("context", CONTEXT);
   tn_execution_context_t handle = (tn_execution_context_t)context->handle;
   tn_profiler_callbacks callbacks = TN_PROFILER_CALLBACKS_INIT;
   hearer profiler = {0};
@@ -888,14 +930,14 @@ static void do_busy(void) {
 typedef struct worker {
   pthread_t thread;
   tn_engine_t engine;
-  const json *inputs;
+  const json* inputs;
   int runs, same;
   tn_error_t error;
   outputs first;
 } worker;
 
-static void *work(void *argument) {
-  worker *own_ = (worker *)argument;
+static void* work(void* argument) {
+  worker* own_ = (worker*)argument;
   tn_execution_context_t context = NULL;
   signature tensors;
   outputs out;
@@ -932,7 +974,8 @@ static void do_threads(void) {
     if (!good) tn_error_destroy(workers[i].error);
     good = good && !failed(workers[i].error);
     for (o = 0; good && o < workers[i].first.count; ++o)
-      if (memcmp(workers[i].first.data[o], workers[0].first.data[o], workers[0].first.sizes[o]) != 0) same = 0;
+      if (memcmp(workers[i].first.data[o], workers[0].first.data[o], workers[0].first.sizes[o]) != 0)
+        same = 0;
     same = same && workers[i].same;
   }
   if (!good) return;
@@ -940,7 +983,9 @@ static void do_threads(void) {
   printf("  equal %s\n", same ? "yes" : "no");
 }
 
-/* --- weights ----------------------------------------------------------------------------------------------------------------- */
+/* --- weights
+ * -----------------------------------------------------------------------------------------------------------------
+ */
 static void do_weights(void) {
   tn_refitter_t refitter = NULL;
   size_t count = 0, i;
@@ -974,10 +1019,12 @@ static void do_refit(void) {
     const json *values = json_field(weight, "values"), *value;
     float data[100];
     for (value = values->first; value; value = value->next) data[n++] = (float)value->number;
-    TRY(tn_refitter_set_weight(refitter, weight->key, TN_DATA_TYPE_FLOAT32, dims, rank, data, n * sizeof(float)));
+    TRY(tn_refitter_set_weight(refitter, weight->key, TN_DATA_TYPE_FLOAT32, dims, rank, data,
+                               n * sizeof(float)));
   }
   if (json_field(step, "network")) {
-    TRY(tn_refitter_set_weights_from_network(refitter, (tn_network_t)named("network", NETWORK)->handle, &count));
+    TRY(tn_refitter_set_weights_from_network(refitter, (tn_network_t)named("network", NETWORK)->handle,
+                                             &count));
     printf("  set %zu\n", count);
   }
   TRY(tn_refitter_get_missing_count(refitter, &count));
@@ -991,7 +1038,7 @@ static void do_refit(void) {
 }
 
 static void do_close(void) {
-  object *o = find(field_text("name", ""));
+  object* o = find(field_text("name", ""));
   if (o) {
     forget(o);
   } else {
@@ -1001,26 +1048,54 @@ static void do_close(void) {
 
 static void do_live(void) {
   int64_t count = 0;
-  const char *type = field_text("type", "all");
+  const char* type = field_text("type", "all");
   TRY(tn_debug_get_live_count(type, &count));
   printf("  %s %" PRId64 "\n", type, count);
 }
 
 static const struct {
-  const char *name;
+  const char* name;
   void (*call)(void);
-} verbs[] = {
-    {"device", do_device}, {"network", do_network}, {"describe", do_describe}, {"config", do_config}, {"progress", do_progress},
-    {"build", do_build}, {"blob", do_blob}, {"save", do_save}, {"read", do_read}, {"share", do_share}, {"cut", do_cut},
-    {"same", do_same}, {"cache", do_cache}, {"cache_blob", do_cache_blob}, {"merge", do_merge}, {"allocator", do_allocator},
-    {"balance", do_balance}, {"engine", do_engine}, {"serialize", do_serialize}, {"inspect", do_inspect}, {"context", do_context},
-    {"set_profile", do_set_profile}, {"shape", do_shape}, {"get_shape", do_get_shape}, {"buffer", do_buffer}, {"run", do_run},
-    {"wait", do_wait}, {"profile", do_profile}, {"busy", do_busy}, {"threads", do_threads}, {"weights", do_weights},
-    {"refit", do_refit}, {"close", do_close}, {"live", do_live}};
+} verbs[] = {{"device", do_device},
+             {"network", do_network},
+             {"describe", do_describe},
+             {"config", do_config},
+             {"progress", do_progress},
+             {"build", do_build},
+             {"blob", do_blob},
+             {"save", do_save},
+             {"read", do_read},
+             {"share", do_share},
+             {"cut", do_cut},
+             {"same", do_same},
+             {"cache", do_cache},
+             {"cache_blob", do_cache_blob},
+             {"merge", do_merge},
+             {"allocator", do_allocator},
+             {"balance", do_balance},
+             {"engine", do_engine},
+             {"serialize", do_serialize},
+             {"inspect", do_inspect},
+             {"context", do_context},
+             {"set_profile", do_set_profile},
+             {"shape", do_shape},
+             {"get_shape", do_get_shape},
+             {"buffer", do_buffer},
+             {"run", do_run},
+             {"wait", do_wait},
+             {"profile", do_profile},
+             {"busy", do_busy},
+             {"threads", do_threads},
+             {"weights", do_weights},
+             {"refit", do_refit},
+             {"close", do_close},
+             {"live", do_live}};
 
-static int by_name(const void *a, const void *b) { return strcmp(((const object *)a)->name, ((const object *)b)->name); }
+static int by_name(const void* a, const void* b) {
+  return strcmp(((const object*)a)->name, ((const object*)b)->name);
+}
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   int number = 0;
   int64_t live = -1;
   size_t i;
@@ -1030,7 +1105,7 @@ int main(int argc, char **argv) {
   }
   if (failed(tn_builder_create(&builder))) return 1;
   for (step = json_read(argv[1])->first; step; step = step->next) {
-    const char *verb = field_text("do", "");
+    const char* verb = field_text("do", "");
     printf("%d %s\n", ++number, verb);
     for (i = 0; i < sizeof verbs / sizeof *verbs && strcmp(verbs[i].name, verb) != 0; ++i) {
     }

@@ -15,6 +15,10 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / part) for part in ("bindings", "capi", "tests/support")]
+import api as public  # noqa: E402
+import called  # noqa: E402
+import coverage  # noqa: E402
 
 TEST = re.compile(r"^test (.*) \.\.\. (ok|FAILED|ignored)", re.M)
 
@@ -23,6 +27,20 @@ def cargo(build, *arguments, environment=None):
     settings = {"CARGO_TARGET_DIR": str(build / "bindings" / "rust"), "TENON_LIB_DIR": str(build), "RUSTFLAGS": "-D warnings"}
     return subprocess.run(["cargo", *arguments], cwd=ROOT / "bindings" / "rust", capture_output=True, text=True, errors="replace",
                           env={**os.environ, **settings, **(environment or {})}, timeout=1200)
+
+
+def uncalled(build):
+    """Functions that the crate calls, and no test of it does."""
+    done = cargo(build, "test", "--locked", "-p", "tenon", "--test", "tenon", "--no-run", "--message-format=json")
+    program = re.findall(r'"executable":"([^"]*/deps/tenon-[^"]*)"', done.stdout)[-1]
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        environment = called.environment(called.make_shim(folder, build), folder / "names")
+        subprocess.run([program], cwd=folder, env={**os.environ, **environment}, capture_output=True, timeout=300)
+        names = called.names(folder / "names")
+    wanted = coverage.named_in("rust", ROOT)[0] & {f.name for f in public.load().functions}
+    print(f"  {len(names & wanted)} of {len(wanted)} functions called")
+    return sorted(wanted - names)
 
 
 FILES = {"README.md": "markdown", "Makefile": "makefile", "examples/demo/demo.py": "python", "LICENSE": "txt",
@@ -69,6 +87,9 @@ def main():
                 failures.append(f"cargo test {' '.join(features)} ended with status {done.returncode}")
             if done.returncode:
                 print(done.stdout[-6000:] + done.stderr[-6000:])
+        missed = uncalled(build)
+        passed += not missed
+        failures += [f"no test calls {', '.join(missed)}"] if missed else []
         found = example(build)
         passed += len(FILES) - len(found)
         failures += found

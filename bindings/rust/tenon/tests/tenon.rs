@@ -250,6 +250,24 @@ fn refit_and_inspect() {
 }
 
 #[test]
+fn weights_that_are_combined_are_set_together() {
+    let builder = Builder::new().unwrap();
+    let network = builder.network(include_bytes!("combined.onnx")).unwrap();
+    let config = BuilderConfig::new().unwrap();
+    config.set_option("timer", "fake").unwrap();
+    let engine = Engine::new(&Runtime::new().unwrap(), &builder.build(&network, &config).unwrap()).unwrap();
+    let refitter = Refitter::new(&engine).unwrap();
+    refitter.set_weight("a", &Tensor::new(&[3], vec![5f32, 6.0, 7.0]).unwrap()).unwrap();
+    assert_eq!(refitter.missing().unwrap(), ["b"]);
+    let error = refitter.apply().unwrap_err();
+    assert_eq!((error.code(), error.trail().count()), (ErrorCode::InvalidArgument, 1));
+    refitter.set_weight("b", &Tensor::new(&[3], vec![1f32, 1.0, 1.0]).unwrap()).unwrap();
+    refitter.apply().unwrap();
+    let outputs = engine.run(&[("x", &Tensor::new(&[2, 3], vec![0f32; 6]).unwrap())]).unwrap();
+    assert_eq!(outputs.get::<f32>("y").unwrap().data()[..3], [6.0, 7.0, 8.0]);
+}
+
+#[test]
 fn what_objects_say_of_themselves() {
     assert_eq!(version(), 100);
     assert_eq!(abi_version(), 0);
