@@ -16,7 +16,9 @@ run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
 # Every target that has a description.
-.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
+.PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-cli test-plan test-python test-python-wheel \
+  test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench bench-bindings \
+  install clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -115,6 +117,8 @@ operators: build  ## write docs/operators.md from the ONNX cases that pass
 # --- the rest ---------------------------------------------------------------------------------------------------------
 bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 threads, with and without oneDNN
 	@$(python) bench/bench.py --build $(BUILD) --both $(BENCH_FLAGS)
+bench-bindings: bindings  ## what a call costs in Python beside C
+	@$(python) bench/bindings/call.py --build $(BUILD) $(BENCH_FLAGS)
 format: setup  ## clang-format over the sources
 	@git ls-files '*.h' '*.hpp' '*.cpp' '*.c' | xargs clang-format-14 -i
 format-check: setup  ## says which sources clang-format would change

@@ -3,8 +3,9 @@
 
     bench/bindings/call.py [--build DIR] [--rounds N] [--calls N] [--json FILE]
 
-C (call.c, compiled here) and Python take turns, one block of rounds each; a figure is the median over all rounds, each the mean
-of N calls in a loop, with the quartiles beside it. What the loop itself costs in Python is measured and taken off; it is shown.
+A small build is timed too: the same ONNX file becomes an engine, under the fake timer. C (call.c, compiled here) and Python take
+turns, round by round; a figure is the median over all rounds, each the mean of N calls in a loop, with the quartiles beside it.
+What the loop itself costs in Python is measured and taken off; it is shown.
 """
 import argparse
 import json
@@ -49,8 +50,9 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         program = folder / "call"
-        subprocess.run(["cc", "-O2", "-std=c11", "-D_POSIX_C_SOURCE=200809L", f"-I{ROOT / 'include'}", str(pathlib.Path(__file__).with_name("call.c")),
-                        "-o", str(program), f"-L{build}", "-ltenon", f"-Wl,-rpath,{build}"], check=True)
+        source = pathlib.Path(__file__).with_name("call.c")
+        subprocess.run(["cc", "-O2", "-std=c11", "-D_POSIX_C_SOURCE=200809L", f"-I{ROOT / 'include'}", str(source), "-o", str(program),
+                        f"-L{build}", "-ltenon", f"-Wl,-rpath,{build}"], check=True)
         engine = tenon.build(model(), threads=1, options={"timer": "fake"})
         engine.save(folder / "plan")
         context = engine.create_context()
@@ -66,27 +68,39 @@ def main():
                  "context.run({'x': x}, {'y': y})": lambda: fresh.run({"x": x}, {"y": y}),
                  "context.run({'x': x})": lambda: other.run({"x": x}),
                  "engine.run({'x': x})": lambda: engine.run({"x": x})}
-        times = {name: [] for name in ("C tn_execution_context_run", *cases)}
+        times = {name: [] for name in ("C tn_execution_context_run", *cases, "C a small build", "tenon.build()")}
+        (folder / "model.onnx").write_bytes(model())
+
+        def build_one():
+            tenon.build(folder / "model.onnx", threads=1, options={"timer": "fake"}).close()
+
+        def in_c(what, path, calls):
+            done = subprocess.run([program, what, folder / path, "1", str(calls)], check=True, capture_output=True, text=True)
+            return map(float, done.stdout.split())
+        builds = max(1, arguments.calls // 50)
         for case in cases.values():
             seconds(case, arguments.calls)
         for _ in range(arguments.rounds):
-            done = subprocess.run([program, folder / "plan", "1", str(arguments.calls)], check=True, capture_output=True, text=True)
-            times["C tn_execution_context_run"] += map(float, done.stdout.split())
+            times["C tn_execution_context_run"] += in_c("run", "plan", arguments.calls)
+            times["C a small build"] += in_c("build", "model.onnx", builds)
+            times["tenon.build()"].append(seconds(build_one, builds))
             for name, case in cases.items():
                 times[name].append(seconds(case, arguments.calls))
 
     loop = statistics.median(times["an empty loop body"])
-    base = statistics.median(times["C tn_execution_context_run"])
+    bases = {"run": statistics.median(times["C tn_execution_context_run"]), "build": statistics.median(times["C a small build"])}
     rows = {}
     print(f"{'':34} {'ns':>8} {'quartiles':>17} {'over C':>8}")
     for name, values in times.items():
         taken = 0 if name.startswith(("C ", "an ")) else loop
         low, middle, high = (v - taken for v in statistics.quantiles(values, n=4))
+        base = bases["build" if "build" in name else "run"]
         rows[name] = {"ns": middle, "low": low, "high": high, "over_c": middle - base}
         over = "" if name.startswith(("C ", "an ")) else f"{middle - base:8.0f}"
         print(f"{name:34} {middle:8.0f} {low:8.0f} {high:8.0f} {over}")
     if arguments.json:
-        arguments.json.write_text(json.dumps({"rounds": arguments.rounds, "calls": arguments.calls, "cases": rows}, indent=1) + "\n")
+        made = {"rounds": arguments.rounds, "calls": arguments.calls, "cases": rows}
+        arguments.json.write_text(json.dumps(made, indent=1) + "\n")
 
 
 if __name__ == "__main__":

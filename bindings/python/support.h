@@ -214,8 +214,8 @@ static PyObject* tenon_python_buffer_address(PyObject* object, int writable) {
   return result;
 }
 
-/* keep(object): (user_data, release) for a function that takes memory over: the object lives until the library calls
- * release with user_data, which must happen once. */
+/* keep(object): (user_data, release) for a function that takes memory over: the object lives until the
+ * library calls release with user_data, which must happen once. */
 static PyObject* tenon_python_keep(PyObject* object) {
   PyObject* result =
       Py_BuildValue("(NN)", PyLong_FromVoidPtr(object), PyLong_FromVoidPtr((void*)tenon_python_drop));

@@ -26,7 +26,8 @@ def load():
 
 def script(text, *arguments, timeout=120):
     """What a program of its own prints; it must end well."""
+    places = ":".join(map(str, (PACKAGE, ROOT / "tests/support", ROOT / "tests/python")))
     done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", text, *map(str, arguments)], capture_output=True, text=True,
-                          timeout=timeout, env={**os.environ, "PYTHONPATH": f"{PACKAGE}:{ROOT / 'tests/support'}:{ROOT / 'tests/python'}"})
+                          timeout=timeout, env={**os.environ, "PYTHONPATH": places})
     assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done

@@ -59,7 +59,7 @@ def test_what_a_callback_raises_comes_back_as_itself(model, raised):
 
 def test_progress(model):
     seen = []
-    tenon.build(model, profiles=[package.PROFILE], options=package.FAKE, progress=lambda phase, fraction: seen.append((phase, fraction)))
+    tenon.build(model, profiles=[package.PROFILE], options=package.FAKE, progress=lambda *told: seen.append(told))
     fractions = [fraction for _, fraction in seen]
     assert seen and fractions == sorted(fractions) and 0 <= fractions[0] and fractions[-1] <= 1
     config = tenon.BuilderConfig()
@@ -72,7 +72,8 @@ def test_profiler(engine, x):
     context.set_profiler(profiler)
     context.run({"x": x})
     assert [t.name for t in profiler.times] == [layer.name for layer in engine.layers()]
-    assert profiler.total() >= 0 and set(profiler.by_kernel()) == {layer.kernel for layer in engine.layers()} and "times" in repr(profiler)
+    assert set(profiler.by_kernel()) == {layer.kernel for layer in engine.layers()}
+    assert profiler.total() >= 0 and "times" in repr(profiler)
     count = len(profiler.times)
     context.set_profiler(None)
     context.run({"x": x})

@@ -146,6 +146,20 @@ def test_inputs_of_other_kinds(engine, x, expected):
     assert close(y, expected)
 
 
+def test_numbers_and_lists(model):
+    from onnx import TensorProto, helper
+    graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["c"])], "sum",
+                              [helper.make_tensor_value_info(n, TensorProto.INT32, s) for n, s in (("a", []), ("b", [2]))],
+                              [helper.make_tensor_value_info("c", TensorProto.INT32, [2])])
+    engine = tenon.build(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), threads=1,
+                         options=package.FAKE)
+    for a, b in ((3, [1, 2]), (np.int32(3), (1, 2)), (np.int64(3), [True, np.int8(2)])):
+        assert engine.run({"a": a, "b": b})["c"].tolist() == [4, 5]
+    for a in (1.5, "1", 2 ** 40, [1, 2], None):
+        with pytest.raises((ValueError, TypeError)):
+            engine.run({"a": a, "b": [1, 2]})
+
+
 def test_wrong_inputs(engine, x):
     with pytest.raises(tenon.InvalidArgumentError, match="input x must be f32; the array is f64"):
         engine.run({"x": x.astype(np.float64)})
@@ -248,9 +262,10 @@ def test_refit_of_weights_that_the_plan_combined():
     """A convolution with the normalisation behind it: one weight alone is not enough."""
     from onnx import TensorProto, helper, numpy_helper
     rng = np.random.default_rng(3)
-    weights = {"w": rng.random((4, 2, 3, 3), np.float32), **{n: rng.random(4, np.float32) + 1 for n in ("scale", "b", "mean", "var")}}
+    of_norm = ("scale", "b", "mean", "var")
+    weights = {"w": rng.random((4, 2, 3, 3), np.float32), **{n: rng.random(4, np.float32) + 1 for n in of_norm}}
     graph = helper.make_graph(
-        [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("BatchNormalization", ["c", "scale", "b", "mean", "var"], ["y"])],
+        [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("BatchNormalization", ["c", *of_norm], ["y"])],
         "normalised", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, 8, 8])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, 6, 6])],
         [numpy_helper.from_array(v, k) for k, v in weights.items()])

@@ -9,6 +9,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 
@@ -42,7 +43,7 @@ def main():
     parser.add_argument("--canary", action="store_true")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
-    passed, failures = 0, []
+    passed, skipped, failures = 0, 0, []
 
     def check(good, name, detail=""):
         nonlocal passed
@@ -61,12 +62,23 @@ def main():
         done = run([sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", folder, ROOT],
                    environment={"TENON_BUILD": str(build)})
         wheels = list(folder.glob("*.whl"))
+        sys.path.insert(0, str(ROOT / "bindings" / "python"))
+        import build_backend
+        if (ROOT / ".git").exists():
+            with tarfile.open(folder / build_backend.build_sdist(folder)) as archive:
+                inside = {name.partition("/")[2] for name in archive.getnames()}
+            wanted = {"PKG-INFO", "pyproject.toml", "meson.build", "bindings/python/tenon/__init__.py", "src/cli/meson.build"}
+            check(wanted <= inside, f"the source archive lacks {sorted(wanted - inside)}")
+        else:
+            print("SKIPPED the source archive: this is no Git repository")
+            skipped = 1
         if check(len(wheels) == 1, "pip wheel", done.stdout[-2000:] + done.stderr[-2000:]):
             wheel = wheels[0]
             check(re.fullmatch(r"tenon-\d+\.\d+\.\d+-cp311-abi3-manylinux_\d+_\d+_x86_64\.whl", wheel.name), f"name {wheel.name}")
             with zipfile.ZipFile(wheel) as archive:
                 names = set(archive.namelist())
-            wanted = {f"tenon/{p.name}" for p in (ROOT / "bindings/python/tenon").iterdir() if p.suffix in (".py", ".pyi", ".typed")}
+            sources = (ROOT / "bindings/python/tenon").iterdir()
+            wanted = {f"tenon/{p.name}" for p in sources if p.suffix in (".py", ".pyi", ".typed")}
             wanted |= {"tenon/_raw.abi3.so", "tenon/libtenon.so.0", "tenon/libxxhash.so.0"}
             wanted |= {f"tenon/{m}" for m in ("libtenon_cuda.so", "libtenon_onednn.so") if (build / m).exists()}
             in_wheel = {n for n in names if ".dist-info/" not in n}
@@ -94,7 +106,7 @@ def main():
             done = run([python, "-m", "pip", "check"])
             check(done.returncode == 0, "pip check", done.stdout)
             print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
-    print(f"{passed} passed, {len(failures)} failed, 0 skipped")
+    print(f"{passed} passed, {len(failures)} failed, {skipped} skipped")
     return 1 if failures else 0
 
 

@@ -33,7 +33,8 @@ from ._build import (Builder, BuilderConfig, Network, OptimizationProfile, Progr
                      TimingCache)
 from ._core import (BusyError, CallbackError, CancelledError, DeviceError, ForkError, IncompatiblePlanError,  # noqa: E402
                     InternalError, InvalidArgumentError, InvalidHandleError, InvalidModelError, InvalidPlanError, IoError,
-                    LimitExceededError, MissingFileError, NotFoundError, OutOfMemoryError, OutOfRangeError, TenonError, UnsupportedError)
+                    LimitExceededError, MissingFileError, NotFoundError, OutOfMemoryError, OutOfRangeError, TenonError,
+                    UnsupportedError)
 from ._engine import (Engine, EngineInspector, ExecutionContext, LayerInfo, LayerTime, Profiler, Refitter, RunParts,  # noqa: E402
                       Runtime, WeightInfo)
 from ._enums import (DataType, DeviceType, DocumentFormat, ErrorCode, IoMode, Limit, Precision, Severity,  # noqa: E402
@@ -50,7 +51,8 @@ __all__ = [
     "DeviceError", "DeviceType", "DocumentFormat", "Engine", "EngineInspector", "ErrorCode", "ExecutionContext", "ForkError",
     "IncompatiblePlanError", "InternalError", "InvalidArgumentError", "InvalidHandleError", "InvalidModelError",
     "InvalidPlanError", "IoError", "IoMode", "LayerInfo", "LayerTime", "Limit", "LimitExceededError", "Logger", "Memory",
-    "MemorySource", "MissingFileError", "Network", "NotFoundError", "OptimizationProfile", "OutOfMemoryError", "OutOfRangeError", "Precision",
+    "MemorySource", "MissingFileError", "Network", "NotFoundError", "OptimizationProfile", "OutOfMemoryError",
+    "OutOfRangeError", "Precision",
     "Profiler", "Refitter", "RunParts", "Runtime", "Severity", "ShapeSelector", "TenonError", "TensorFormat", "TensorInfo",
     "TensorLocation", "TimingCache", "UnsupportedError", "WeightInfo", "abi_version", "build", "build_info", "devices",
     "dtype_name", "element_size", "error_code_name", "live_count", "load", "memory_of", "numpy_dtype", "version"]
