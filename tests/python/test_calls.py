@@ -27,11 +27,10 @@ def test_errors_say_what_where_and_of_which_kind(model):
     error = refused.value
     assert isinstance(error, ValueError) and error.code is tenon.ErrorCode.INVALID_PLAN and error.text == str(error).split("\n")[0]
     assert error.tn_error_code == 6 and isinstance(error.where, tuple)
-    for missing, code in ((lambda: tenon.build("no/such/file.onnx"), tenon.ErrorCode.NOT_FOUND),
-                          (lambda: tenon.load("no/such/file.onnx"), tenon.ErrorCode.IO)):
+    for missing in (lambda: tenon.build("no/such/file.onnx"), lambda: tenon.load("no/such/file.onnx")):
         with pytest.raises(FileNotFoundError, match="no/such/file") as caught:
             missing()
-        assert isinstance(caught.value, tenon.IoError) and caught.value.code is code
+        assert isinstance(caught.value, tenon.IoError) and caught.value.code is tenon.ErrorCode.IO
     with pytest.raises(tenon.InvalidModelError):
         tenon.build(model[: len(model) // 2])
     with pytest.raises(LookupError):

@@ -516,7 +516,7 @@ TEST_F(ImportFile, ExternalData) {
 TEST_F(ImportFile, FilesThatAreNone) {
   EXPECT_HAS(import_onnx_file((root_ / "none.onnx").string(), {}, Log()).error().text(), "none.onnx");
   EXPECT_FALSE(import_onnx_file(root_.string(), {}, Log()));
-  EXPECT_EQ(import_onnx_file((root_ / "none.onnx").string(), {}, Log()).error().code, Code::not_found);
+  EXPECT_EQ(import_onnx_file((root_ / "none.onnx").string(), {}, Log()).error().code, Code::io);
 }
 
 // Processor seconds to import a chain of `count` nodes, the best of three.

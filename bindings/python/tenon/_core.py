@@ -167,12 +167,11 @@ def given_of_file(result: list[Any], path: str) -> Any:
     """given() of a function that opens a file."""
     try:
         return given(result)
-    except (IoError, NotFoundError) as error:
+    except IoError as error:
         if os.path.exists(path):
             raise
-        missing = MissingFileError(error.message)
-        setattr(missing, "tn_error_code", error.tn_error_code)  # the library's own
-    raise missing
+        message = error.message
+    raise MissingFileError(message)
 
 
 def text_of(get: Callable[[bytearray | None], list[int]]) -> str:
