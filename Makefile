@@ -15,8 +15,9 @@ export NINJA := $(abspath $(ninja))
 run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-rust test-cli test-plan \
-  test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench bench-calls \
+# Every target that has a description.
+.PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-cli test-plan test-python test-python-wheel test-rust \
+  test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench bench-bindings bench-calls \
   install clean
 
 help:  ## this list
@@ -46,6 +47,9 @@ build: setup  ## the libraries and the command-line tool, build/tenon
 bindings: setup  ## what is made from the public headers: capi/api.json, the raw layers of Python, Java, C# and Rust
 	@$(python) bindings/update.py --build $(BUILD) && $(ninja) -C $(BUILD) --quiet bindings
 
+docs: $(python_stamp)  ## the documentation as a searchable site, build/site/html/index.html
+	@$(python) docs/site/build.py --build $(BUILD)
+
 # --- first result -----------------------------------------------------------------------------------------------------
 demo: build  ## a real network (magika) turned into a plan; it tells what kind of file each of several files is
 	@$(python) examples/demo/demo.py --build $(BUILD)
@@ -73,6 +77,10 @@ test-abi: build  ## headers, exported symbols, installed library, examples; the 
 	@$(run) abi capi
 test-bindings: build  ## the raw layers of Python, Java, C# and Rust: complete, up to date, and each runs a network
 	@$(run) bindings
+test-python: build  ## the Python package: what it computes, memory, callbacks, threads, forks, types, onnx.backend
+	@$(run) python
+test-python-wheel: build  ## its wheel, in an environment of its own
+	@$(run) python-wheel
 test-conformance: build  ## one set of scenarios in every language: the transcripts are equal; the first results of docs/languages
 	@$(run) conformance languages
 test-rust: build  ## the crate tenon: tests, what must not compile, the code in its pages, the example
@@ -111,6 +119,8 @@ bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 thr
 	@$(python) bench/bench.py --build $(BUILD) --both $(BENCH_FLAGS)
 bench-calls: build  ## what a call costs in C and in Rust
 	@$(python) bench/calls/run.py --build $(BUILD)
+bench-bindings: bindings  ## what a call costs in Python beside C
+	@$(python) bench/bindings/call.py --build $(BUILD) $(BENCH_FLAGS)
 format: setup  ## clang-format over the sources
 	@git ls-files '*.h' '*.hpp' '*.cpp' '*.c' | xargs clang-format-14 -i
 format-check: setup  ## says which sources clang-format would change

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Brings what is committed and generated from the public headers up to date: capi/api.json, capi/tenon.map, and the sources
-of the Rust crate tenon-sys. (The raw layers of Python, Java and C# are made by every build of the target `bindings`.)
+"""Brings what is committed and generated from the public headers up to date: capi/api.json, capi/tenon.map, the stub of
+the raw Python module, and the sources of the Rust crate tenon-sys. (The raw layers of Python, Java and C# are made by every build of the target `bindings`.)
 
     bindings/update.py             writes what has changed and says what
     bindings/update.py --check     only says what would change, with status 1
@@ -18,8 +18,10 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "capi"), str(ROOT / "bindings" / "generate")]
 import api as public  # noqa: E402
+import python  # noqa: E402
 import rust  # noqa: E402
 
+STUB = ROOT / "bindings" / "python" / "tenon" / "_raw.pyi"
 CRATE = ROOT / "bindings" / "rust" / "tenon-sys" / "src"
 
 
@@ -55,7 +57,7 @@ def files(target_dir):
     except public.GrammarError as error:
         sys.exit(f"the public headers: {error}")
     wanted = {public.API_JSON: api.to_json(), public.MAP: api.version_script(),
-              **{CRATE / name: text for name, text in rust.sources(api).items()}}
+              STUB: python.stub(api), **{CRATE / name: text for name, text in rust.sources(api).items()}}
     try:
         wanted[CRATE / "bindings.rs"] = bindgen(target_dir)
     except NoCargo as error:

@@ -120,6 +120,7 @@ class Constant:
     name: str
     value: int | str
     doc: str
+    header: str = ""         # of a macro; an enumeration's has its enumeration's
 
 
 @dataclasses.dataclass
@@ -326,7 +327,7 @@ class Reader:
                 initialisers[name] = spelled
                 continue
             doc = re.search(r"/\*\*((?:(?!\*/).)*)\*/\n#define " + name + r"\b", self.texts[header], re.S)
-            constants.append(Constant(name, value_of(name), one_line(comment_text("/**" + doc.group(1) + "*/")) if doc else ""))
+            constants.append(Constant(name, value_of(name), one_line(comment_text("/**" + doc.group(1) + "*/")) if doc else "", header))
         return constants, initialisers
 
     def read_handle(self, header, cursor):

@@ -61,10 +61,19 @@ class Suite:
 
 
 SUITES = {}
+# What the languages show; in each "test" and "test-all".
+LANGUAGES = [
+    "bindings",
+    "conformance",
+    "languages",
+    "python",
+    "rust",
+]
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "capi", "bindings", "conformance", "languages", "rust", "fault", "stress",
-             "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "capi", "bindings", "conformance", "languages", "rust", "fault", "stress",
+    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "capi", *LANGUAGES,
+             "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
+    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "capi", *LANGUAGES,
+                 "python-wheel", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "tsan", "fuzz", "canaries"],
 }
 
@@ -88,6 +97,8 @@ suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), cana
 suite("abi", "lines", (PYTHON, "tests/abi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("capi", "lines", (PYTHON, "tests/capi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("bindings", "lines", (PYTHON, "tests/bindings/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
+suite("python", "pytest", ("tests/python",), targets=("bindings",))
+suite("python-wheel", "lines", (PYTHON, "tests/python/wheel.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("conformance", "lines", (PYTHON, "tests/conformance/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("languages", "lines", (PYTHON, "tests/languages/run.py", "--build", "{build}"), canary=("--canary",))
 suite("rust", "lines", (PYTHON, "tests/rust/run.py", "--build", "{build}"), canary=("--canary",))
@@ -223,7 +234,8 @@ def pytest(suite, build, environment):
                     counts.failures.append(name)
                 elif (skip := case.find("skipped")) is not None:
                     counts.skipped += 1
-                    counts.skips.append(f"{name}: {skip.get('message')}")
+                    of_module = re.search(r"Skipped: (.*?)['\"]\)", skip.text or "")  # a whole file
+                    counts.skips.append(f"{name}: {of_module.group(1) if of_module else skip.get('message')}")
                 else:
                     counts.passed += 1
     if status != 0 and counts.failed == 0:

@@ -1,4 +1,5 @@
-"""trampolines_python.h: callback tables over Python objects, whose methods have the names of the callbacks."""
+"""trampolines_python.h: callback tables over Python objects, whose methods have the names of the callbacks.
+_raw.pyi: the types of the raw module's functions."""
 from callbacks import WRITTEN, callbacks_of
 
 FORMATS = {"int32_t": ("i", "(int)"), "uint32_t": ("I", "(unsigned int)"), "int64_t": ("L", "(long long)"),
@@ -52,3 +53,52 @@ def source(api):
         parts += [trampoline(c) for c in callbacks_of(api, struct)]
         parts.append(table(api, struct))
     return "\n\n".join(parts) + "\n"
+
+
+# --- _raw.pyi ------------------------------------------------------------------------------------------------------------
+PASSED = {"handle": "int | None", "pointer": "int | None", "function": "int | None", "callbacks": "object", "enum": "int",
+          "text": "str | None", "array": "ReadableBuffer | None", "out_array": "WriteableBuffer | None"}
+GIVEN = {"none": "None", "text": "str"}
+
+
+def number(element):
+    return "float" if element in ("double", "float") else "int"
+
+
+def declaration(api, function):
+    passed, given = [], []
+    for p in function.parameters:
+        if p.role == "size" and not any(q.name == p.length_of and (q.owned or q.borrowed) for q in function.parameters):
+            continue  # part of its array
+        if p.role == "array" and (p.owned or p.borrowed):
+            passed.append(f"{p.name}: int | None")
+        elif p.role == "out" and api.struct(p.element):
+            passed.append(f"{p.name}: int | None")
+        elif p.role == "out" and api.handle(p.element) and p.nullable:
+            passed.append(f"{p.name}: bool")
+            given.append("int")
+        elif p.role == "out":
+            given.append(number(p.element))
+        else:
+            passed.append(f"{p.name}: {PASSED.get(p.role, number(p.type))}")
+    result = GIVEN.get(function.returns_role, "int")
+    if function.returns_role == "none" and given:
+        result = given.pop(0)
+    if given:
+        types = dict.fromkeys([result, *given])
+        result = f"list[{result}]" if len(types) == 1 else "list[Any]"
+    return f"def {function.name}({', '.join(passed)}) -> {result}: ..."
+
+
+def stub(api):
+    constants = [c for group in [api.constants, *(e.constants for e in api.enums)] for c in group]
+    return "\n".join([
+        f"# {WRITTEN}", "from typing import Any", "", "from _typeshed import ReadableBuffer, WriteableBuffer", "",
+        *(f"{c.name}: {type(c.value).__name__}" for c in constants), "",
+        "class Memory:",
+        "    def __init__(self, address: int | None, size: int, readonly: bool = True, owner: object = None) -> None: ...",
+        "    def __buffer__(self, flags: int, /) -> memoryview: ...", "",
+        "def address(buffer: ReadableBuffer, writable: bool = False) -> tuple[int, int]: ...",
+        "def keep(object: object) -> tuple[int, int]: ...",
+        "def payload(address: int | None) -> BaseException | None: ...", "",
+        *(declaration(api, f) for f in api.functions)]) + "\n"

@@ -214,6 +214,15 @@ static PyObject* tenon_python_buffer_address(PyObject* object, int writable) {
   return result;
 }
 
+/* keep(object): (user_data, release) for a function that takes memory over: the object lives until the
+ * library calls release with user_data, which must happen once. */
+static PyObject* tenon_python_keep(PyObject* object) {
+  PyObject* result =
+      Py_BuildValue("(NN)", PyLong_FromVoidPtr(object), PyLong_FromVoidPtr((void*)tenon_python_drop));
+  if (result) Py_INCREF(object);
+  return result;
+}
+
 /* payload(address): the exception that lies in an error, None if what lies there is not Python's. The error
  * must be alive. */
 static PyObject* tenon_python_payload(void* address) {

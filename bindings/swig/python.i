@@ -108,8 +108,11 @@ TN_NUMBER(float, PyFloat_FromDouble)
 %typemap(in) PyObject * "$1 = $input;"
 %typemap(out) PyObject * "$result = $1;"
 %feature("nothreadallow") tenon_python_buffer_address;
+%feature("nothreadallow") tenon_python_keep;
 %feature("nothreadallow") tenon_python_payload;
 %rename(address) tenon_python_buffer_address;
+%rename(keep) tenon_python_keep;
 %rename(payload) tenon_python_payload;
 PyObject *tenon_python_buffer_address(PyObject *buffer, int writable = 0);
+PyObject *tenon_python_keep(PyObject *object);
 PyObject *tenon_python_payload(void *address);

@@ -165,7 +165,6 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   state->shape.grid[0] = static_cast<unsigned>(*blocks);
   state->shape.block[0] = static_cast<unsigned>(32 * params.warps_m * params.warps_n);
   state->shape.shared_bytes = static_cast<unsigned>(memory.used);
-  state->shape.overlaps = has_clusters(session_of(call).facts());
 
   Arguments& a = state->arguments;
   a.q_steps = steps_of(g.q);

@@ -65,6 +65,8 @@ inline constexpr GemmTile kGemmTiles[] = {
     {true, 128, 256, 64, 0, 0, 4, false, true},
     {true, 128, 192, 64, 0, 0, 4, false, true},
     {true, 128, 128, 64, 0, 0, 6, false, true},
+    {true, 64, 128, 64, 0, 0, 6, false, true},
+    {true, 64, 64, 64, 0, 0, 8, false, true},
 };
 inline constexpr int kMaxGemmParts = 8;
 

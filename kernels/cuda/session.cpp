@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <string_view>
 
 namespace tenon::cuda {
 namespace {
@@ -83,25 +82,12 @@ Status check(cudaError_t code, const char* what) {
   return planted_failure(what);
 }
 
-bool may_overlap() {
-  static const bool may = [] {
-    const char* asked = std::getenv("TENON_CUDA_OVERLAP");
-    return !asked || std::string_view(asked) != "0";
-  }();
-  return may;
-}
-
 Status launch(cudaKernel_t kernel, const LaunchShape& shape, void** args, void* queue) {
   cudaLaunchConfig_t config = {};
   config.gridDim = dim3(shape.grid[0], shape.grid[1], shape.grid[2]);
   config.blockDim = dim3(shape.block[0], shape.block[1], shape.block[2]);
   config.dynamicSmemBytes = shape.shared_bytes;
   config.stream = static_cast<cudaStream_t>(queue);
-  cudaLaunchAttribute overlap = {};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
-  config.attrs = &overlap;
-  config.numAttrs = shape.overlaps && may_overlap() ? 1 : 0;
   return call("cudaLaunchKernelExC", cudaLaunchKernelExC, &config, reinterpret_cast<const void*>(kernel), args);
 }
 

@@ -66,10 +66,7 @@ struct LaunchShape {
   unsigned grid[3] = {1, 1, 1};
   unsigned block[3] = {1, 1, 1};
   unsigned shared_bytes = 0;      // dynamic; above 48 KiB the kernel must have been allowed them (allow_shared)
-  bool overlaps = false;          // launched while the kernel in front ends: the code waits (wait_for_inputs in prelude.cuh)
 };
-// Whether kernels that can be launched so are; TENON_CUDA_OVERLAP=0 says no.
-bool may_overlap();
 
 // `args[i]` points to the i-th parameter's value.
 Status launch(cudaKernel_t kernel, const LaunchShape& shape, void** args, void* queue);

@@ -225,7 +225,6 @@ struct State : KernelState {
   int a = 0, b = 1;
   DType in = DType::f16;
   unsigned blocks = 0, parts = 1;
-  bool overlaps = false;
   MatmulGeometry geometry;
   std::vector<size_t> extras;   // inputs of the call
   int64_t row_tiles = 1, column_tiles = 1, k_part = 0;
@@ -306,16 +305,11 @@ Status launch(const LaunchCall& call) {
   config.blockDim = dim3(static_cast<unsigned>(s.tile.threads()));
   config.dynamicSmemBytes = static_cast<size_t>(function == s.function ? s.shared : s.general_shared);
   config.stream = static_cast<cudaStream_t>(call.queue);
-  cudaLaunchAttribute attributes[2] = {};
-  config.attrs = attributes;
-  if (s.overlaps && may_overlap()) {
-    attributes[config.numAttrs].id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attributes[config.numAttrs++].val.programmaticStreamSerializationAllowed = 1;
-  }
-  if (s.parts > 1) {
-    attributes[config.numAttrs].id = cudaLaunchAttributeClusterDimension;
-    attributes[config.numAttrs++].val.clusterDim = {1, 1, s.parts};
-  }
+  cudaLaunchAttribute attribute = {};
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim = {1, 1, s.parts};
+  config.attrs = &attribute;
+  config.numAttrs = s.parts > 1 ? 1 : 0;
   return check(cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(function), args), "cudaLaunchKernelExC");
 }
 
@@ -365,7 +359,6 @@ Status prepare(const PrepareCall& call, const Product& p, int64_t tile, int64_t 
     return fail(Code::unsupported, "K is divided among the blocks of a cluster, which {} does not have",
                 session_of(call).facts().architecture);
   s.parts = static_cast<unsigned>(parts);
-  s.overlaps = has_clusters(session_of(call).facts());
   s.geometry = g;
   s.a = p.a;
   s.b = p.b;

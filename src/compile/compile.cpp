@@ -227,6 +227,7 @@ class Build {
         point[symbols_.symbols[s]] = 0;
         options.points.push_back({std::move(point), fixed});
       }
+    options.target.typical = &options.points[0].values;
     options.progress = [&](double fraction) { return tell("select", 0.3 + 0.6 * fraction).has_value(); };
     std::unique_ptr<Timer> timer;
     if (config_.timer == "fake") {

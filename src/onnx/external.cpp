@@ -89,7 +89,7 @@ Result<std::shared_ptr<const MappedFile>> ExternalFiles::open(std::string_view l
                   "external data '{}': a symbolic link; external data must be a file of its own beneath the "
                   "model's folder",
                   location);
-    return fail(errno == ENOENT ? Code::not_found : Code::io, "external data '{}': {}", location,
+    return fail(Code::io, "external data '{}': {}", location,
                 system_message(errno));
   }
   struct stat info;

@@ -23,7 +23,7 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& pa
   // O_NONBLOCK: opening a pipe must not wait for a writer; regular files ignore it.
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.valid())
-    return fail(errno == ENOENT ? Code::not_found : Code::io, "{}: {}", path, system_message(errno));
+    return fail(Code::io, "{}: {}", path, system_message(errno));
   return map(file.get(), path, max_bytes, limit_name);
 }
 

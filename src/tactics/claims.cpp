@@ -28,6 +28,20 @@ std::string name_of(const Form& form) {
   return form.dtype == DType::none ? name_of(form.format) : std::string(name_of(form.dtype)) + " " + name_of(form.format);
 }
 
+std::optional<std::vector<int64_t>> typical_shape(const Shape& shape, const TargetInfo& target) {
+  std::vector<int64_t> out;
+  for (const Dim& dim : shape) {
+    auto value = evaluate(dim, [&](std::string_view name) -> std::optional<int64_t> {
+      if (!target.typical) return std::nullopt;
+      auto found = target.typical->find(name);
+      return found == target.typical->end() ? std::nullopt : std::optional(found->second);
+    });
+    if (!value) return std::nullopt;
+    out.push_back(*value);
+  }
+  return out;
+}
+
 InstructionSet instruction_set(const TargetInfo& target) {
   if ((target.cpu_features & kAvx512) && (target.cpu_features & kAvx2)) return {"avx512", 16};
   if (target.cpu_features & kAvx2) return {"avx2", 8};

@@ -1,12 +1,17 @@
 // What tactics of the library's own vector kernels share.
 #pragma once
 
+#include <optional>
+
 #include "tactics/tactic.h"
 
 namespace tenon {
 
 // Whether the node's input follows from constants alone, so that a pack of it is folded.
 bool is_static_input(NodeView node, size_t input);
+
+// The dims where candidates will be timed; nothing where a symbol has no value there.
+std::optional<std::vector<int64_t>> typical_shape(const Shape& shape, const TargetInfo& target);
 
 // The widest instruction set that the target has: "avx512", "avx2", or "" for neither. Its f32 lanes: 16, 8,
 // 0.

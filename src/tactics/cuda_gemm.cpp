@@ -4,22 +4,23 @@
 
 #include "base/checked.h"
 #include "ops/matmul.h"
+#include "tactics/claims.h"
 #include "tactics/cuda_product_claims.h"
 
 namespace tenon {
 namespace {
 
 constexpr size_t kFirstExtra = 2;
-constexpr size_t kTrials = 5;
+constexpr size_t kTrials = 6;
 
 struct Extents {
   int64_t m = 1, n = 1, k = 1, batch = 1;
 };
 
-// Of the product, batch dims that b does not have in M; nothing where a dim is a symbol.
-std::optional<Extents> extents_of(NodeView node, const MatmulParams& params) {
-  const auto a = constant_shape(node.input(0).shape), b = constant_shape(node.input(1).shape),
-             y = constant_shape(node.output(0).shape);
+// Of the product where it will be timed, batch dims that b does not have in M.
+std::optional<Extents> extents_of(NodeView node, const MatmulParams& params, const TargetInfo& target) {
+  const auto a = typical_shape(node.input(0).shape, target), b = typical_shape(node.input(1).shape, target),
+             y = typical_shape(node.output(0).shape, target);
   if (!a || !b || !y) return std::nullopt;
   Extents out;
   const size_t ra = a->size(), rb = b->size();
@@ -42,7 +43,7 @@ struct Trial {
 };
 
 // What a tile takes, by the rates of one multiprocessor: tensor cores 7500 operations a nanosecond (mma.sync about half),
-// 64 bytes a nanosecond from the L2 cache, and what a block takes to begin and end.
+// 64 bytes a nanosecond from the L2 cache, and what a block takes to begin and end, its epilogue included.
 double model(const GemmTile& t, int parts, const Extents& e, int multiprocessors) {
   const double steps = static_cast<double>(ceil_div(ceil_div(e.k, parts), t.bk));
   const double compute = 2.0 * t.bm * t.bn * t.bk / (t.wgmma ? 7000 : 3500), bytes = 2.0 * (t.bm + t.bn) * t.bk / 64;
@@ -50,7 +51,7 @@ double model(const GemmTile& t, int parts, const Extents& e, int multiprocessors
   const int64_t blocks = ceil_div(e.m, t.rows()) * ceil_div(e.n, t.columns()) * e.batch * parts;
   const auto waves = static_cast<double>(ceil_div(blocks, int64_t{multiprocessors} * resident));
   const double shared = blocks > multiprocessors ? resident : 1;
-  const double end = 600 + t.bm * t.bn * 0.02 + (parts > 1 ? 400 + 60 * parts : 0);
+  const double end = 600 + t.bm * t.bn * (t.stays ? 0.06 : 0.12) + (parts > 1 ? 400 + 60 * parts : 0);
   return waves * (end + steps * std::max({compute * shared, bytes * shared, 60.0}));
 }
 
@@ -106,7 +107,7 @@ Claim claim(NodeView node, const TargetInfo& target, bool wgmma) {
   auto params = matmul_params(node);
   if (!params) return Claim::refuse(params.error().text());
   Claim out;
-  for_each_way(node, target, wgmma, extents_of(node, *params), true, [&](const ProductPrecision& precision, const Trial& trial) {
+  for_each_way(node, target, wgmma, extents_of(node, *params, target), true, [&](const ProductPrecision& precision, const Trial& trial) {
     Candidate c;
     c.config = config_of(precision, trial);
     c.call = KernelCall::with(wgmma ? "cuda.matmul.wgmma" : "cuda.matmul.mma", CudaGemmParams{*params, trial.tile, trial.parts});
@@ -119,8 +120,8 @@ Claim claim(NodeView node, const TargetInfo& target, bool wgmma) {
   return out;
 }
 
-std::optional<Extents> extents_of(NodeView node) {
-  const auto x = constant_shape(node.input(0).shape), w = constant_shape(node.input(1).shape);
+std::optional<Extents> extents_of(NodeView node, const TargetInfo& target) {
+  const auto x = typical_shape(node.input(0).shape, target), w = typical_shape(node.input(1).shape, target);
   if (!x || !w) return std::nullopt;
   Extents out;
   for (size_t i = 0; i < x->size(); ++i)
@@ -139,7 +140,7 @@ Claim claim_conv(NodeView node, const TargetInfo& target, bool wgmma) {
   if (refusal.empty() && p.other) refusal = "extra operands must have the result's dims, one value a channel or one value";
   if (!refusal.empty()) return Claim::refuse(std::move(refusal));
   Claim out;
-  for_each_way(node, target, wgmma, extents_of(node), false, [&](const ProductPrecision& precision, const Trial& trial) {
+  for_each_way(node, target, wgmma, extents_of(node, target), false, [&](const ProductPrecision& precision, const Trial& trial) {
     Candidate c = conv_candidate(node, p, precision, kChannelsLast);
     c.config = config_of(precision, trial);
     c.call = KernelCall::with(wgmma ? "cuda.conv.wgmma" : "cuda.conv.mma", CudaConvGemmParams{p.conv, trial.tile, trial.parts});

@@ -1,7 +1,6 @@
 // A node with numbers instead of symbols: what is timed.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -9,9 +8,6 @@
 #include "tactics/tactic.h"
 
 namespace tenon {
-
-// Values of the symbols for which candidates are timed: the profile's opt.
-using SymbolValues = std::map<std::string, int64_t, std::less<>>;
 
 // Where a node is looked at: values of the symbols, and which of them are the same at every shape of the plan.
 struct ProblemPoint {

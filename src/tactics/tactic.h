@@ -2,6 +2,7 @@
 // compiling or allocating anything; what it claims is then timed against the other claims.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,9 @@
 #include "ir/op_def.h"
 
 namespace tenon {
+
+// Values of the symbols for which candidates are timed: the profile's opt.
+using SymbolValues = std::map<std::string, int64_t, std::less<>>;
 
 // What tactics may ask about the machine that the plan is for.
 struct TargetInfo {
@@ -24,6 +28,8 @@ struct TargetInfo {
   int64_t shared_memory = 0;      // bytes that one block may have
   // Precisions that f32 work may use besides f32.
   bool allow_tf32 = false, allow_f16 = false, allow_bf16 = false;
+  // Where candidates will be timed, so that the likely ones come first; they must be valid for every value. Null: unknown.
+  const SymbolValues* typical = nullptr;
 };
 
 // How a candidate wants an input, or gives an output. The element type is the node's own where none is named; f32

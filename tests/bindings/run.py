@@ -81,8 +81,9 @@ class Language:
             raise RuntimeError(f"{self.name} does not compile:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
 
     def prepare_python(self, folder):
-        if self.need_file(self.output / "_raw.abi3.so", "Python's headers were not there when the build was configured"):
-            self.environment = {"PYTHONPATH": str(self.output), "PYTHONDONTWRITEBYTECODE": "1"}
+        package = self.output / "tenon"
+        if self.need_file(package / "_raw.abi3.so", "Python's headers were not there when the build was configured"):
+            self.environment = {"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
             self.command = [sys.executable, HERE / "raw_smoke.py"]
 
     def prepare_java(self, folder):

@@ -58,6 +58,11 @@ def c(build, folder):
     return [folder / "runner_c"], {}
 
 
+def python(build, folder):
+    need_file(build / "bindings/python/tenon/__init__.py", "the package is not built (make bindings)")
+    return [sys.executable, HERE / "runner.py"], {"PYTHONPATH": str(build / "bindings/python"), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def cpp(build, folder, compiler="g++"):
     need(compiler)
     program = folder / f"runner_{compiler}"
@@ -76,7 +81,13 @@ def rust(build, folder):
     return [build / "bindings" / "rust" / "debug" / "tenon-conformance"], {}
 
 
-LANGUAGES = {"c": c, "cpp": cpp, "cpp-clang": cpp_clang, "rust": rust}
+LANGUAGES = {
+    "c": c,
+    "python": python,
+    "rust": rust,
+    "cpp": cpp,
+    "cpp-clang": cpp_clang,
+}
 
 
 def transcript(command, environment, scenario, folder):

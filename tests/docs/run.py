@@ -1,15 +1,38 @@
 #!/usr/bin/env python3
-"""The pages hold together: every relative link leads to a file, and the README names its two commands.
+"""The pages hold together: every relative link leads to a file, the README names its two commands, the guide's C code compiles,
+and the site builds without a dead link.
 
     tests/docs/run.py [--canary]
 """
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROOTS = ("docs", "src", "kernels", "capi", "include", "bindings", "examples", "tests", "bench")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+CODE = re.compile(r"^```c\n(.*?)^```$", re.S | re.M)
+
+
+def compile_code(page):
+    """What the compiler says of each piece of C code of a page; "" for none."""
+    for code in CODE.findall(page.read_text()):
+        done = subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'include'}", "-xc", "-"],
+                              input=code, capture_output=True, text=True)
+        yield done.stderr.strip() or ("" if done.returncode == 0 else "the compiler failed")
+
+
+def build_site():
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([sys.executable, ROOT / "docs/site/build.py", "--build", folder], capture_output=True, text=True)
+        index = pathlib.Path(folder) / "site/html/search/search_index.json"
+        if done.returncode == 0 and "tn_engine_create" in index.read_text():
+            return ""
+        return (done.stdout + done.stderr).strip()[-2000:] or "the search index lacks tn_engine_create"
 
 
 def main():
@@ -26,6 +49,16 @@ def main():
                 passed += 1
             else:
                 failures.append(f"{name}: {link} does not exist{' (planted)' if canary else ''}")
+    for page in sorted((ROOT / "docs/guide").glob("*.md")):
+        for said in compile_code(page):
+            if said:
+                failures.append(f"{page.relative_to(ROOT)}: {said}")
+            else:
+                passed += 1
+    if said := build_site():
+        failures.append(f"the site: {said}")
+    else:
+        passed += 1
     readme = (ROOT / "README.md").read_text()
     for command in ("make demo", "make test"):
         if command in readme:

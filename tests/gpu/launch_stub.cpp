@@ -7,6 +7,4 @@ Status check(cudaError_t, const char* what) { return fail(Code::device, "{}: the
 Status launch(cudaKernel_t, const LaunchShape&, void**, void*) { return check(cudaErrorNoDevice, "launch"); }
 Status allow_shared(cudaKernel_t, unsigned) { return {}; }
 
-bool may_overlap() { return false; }
-
 }  // namespace tenon::cuda

@@ -36,6 +36,7 @@ ROOMS = {
                  "matmul/packed.h": "sizes of packed weights, which tactics ask for",
                  "rnn/packed.h": "sizes of packed weights, which tactics ask for",
                  "cuda/gemm_params.h": "parameters of products and convolutions on CUDA",
+                 "cuda/rnn_params.h": "parameters of recurrent layers on CUDA",
                  "cuda/gemm_epilogue.h": "which programs cuBLASLt applies: claim and prepare ask the same code",
                  "onednn/post_ops.h": "which programs oneDNN's post-ops express: claim and prepare ask the same code"}),
     "compile": (["base", "ir", "onnx", "ops", "passes", "plan", "device", "tactics", "params"],

@@ -276,15 +276,7 @@ __device__ __forceinline__ float normalised(float x, float sum, float inverse) {
   return ZERO_MASKED && !(sum > 0.f) ? 0.f : x * inverse;
 }
 
-// As in generate/prelude.cuh.
-__device__ __forceinline__ void wait_for_inputs() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;\ngriddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}
-
 extern "C" __global__ void __launch_bounds__(kThreads) attention(const __grid_constant__ Arguments a) {
-  wait_for_inputs();
   extern __shared__ __align__(16) char memory[];
 #if WGMMA
   char* shared = memory + (1024 - shared_address(memory) % 1024) % 1024;

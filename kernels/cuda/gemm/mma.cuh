@@ -55,7 +55,6 @@ FN void multiply(float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
 
 extern "C" __global__ void __launch_bounds__(THREADS) ENTRY(const __grid_constant__ Args p) {
   extern __shared__ __align__(128) u8 shared[];
-  wait_for_inputs();
   const int thread = threadIdx.x, lane = thread % 32, warp = thread / 32;
   const int warp_m = warp / kWarpsN * WM, warp_n = warp % kWarpsN * WN;
   const i64 tiles = p.row_tiles * p.column_tiles, batch = blockIdx.x / tiles;

@@ -122,12 +122,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     }
     asm volatile("fence.mbarrier_init.release.cluster;\nfence.proxy.async.shared::cta;" ::: "memory");
   }
-  wait_for_inputs();
   __syncthreads();
 
-  // Registers go from the warpgroup that reads to those that multiply.
+  // Registers go from the warpgroup that reads to those that multiply, where there are two.
   if (warp >= GROUPS * 4) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+    if (GROUPS > 1) asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
     if (warp == GROUPS * 4 && lane == 0) {
       u32 count = 0;
       for (int index = first; index < all; index += stride) {
@@ -151,7 +150,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     }
     __syncwarp();
   } else {
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
+    if (GROUPS > 1) asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
     const int group = warp / 4, member = thread % 128;
     float* chunk = (float*)(shared + STAGES * kStage) + group * (64 * kChunk);
     float sum[1][BN / 2] = {};

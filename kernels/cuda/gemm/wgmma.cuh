@@ -21,7 +21,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     }
     asm volatile("fence.mbarrier_init.release.cluster;\nfence.proxy.async.shared::cta;" ::: "memory");
   }
-  wait_for_inputs();
   __syncthreads();
 
   float sum[1][BN / 2] = {};

@@ -15,14 +15,6 @@ struct boolean { u8 bits; };
 
 #define FN static __device__ __forceinline__
 
-// From compute capability 9.0 on a kernel may be launched before the one in front of it has ended (LaunchShape::overlaps):
-// memory is touched behind this call only. The one behind may be launched then.
-FN void wait_for_inputs() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;\ngriddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}
-
 // ---- Elements: how they are stored, and the type that they are computed in (f16 and bf16: float; bool: 0 or 1 as u8).
 template <class S> struct ValueOf { typedef S type; };
 template <> struct ValueOf<f16> { typedef float type; };

@@ -86,7 +86,7 @@ std::string Source::source() const {
   if (cluster_) out += fmt::format("__cluster_dims__({}, 1, 1) ", cluster_);
   out += fmt::format("{}(const __grid_constant__ Args a) {{\n", entry_);
   for (size_t i = 0; i < numbers_.size(); ++i) out += fmt::format("const I v{0} = (I)a.v[{0}];\n", i);
-  return out + "wait_for_inputs();\n" + body_ + "}\n";
+  return out + body_ + "}\n";
 }
 
 Status Source::finish(Session& session, const LaunchShape& shape, LaunchState& state) {
@@ -98,7 +98,6 @@ Status Source::finish(Session& session, const LaunchShape& shape, LaunchState& s
   Launch out;
   TN_ASSIGN(out.function, session.function(source(), entry_.c_str()));
   out.shape = shape;
-  out.shape.overlaps = has_clusters(session.facts());
   out.slots = slots_;
   out.numbers = numbers_;
   state.launches.push_back(std::move(out));

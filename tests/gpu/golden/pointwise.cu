@@ -6,7 +6,6 @@ FN float program(float x0, float x1) {
 }
 extern "C" __global__ void __launch_bounds__(256) tenon_pointwise(const __grid_constant__ Args a) {
 const I v0 = (I)a.v[0];
-wait_for_inputs();
 const f32* x0 = (const f32*)a.p[0];
 const f32* x1 = (const f32*)a.p[1];
 f32* y = (f32*)a.p[2];

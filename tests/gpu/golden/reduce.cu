@@ -131,7 +131,6 @@ FN float epilogue(float x0) { return x0; }
 typedef Adds<float, float> S;
 extern "C" __global__ void __launch_bounds__(256) tenon_reduce_rows(const __grid_constant__ Args a) {
 const I v0 = (I)a.v[0];
-wait_for_inputs();
 const f16* x0 = (const f16*)a.p[0];
 f16* y = (f16*)a.p[1];
 const bool al = true && is_aligned(x0);

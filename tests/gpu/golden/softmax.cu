@@ -46,7 +46,6 @@ FN float prologue(float x0) { return x0; }
 FN float epilogue(float x0) { return x0; }
 extern "C" __global__ void __launch_bounds__(32) tenon_softmax(const __grid_constant__ Args a) {
 const I v0 = (I)a.v[0];
-wait_for_inputs();
 const f16* x0 = (const f16*)a.p[0];
 f16* y = (f16*)a.p[1];
 const bool al = true && true && true;

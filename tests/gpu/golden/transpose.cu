@@ -2,7 +2,6 @@ typedef u32 I;
 struct Args { void* p[2]; i64 v[1]; };
 extern "C" __global__ void __launch_bounds__(256) tenon_transpose(const __grid_constant__ Args a) {
 const I v0 = (I)a.v[0];
-wait_for_inputs();
 const u32* x = (const u32*)a.p[1];
 u32* y = (u32*)a.p[0];
 __shared__ u32 tile[32][33];
