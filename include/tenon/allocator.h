@@ -25,7 +25,8 @@ typedef struct tn_allocator_callbacks {
   /**
    * Gives `size` > 0 bytes at a multiple of `alignment`, a power of two, in `*out_memory`. Contents are
    * undefined. NULL without an error means lack of memory; an error is handed on to whoever called the
-   * library. Called on any thread, perhaps on several at once, with no lock held; it must not throw.
+   * library. Called on any thread, perhaps on several at once; it must not throw, nor call
+   * the library.
    */
   tn_error_t (*allocate)(void *user_data, size_t size, size_t alignment, TN_OUT TN_OWNED void **out_memory);
   /** Takes memory back, with the numbers it was asked for. On any thread. Must not fail. */

@@ -59,7 +59,8 @@ struct Product {
   Program program;                    // f32
   bool fixed = false;                 // every dim is the same at every shape
   bool inner_fixed = false;           // the innermost dims of a and b are
-  bool columns_stay = true;      // the result's innermost dim is N at every shape
+  bool rows_innermost = false;   // the result's innermost dim is M, by the permutation
+  bool narrow = false;           // f32 results are stored in 16 bits
   bool a_k = true, b_k = true;   // whether K is the innermost dim in memory, by the permutations
 };
 
@@ -108,11 +109,13 @@ Status complete(const PrepareCall& call, Product& p) {
   p.fixed = all_fixed(call.inputs) && all_fixed(call.outputs);
   if (p.geometry.batch_rank > kMaxBatchDims)
     return fail(Code::unsupported, "products have up to {} batch dims that do not lie as one, this has {}", kMaxBatchDims, p.geometry.batch_rank);
-  if (p.geometry.out.col != 1 && p.geometry.out.row == 1) transpose(p);
+  // Where dims change this follows from what does not: the code must be the same at every shape.
+  const bool by_rows = p.fixed ? p.geometry.out.col != 1 && p.geometry.out.row == 1 : p.rows_innermost;
+  if (by_rows) transpose(p);
   bool one = false;   // more take too many registers
   for (size_t e = 0; e < p.extras.size(); ++e) {
-    const Steps& s = p.geometry.extra[e];
-    p.along_columns.push_back(!one && (p.fixed || p.columns_stay) && all_fixed({&p.extras[e], 1}) && s.row == 0 && s.col == 1);
+    p.along_columns.push_back(!one && all_fixed({&p.extras[e], 1}) && p.extras[e].count() == p.geometry.n && p.geometry.n > 1 &&
+                              p.geometry.extra[e].col == 1);
     one = one || p.along_columns.back();
   }
   return {};
@@ -125,7 +128,8 @@ Status product_of_matmul(const PrepareCall& call, const MatmulParams& params, Pr
   for (size_t i = 2; i < call.inputs.size(); ++i) p.extra_inputs.push_back(i);
   p.inner_fixed = is_fixed(a, a.rank - 1) && is_fixed(b, b.rank - 1);
   const int last = call.outputs[0].rank - 1;
-  p.columns_stay = params.perm_out[last] == last;
+  p.rows_innermost = last > 0 && params.perm_out[last] == last - 1;
+  p.narrow = size_of(call.outputs[0].dtype) == 2 && params.epilogue.inputs > 0 && params.epilogue.input_type[0] == DType::f32;
   p.a_k = params.perm_a[a.rank - 1] == a.rank - 1;
   p.b_k = params.perm_b[b.rank - 2] == b.rank - 1;
   return complete(call, p);
@@ -137,6 +141,7 @@ Status product_of_conv(const PrepareCall& call, const ConvParams& params, Produc
   TN_TRY(conv_tail(call, params.epilogue, tail));
   p.program = tail.program;
   p.extra_inputs = tail.inputs;
+  p.narrow = size_of(call.outputs[0].dtype) == 2 && params.epilogue.inputs > 0 && params.epilogue.input_type[0] == DType::f32;
   p.inner_fixed = is_fixed(call.inputs[0], 1) && is_fixed(call.inputs[1], 1);
   return complete(call, p);
 }
@@ -154,7 +159,7 @@ Layout layout_of(const MatmulGeometry& g, const Steps& s, int64_t rows, int64_t 
 }
 
 std::string epilogue_text(const Product& p) {
-  std::string out = program_text(p.program, "epilogue", DType::f32, size_of(p.out) == 2);
+  std::string out = program_text(p.program, "epilogue", DType::f32, p.narrow);
   std::string reads, arguments = "v[j]";   // of eight columns
   std::string ahead, read_ahead, pairs, pair_arguments = "v[i]", well;
   for (size_t e = 0; e < p.extras.size(); ++e) {
@@ -377,7 +382,7 @@ Status prepare(const PrepareCall& call, const Product& p, int64_t tile, int64_t 
   s.blocks = static_cast<unsigned>(*blocks);
   Session& session = session_of(call);
   if (s.tile.stays) s.blocks = std::min(s.blocks, static_cast<unsigned>(std::max(1, session.facts().multiprocessors)));
-  const bool vectors = a.vectors && b.vectors;
+  const bool vectors = a.vectors && b.vectors && (p.fixed || p.inner_fixed);
   if (s.tile.wgmma) {
     TN_TRY(check_wgmma(call, p, s.tile, a, b));
     TN_ASSIGN(s.function, compile(session, s, p, false, s.a_k, s.b_k, s.shared));

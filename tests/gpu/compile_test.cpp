@@ -76,6 +76,32 @@ TEST(DeviceCode, Compiles) {
               failures.load());
 }
 
+// A plan has the code of one shape: products whose rows change ask for the same at 1 row.
+TEST(DeviceCode, IsTheSameAtEveryShape) {
+  auto compiler = session();
+  if (!compiler) GTEST_SKIP() << "NVRTC is not here";
+  int compared = 0;
+  for (const Case& c : kernel_cases()) {
+    if (c.kernel.find("mma") == c.kernel.npos) continue;
+    auto changes = [](const Spec& spec) { return spec.type != DType::none && ~spec.fixed & ((1u << spec.dims.size()) - 1); };
+    if (std::none_of(c.inputs.begin(), c.inputs.end(), changes)) continue;
+    Case one = c;
+    for (auto* specs : {&one.inputs, &one.outputs})
+      for (Spec& spec : *specs)
+        for (size_t d = 0; d < spec.dims.size(); ++d)
+          if (!(spec.fixed >> d & 1)) spec.dims[d] = 1;
+    std::map<std::string, std::string> many, few;
+    compiler->collect = &many;
+    const bool taken = prepare_case(c, *compiler).has_value();
+    compiler->collect = &few;
+    const bool taken_too = prepare_case(one, *compiler).has_value();
+    if (!taken || !taken_too) continue;
+    ++compared;
+    EXPECT_EQ(many, few) << c.kernel << " " << c.name;
+  }
+  EXPECT_GE(compared, 12);
+}
+
 TEST(Canary, FailsWhenPlanted) {
   auto compiler = session();
   if (!compiler) GTEST_SKIP() << "NVRTC is not here";

@@ -158,6 +158,16 @@ void gemm_cases(std::vector<Case>& out) {
       c.large = true;
       out.push_back(std::move(c));
     }
+  // Rows that change: plain, with a bias and a residual, of a batch, with the result transposed.
+  const Shape turned = {{40, 64}, {64, 256}, {256, 40}, {}, {}, {1, 0}, "turned"};
+  for (int tile : {2, 9, 14, 18}) {
+    Case rows = own(product(40, 256, 64), kEpilogues[4], f16, f16, tile, 1), results = own(turned, kBias, f16, f16, tile, 1);
+    for (Spec* spec : {&rows.inputs[0], &rows.inputs[3], &rows.outputs[0], &results.inputs[0]}) *spec = spec->dynamic(1);
+    results.outputs[0] = results.outputs[0].dynamic(2);
+    Case batch = own({{4, 40, 64}, {64, 256}, {4, 40, 256}, {}, {}, {}, "batch"}, kBias, f16, f16, tile, 1);
+    for (Spec* spec : {&batch.inputs[0], &batch.outputs[0]}) *spec = spec->dynamic(2);
+    for (Case* c : {&rows, &results, &batch}) out.push_back(std::move(*c));
+  }
   for (const Shape& s : {product(128, 768, 768), product(128, 3072, 768), product(128, 768, 3072), product(384, 1024, 4096),
                          product(384, 4096, 1024), product(1, 1000, 2048), product(8, 4096, 4096), product(6304, 768, 768),
                          product(6304, 3072, 768), product(4096, 4096, 4096)})
@@ -308,6 +318,11 @@ Case conv_lt(const ConvShape& s, const ConvEpilogue& e, DType storage, int64_t a
 
 void conv_gemm_cases(std::vector<Case>& out) {
   const ConvShape small = {{2, 32, 7, 7}, {64, 32, 1, 1}, {2, 64, 7, 7}, {}, false, "1x1"}, odd = {{1, 13, 5, 6}, {7, 13, 1, 1}, {1, 7, 5, 6}, {}, false, "1x1 odd"};
+  for (int tile : {2, 9, 14, 18}) {
+    Case items = conv_own({{8, 64, 1, 1}, {256, 64, 1, 1}, {8, 256, 1, 1}, {}, false, "1x1"}, kConvEpilogues[7], f16, tile, 1);
+    for (Spec* spec : {&items.inputs[0], &items.outputs[0]}) *spec = spec->dynamic(1);
+    out.push_back(std::move(items));
+  }
   for (const ConvEpilogue& e : kConvEpilogues)
     for (int tile : {2, 9}) {
       out.push_back(conv_own(small, e, f16, tile, 1));

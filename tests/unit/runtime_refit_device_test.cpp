@@ -329,7 +329,7 @@ TEST_P(RefitOn, FailuresChangeNothing) {
       for (int place = 1; place < 400; place += place < 8 ? 1 : 61) {
         *counter = place;
         Status status = engine->refit(b.weights());
-        const bool happened = *counter == 0;
+        const bool happened = *counter <= 0;  // threads may count on behind it
         *counter = 0;
         EXPECT_EQ(!status, happened) << place;
         if (status) break;
@@ -374,7 +374,7 @@ TEST_P(RefitOn, FailedAllocations) {
   for (int place = 1; place < 100; ++place) {
     counting->left = place;
     Status status = engine->refit(b.weights());
-    const bool happened = counting->left == 0;
+    const bool happened = counting->left <= 0;
     counting->left = 0;
     if (!happened) break;
     ASSERT_FALSE(status);

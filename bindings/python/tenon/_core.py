@@ -168,9 +168,15 @@ def given_of_file(result: list[Any], path: str) -> Any:
     try:
         return given(result)
     except IoError as error:
-        if os.path.exists(path):
-            raise
         message = error.message
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError:
+            raise error from None
+        else:
+            raise
     raise MissingFileError(message)
 
 

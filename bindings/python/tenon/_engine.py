@@ -311,6 +311,8 @@ def _array_in(name: str, value: Any, engine: Engine, stream: int | None = None) 
         value = np.ascontiguousarray(made.astype(wanted)).reshape(made.shape)
         if not np.array_equal(value, made, equal_nan=made.dtype.kind == "f") and wanted.kind in "iub":
             raise InvalidArgumentError(f"input {name} is {wanted}, which cannot hold the values that were given")
+        if wanted.kind == "f" and made.dtype.kind == "f" and not np.array_equal(np.isinf(value), np.isinf(made)):
+            raise InvalidArgumentError(f"input {name} is {wanted}, which cannot hold the values that were given")
     return memory_of(value, stream)
 
 
@@ -586,7 +588,7 @@ class ExecutionContext(Object):
         self._choose_stream(stream)
 
     def _choose_stream(self, stream: int | None) -> None:
-        self._stream = None if not self._streams else self._agreed(stream)
+        self._stream = self._agreed(stream if stream is not None or self._streams else None)
 
     def _agreed(self, stream: int | None) -> int | None:
         """The stream to work on: the caller's, else the one of the arrays. Arrays that are ordered on another are refused."""

@@ -263,9 +263,11 @@ def memory_of(thing: Any, stream: int | None = None) -> Memory:
         has_interface = hasattr(thing, "__cuda_array_interface__")
     except (RuntimeError, TypeError):
         has_interface = False
-    if has_interface:
+    has_dlpack = hasattr(thing, "__dlpack__") and hasattr(thing, "__dlpack_device__")
+    # An interface that names no stream says nothing of the order; DLPack does.
+    if has_interface and (not has_dlpack or thing.__cuda_array_interface__.get("stream") is not None):
         return _from_cuda_array_interface(thing)
-    if hasattr(thing, "__dlpack__") and hasattr(thing, "__dlpack_device__"):
+    if has_dlpack:
         return _from_dlpack(thing, stream)
     try:
         return _from_buffer(thing)

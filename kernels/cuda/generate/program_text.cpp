@@ -53,17 +53,18 @@ struct Backwards {
     if (found) value = found->imm;
     return found != nullptr;
   }
-  // The factors of a product of products, constants apart.
-  void factors(int number, double& scale, std::vector<int>& others) const {
+  // The factors of a product of products, constants apart; false if there are more than a GELU's.
+  bool factors(int number, double& scale, std::vector<int>& others, int& visits) const {
     double value;
+    if (++visits > 12) return false;
     if (constant(number, value)) {
       scale *= value;
     } else if (const Instr* mul = instr(number, ExprOp::mul)) {
-      factors(mul->a, scale, others);
-      factors(mul->b, scale, others);
+      return factors(mul->a, scale, others, visits) && factors(mul->b, scale, others, visits);
     } else {
       others.push_back(number);
     }
+    return true;
   }
   // Whether the operand is v / sqrt(2).
   bool is_scaled(int number, int v) const {
@@ -93,8 +94,8 @@ std::optional<int> gelu_argument(const Program& program, int at) {
   const Backwards from{program};
   double scale = 1;
   std::vector<int> others;
-  from.factors(at + program.inputs, scale, others);
-  if (others.size() != 2 || !near(scale, 0.5)) return std::nullopt;
+  int visits = 0;
+  if (!from.factors(at + program.inputs, scale, others, visits) || others.size() != 2 || !near(scale, 0.5)) return std::nullopt;
   if (from.is_gate(others[1], others[0])) return others[0];
   if (from.is_gate(others[0], others[1])) return others[1];
   return std::nullopt;
@@ -117,7 +118,7 @@ std::string program_text(const Program& program, const std::string& name, DType 
     std::string text;
     if (instr.op == ExprOp::constant) {
       text = constant_text(instr);
-    } else if (const auto v = narrow ? gelu_argument(program, i) : std::nullopt) {
+    } else if (const auto v = narrow && i + 1 == program.size ? gelu_argument(program, i) : std::nullopt) {
       text = fmt::format("op_gelu_near({})", operand(*v));
     } else if (instr.op == ExprOp::cast) {
       text = fmt::format("Cast<{}>::of({})", storage_name(instr.type), operand(instr.a));

@@ -1,4 +1,5 @@
 // The host: its processors, by teams of threads.
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -84,9 +85,14 @@ class TeamStream final : public Stream {
   Result<std::unique_ptr<Event>> create_event() override { return std::make_unique<HostEvent>(); }
 
   Status run(Work& work) override {
+    if (runner_.load() == std::this_thread::get_id())
+      return fail(Code::busy, "this thread is in a run of the engine: a callback cannot start another, nor refit the engine");
     std::lock_guard lock(team_mutex_);
+    runner_ = std::this_thread::get_id();
     Team::Session session(*team_);
-    return work.execute({team_.get(), nullptr});
+    Status status = work.execute({team_.get(), nullptr});
+    runner_ = std::thread::id();
+    return status;
   }
 
   Status submit(Work& work, Event& event, void*) override {
@@ -132,6 +138,7 @@ class TeamStream final : public Stream {
   Live<LiveType::stream> live_;
   std::unique_ptr<Team> team_;
   std::mutex team_mutex_;
+  std::atomic<std::thread::id> runner_ = std::thread::id();   // who holds it, for calls out of callbacks
   std::mutex queue_mutex_;
   std::condition_variable queued_;
   std::deque<Item> queue_;
