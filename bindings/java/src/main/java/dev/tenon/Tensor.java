@@ -60,7 +60,7 @@ public final class Tensor {
   /** New memory of zeros, aligned to 64 bytes. */
   public static Tensor allocate(DataType dataType, long... shape) {
     int bytes = Math.toIntExact(bytesOf(dataType, shape));
-    ByteBuffer data = ByteBuffer.allocateDirect(Math.addExact(bytes, 64)).alignedSlice(64).order(ByteOrder.nativeOrder());
+    ByteBuffer data = ByteBuffer.allocateDirect(Math.addExact(bytes, 128)).alignedSlice(64).order(ByteOrder.nativeOrder());
     return new Tensor(dataType, shape.clone(), data.slice(0, bytes).order(ByteOrder.nativeOrder()));
   }
 
