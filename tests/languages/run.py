@@ -60,11 +60,30 @@ def rust(code, folder, build):
     return run(["cargo", "run", "-q"], folder, build, CARGO_TARGET_DIR=str(build / "bindings" / "rust"), TENON_LIB_DIR=str(build))
 
 
+def java(code, folder, build):
+    need("javac")
+    sources = [*(build / "bindings").glob("*.java"), *(build / "bindings/java").glob("*.java"),
+               *(ROOT / "bindings/java/src/main/java").glob("**/*.java")]
+    (folder / "First.java").write_text(code)
+    run(["javac", "-encoding", "UTF-8", "-d", "classes", "First.java", *sources], folder, build)
+    return run(["java", f"-Dtenon.library.path={build / 'bindings/java'}", "-cp", "classes", "First"], folder, build)
+
+
+def csharp(code, folder, build):
+    need("mcs")
+    sources = [*(build / "bindings").glob("*.cs"), *(build / "bindings/csharp").glob("*.cs"), *(ROOT / "bindings/csharp/src").glob("**/*.cs")]
+    (folder / "First.cs").write_text(code)
+    run(["mcs", "-langversion:latest", "-unsafe", "-out:First.exe", "First.cs", *sources], folder, build)
+    return run(["mono", "First.exe"], folder, build, LD_LIBRARY_PATH=f"{build / 'bindings/csharp'}:{build}")
+
+
 # Page: how its code, which is marked with the language's name, runs.
 PAGES = {
     "c": ("c", lambda *rest: compiled(["gcc", "-std=c99"], "c", *rest)),
     "cpp": ("cpp", lambda *rest: compiled(["g++", "-std=c++17"], "cpp", *rest)),
     "rust": ("rust", rust),
+    "java": ("java", java),
+    "csharp": ("csharp", csharp),
 }
 
 

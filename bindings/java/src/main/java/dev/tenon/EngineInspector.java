@@ -1,0 +1,29 @@
+package dev.tenon;
+
+import dev.tenon.internal.Raw;
+import java.nio.ByteBuffer;
+
+/** Describes a plan: target, inputs and outputs, profiles with their layers, weights. Immutable; any thread. */
+public final class EngineInspector extends NativeObject {
+  /** Of an engine's plan; it keeps the engine alive. */
+  public EngineInspector(Engine engine) {
+    this(madeOf(engine, Raw::tn_engine_inspector_create));
+  }
+
+  private EngineInspector(long handle) {
+    super(handle, Raw::tn_engine_inspector_destroy);
+  }
+
+  /** Of a plan that is not loaded, which may be for another machine. */
+  public static EngineInspector fromPlan(Blob plan) {
+    ByteBuffer bytes = plan.buffer();
+    return new EngineInspector(made(out -> Raw.tn_engine_inspector_create_from_plan(bytes, out)));
+  }
+
+  /** As text, one line per fact in a fixed order, or the same as a JSON object. */
+  public String information(DocumentFormat format) {
+    try (Blob blob = new Blob(longOf((handle, out) -> Raw.tn_engine_inspector_get_information(handle, format.number(), out)))) {
+      return blob.text();
+    }
+  }
+}

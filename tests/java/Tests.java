@@ -1,0 +1,607 @@
+import dev.tenon.*;
+import dev.tenon.Runtime;
+import java.lang.ref.WeakReference;
+import java.lang.reflect.Method;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.concurrent.atomic.*;
+
+/** The tests of the package dev.tenon: each public method without parameters is one. Started in a folder of models. */
+public final class Tests {
+  static final float[] ONES = {1, 1, 1, 1};
+  static final float[] EXPECTED = {12, 24, 38};
+
+  public static void main(String[] arguments) {
+    if (arguments.length > 0) {
+      end(arguments[0]);
+      return;
+    }
+    Method[] tests = Tests.class.getDeclaredMethods();
+    Arrays.sort(tests, Comparator.comparing(Method::getName));
+    for (Method test : tests) {
+      if (!java.lang.reflect.Modifier.isPublic(test.getModifiers()) || test.getParameterCount() > 0) {
+        continue;
+      }
+      try {
+        test.invoke(new Tests());
+        System.out.println("passed " + test.getName());
+      } catch (ReflectiveOperationException exception) {
+        System.out.println("FAILED " + test.getName() + ": " + exception.getCause());
+        exception.getCause().printStackTrace();
+      }
+    }
+  }
+
+  // --- what the tests share --------------------------------------------------------------------------------------------
+  static void hold(boolean good, Object what) {
+    if (!good) {
+      throw new AssertionError(String.valueOf(what));
+    }
+  }
+
+  static void equal(Object got, Object wanted) {
+    hold(Objects.deepEquals(got, wanted), "got " + got + ", not " + wanted);
+  }
+
+  interface Code {
+    void run() throws Exception;
+  }
+
+  static <T extends Throwable> T fails(Class<T> kind, Code code) {
+    try {
+      code.run();
+    } catch (Throwable thrown) {
+      hold(kind.isInstance(thrown), thrown);
+      return kind.cast(thrown);
+    }
+    throw new AssertionError("nothing was thrown");
+  }
+
+  static TenonException fails(ErrorCode wanted, Code code) {
+    TenonException exception = fails(TenonException.class, code);
+    equal(exception.code(), wanted);
+    hold(!exception.text().isEmpty() && exception.errorCode() == wanted.number(), exception);
+    return exception;
+  }
+
+  static Path path(String name) {
+    return Path.of(name);
+  }
+
+  static BuilderConfig config() {
+    return new BuilderConfig().setThreadCount(1).setOption("timer", "fake");
+  }
+
+  static BuilderConfig linearConfig() {
+    return config().withProfile("x", new long[] {1, 4}, new long[] {2, 4}, new long[] {8, 4});
+  }
+
+  static Engine linear() {
+    try (BuilderConfig config = linearConfig()) {
+      return Tenon.build(path("linear.onnx"), config);
+    }
+  }
+
+  static Blob plan(BuilderConfig config) {
+    try (Builder builder = new Builder(); Network network = Network.fromOnnxFile(builder, path("linear.onnx"))) {
+      return builder.build(network, config);
+    }
+  }
+
+  static Map<String, Tensor> ones() {
+    return Map.of("x", Tensor.of(ONES, 1, 4));
+  }
+
+  static float[] y(Map<String, Tensor> outputs) {
+    return outputs.get("y").toFloatArray();
+  }
+
+  static void collect() throws Exception {
+    for (int i = 0; i < 5; ++i) {
+      System.gc();
+      Thread.sleep(10);
+    }
+  }
+
+  // --- from a model to results -------------------------------------------------------------------------------------------
+  public void results() throws Exception {
+    try (Engine engine = linear()) {
+      float[] wanted = System.getenv("TENON_CANARY") == null ? EXPECTED : new float[] {1, 2, 3};
+      equal(y(engine.run(ones())), wanted);
+      equal(y(engine.runAsync(ones()).get()), EXPECTED);
+      engine.save(path("linear.plan"));
+      hold(engine.toString().contains("x: f32[?, 4]"), engine);
+    }
+    try (Engine engine = Tenon.load(path("linear.plan"))) {
+      equal(y(engine.run(ones())), EXPECTED);
+      equal(y(engine.run(Map.of("x", Tensor.of(new float[12], 3, 4)))), new float[] {10, 20, 30, 10, 20, 30, 10, 20, 30});
+    }
+    try (Engine engine = Tenon.build(path("integers.onnx"))) {
+      Map<String, Tensor> out = engine.run(Map.of("x", Tensor.of(new int[] {3}, 1)));
+      equal(out.get("y").toIntArray(), new int[] {6});
+      equal(out.get("even").dataType(), DataType.BOOL);
+    }
+  }
+
+  public void severalProfiles() {
+    try (BuilderConfig config = linearConfig().withProfile("x", new long[] {16, 4}, new long[] {16, 4}, new long[] {32, 4});
+        Blob plan = plan(config); Engine engine = new Engine(plan)) {
+      equal(config.profileCount(), 2);
+      equal(engine.profileCount(), 2);
+      equal(engine.run(Map.of("x", Tensor.of(new float[80], 20, 4))).get("y").shape(), new long[] {20, 3});
+      equal(engine.run(ones()).get("y").shape(), new long[] {1, 3});
+      equal(engine.profileShape(1, "x", ShapeSelector.MAX), new long[] {32, 4});
+      fails(ErrorCode.OUT_OF_RANGE, () -> engine.run(Map.of("x", Tensor.of(new float[4 * 64], 64, 4))));
+      try (ExecutionContext context = engine.createContext()) {
+        equal(context.setProfile(1).profile(), 1);
+        equal(context.setInputShape("x", 16, 4).shape("y"), new long[] {16, 3});
+      }
+    }
+  }
+
+  public void boundMemory() {
+    try (Engine engine = linear(); ExecutionContext context = engine.createContext()) {
+      Tensor x = Tensor.of(ONES, 1, 4);
+      Tensor y = Tensor.allocate(DataType.FLOAT32, 1, 3);
+      hold(context.bind(Map.of("x", x), Map.of("y", y)).get("y") == y, "the very tensor");
+      context.prepare();
+      context.run();
+      equal(y.toFloatArray(), EXPECTED);
+      x.floats().put(0, 2);
+      hold(context.runMeasured() >= 0, "time");
+      equal(y.toFloatArray(), new float[] {13, 26, 41});
+      ExecutionContext.Parts parts = context.runInParts();
+      hold(parts.input() >= 0 && parts.enqueue() >= 0 && parts.output() >= 0, parts);
+      context.enqueue(0);
+      context.await();
+      context.await();
+      hold(!context.replay().replayed() && !context.replay().refusal().isEmpty(), context.replay());
+      ByteBuffer raw = ByteBuffer.allocateDirect(32).order(ByteOrder.nativeOrder());
+      raw.position(16);
+      context.setBuffer("y", raw);
+      context.run();
+      equal(raw.getFloat(16), 13f);
+      equal(raw.getFloat(0), 0f);
+      ByteBuffer part = ByteBuffer.allocateDirect(24).order(ByteOrder.nativeOrder()).position(8).limit(24);
+      Tensor view = Tensor.wrap(DataType.FLOAT32, part, 1, 4);
+      part.putFloat(8, 5); // the tensor is where the buffer is
+      equal(view.floats().get(0), 5f);
+    }
+  }
+
+  public void asynchronous() throws Exception {
+    try (BuilderConfig config = linearConfig().setThreadCount(2); Blob plan = plan(config);
+        Runtime runtime = new Runtime().setThreadCount(2); Engine engine = new Engine(runtime, plan);
+        ExecutionContext context = engine.createContext()) {
+      equal(engine.threadCount(), 2);
+      CountDownLatch tried = new CountDownLatch(1);
+      context.setProfiler(time -> tried.await());
+      CompletableFuture<Map<String, Tensor>> future = context.runAsync(ones());
+      fails(ErrorCode.BUSY, () -> context.run());
+      fails(ErrorCode.BUSY, () -> context.run(ones()));
+      tried.countDown();
+      equal(y(future.get(30, TimeUnit.SECONDS)), EXPECTED);
+      context.setProfiler(null);
+      equal(y(context.runAsync().get(30, TimeUnit.SECONDS)), EXPECTED);
+      CompletableFuture<Map<String, Tensor>> last = context.runAsync();
+      context.close(); // waits
+      try {
+        last.get(30, TimeUnit.SECONDS);
+      } catch (ExecutionException closed) {
+        equal(((TenonException) closed.getCause()).code(), ErrorCode.INVALID_HANDLE);
+      }
+    }
+  }
+
+  public void objectsAndSettings() throws Exception {
+    hold(Tenon.devices().contains("cpu") && Tenon.version() > 0 && Tenon.abiVersion() >= 0 && !Tenon.buildInfo().isEmpty(), "library");
+    try (Device device = new Device("cpu"); BuilderConfig config = config()) {
+      equal(device.name(), "cpu");
+      equal(device.type(), DeviceType.CPU);
+      hold(!device.features().isEmpty() && device.threadCount() > 0, device);
+      config.setDevice(device).setDevice("cpu").setOptimizationLevel(2).setDeadline(1.5).setOnednnEnabled(false)
+          .setPrecisionAllowed(Precision.TF32, false);
+      equal(config.threadCount(), 1);
+      equal(config.optimizationLevel(), 2);
+      equal(config.deadline(), 1.5);
+      hold(!config.isOnednnEnabled() && !config.isPrecisionAllowed(Precision.TF32), config);
+      equal(config.option("timer"), "fake");
+    }
+    fails(ErrorCode.NOT_FOUND, () -> new Device("toaster"));
+    try (Builder builder = new Builder(); OptimizationProfile profile = new OptimizationProfile();
+        Network network = Network.fromOnnxFile(builder, path("linear.onnx"))) {
+      builder.setLimit(Limit.NODES, 1);
+      equal(builder.limit(Limit.NODES), 1L);
+      fails(ErrorCode.LIMIT_EXCEEDED, () -> Network.fromOnnxFile(builder, path("linear.onnx")));
+      equal(network.name(), "linear");
+      equal(network.nodeCount(), 2L);
+      equal(network.tensor("x").dimNames(), List.of("batch", ""));
+      equal(network.inputs().get(0).shape(), List.of(-1L, 4L));
+      equal(network.outputs().get(0).name(), "y");
+      hold(network.information(DocumentFormat.JSON).startsWith("{") && !network.information(DocumentFormat.TEXT).isEmpty(), network);
+      profile.setShapes("x", new long[] {1, 4}, new long[] {2, 4}, new long[] {3, 4});
+      equal(profile.shape("x", ShapeSelector.OPT), new long[] {2, 4});
+      fails(ErrorCode.NOT_FOUND, () -> profile.shape("z", ShapeSelector.OPT));
+      hold(fails(ErrorCode.NOT_FOUND, () -> network.tensor("z")).getMessage().contains("x"), "names");
+    }
+    try (Runtime runtime = new Runtime().setLimit(Limit.PLAN_BYTES, 10); Blob plan = plan(linearConfig())) {
+      equal(runtime.limit(Limit.PLAN_BYTES), 10L);
+      equal(runtime.threadCount(), 0);
+      fails(ErrorCode.LIMIT_EXCEEDED, () -> new Engine(runtime, plan));
+    }
+    try (Engine engine = linear(); EngineInspector inspector = new EngineInspector(engine); Blob plan = engine.serialize();
+        EngineInspector other = EngineInspector.fromPlan(plan)) {
+      equal(inspector.information(DocumentFormat.TEXT), other.information(DocumentFormat.TEXT));
+      equal(engine.name(), "linear");
+      equal(engine.tensor("y").mode(), IoMode.OUTPUT);
+      equal(engine.tensor("x").format(), TensorFormat.LINEAR);
+      equal(engine.tensor("x").location(), TensorLocation.HOST);
+      hold(engine.weightSize() > 0 && engine.arenaSize(0) >= 0, engine);
+      LayerInfo layer = engine.layers(0).get(0);
+      hold(!layer.name().isEmpty() && !layer.kernel().isEmpty() && !layer.origins().isEmpty(), layer);
+    }
+  }
+
+  public void blobs() throws Exception {
+    byte[] bytes = {1, 2, 3, 4};
+    try (Blob blob = new Blob(bytes); Blob same = blob.share()) {
+      blob.save(path("grüße 😀.bin"));
+      try (Blob read = Blob.fromFile(path("grüße 😀.bin"))) {
+        equal(read.toByteArray(), bytes);
+      }
+      ByteBuffer buffer = blob.buffer();
+      hold(buffer.isDirect() && buffer.isReadOnly(), buffer);
+      blob.close();
+      same.close();
+      collect();
+      equal(buffer.get(3), (byte) 4);
+      equal(blob.isClosed(), true);
+    }
+    hold(fails(ErrorCode.IO, () -> Blob.fromFile(path("none"))).getMessage().contains("none"), "path");
+    ByteBuffer model = ByteBuffer.allocateDirect((int) Files.size(path("linear.onnx")));
+    model.put(Files.readAllBytes(path("linear.onnx"))).flip();
+    try (Builder builder = new Builder(); Blob taken = Blob.take(model); Network network = Network.fromOnnx(builder, taken);
+        Network copied = Network.fromOnnx(builder, Files.readAllBytes(path("linear.onnx")))) {
+      equal(network.nodeCount(), copied.nodeCount());
+      equal(taken.size(), (long) model.capacity());
+    }
+    fails(IllegalArgumentException.class, () -> Blob.take(ByteBuffer.allocate(4)));
+  }
+
+  public void timingCaches() {
+    try (TimingCache cache = new TimingCache(); BuilderConfig config = linearConfig().setOption("timer", "real").setTimingCache(cache);
+        Blob first = plan(config); Blob second = plan(config)) {
+      equal(first.toByteArray(), second.toByteArray());
+      hold(cache.size() > 0, cache.size());
+      cache.save(path("times"));
+      try (TimingCache read = TimingCache.fromFile(path("times")); TimingCache merged = new TimingCache().merge(read);
+          Blob a = cache.serialize(); Blob b = merged.serialize()) {
+        equal(a.toByteArray(), b.toByteArray());
+      }
+      fails(ErrorCode.INVALID_ARGUMENT, () -> cache.load(ByteBuffer.wrap(new byte[] {1, 2})));
+      config.setTimingCache(null);
+    }
+  }
+
+  public void refits() {
+    try (Engine engine = linear(); Refitter refitter = new Refitter(engine); Builder builder = new Builder();
+        Network other = Network.fromOnnxFile(builder, path("linear2.onnx"))) {
+      equal(refitter.weights().size(), 2);
+      WeightInfo weight = refitter.weight("b");
+      hold(!weight.isPinned() && weight.shape().equals(List.of(3L)) && weight.dataType() == DataType.FLOAT32, weight);
+      refitter.setWeight("b", Tensor.of(new float[] {0, 0, 0}, 3));
+      List<String> missing = refitter.missing();
+      if (missing.isEmpty()) {
+        refitter.apply();
+        equal(y(engine.run(ones())), new float[] {2, 4, 8});
+      }
+      equal(refitter.setWeights(other), 2L);
+      refitter.apply();
+      equal(y(engine.run(ones())), new float[] {5, 6, 7});
+      fails(ErrorCode.INVALID_ARGUMENT, () -> refitter.setWeight("b", Tensor.of(new float[2], 2)));
+      fails(ErrorCode.INVALID_ARGUMENT, () -> refitter.setWeight("b", Tensor.of(new int[3], 3)));
+      fails(ErrorCode.NOT_FOUND, () -> refitter.setWeight("z", Tensor.of(new float[3], 3)));
+    }
+    try (BuilderConfig config = config(); Engine engine = Tenon.build(path("combined.onnx"), config); Refitter refitter = new Refitter(engine)) {
+      refitter.setWeight("a", Tensor.of(new float[] {5, 5, 5}, 3));
+      for (String name : refitter.missing()) {
+        refitter.setWeight(name, Tensor.of(new float[] {1, 1, 1}, 3));
+      }
+      refitter.apply();
+    }
+  }
+
+  // --- callbacks -----------------------------------------------------------------------------------------------------------
+  static final class Mine extends Exception {
+    private static final long serialVersionUID = 1;
+
+    Mine() {
+      super("mine");
+    }
+  }
+
+  public void exceptionsOfCallbacks() {
+    Mine mine = new Mine();
+    List<String> phases = new ArrayList<>();
+    try (BuilderConfig config = linearConfig(); Builder builder = new Builder();
+        Network network = Network.fromOnnxFile(builder, path("linear.onnx"))) {
+      config.setProgress((phase, fraction) -> phases.add(phase));
+      Builder.Built built = builder.buildWithReport(network, config);
+      hold(built.report().startsWith("{") && !phases.isEmpty(), built);
+      config.setProgress((phase, fraction) -> {
+        throw mine;
+      });
+      hold(fails(Mine.class, () -> builder.build(network, config)) == mine, "the very exception");
+      TenonException stop = new TenonException(ErrorCode.CANCELLED, "stop");
+      config.setProgress((phase, fraction) -> {
+        throw stop;
+      });
+      hold(fails(ErrorCode.CANCELLED, () -> builder.build(network, config)) == stop, "the very exception");
+      config.setProgress(null);
+      try (Engine engine = new Engine(built.plan()); ExecutionContext context = engine.createContext()) {
+        List<LayerTime> times = new ArrayList<>();
+        context.setProfiler(times::add).run(ones());
+        equal(times.size(), engine.layers(0).size());
+        context.setProfiler(time -> {
+          throw mine;
+        });
+        hold(fails(Mine.class, () -> context.run(ones())) == mine, "the very exception");
+        hold(fails(ExecutionException.class, () -> context.runAsync(ones()).get()).getCause() == mine, "the very exception");
+        context.setProfiler(null).run(ones());
+      }
+      try (Allocator none = new Allocator(new Allocator.Source() {
+        @Override
+        public long allocate(long size, long alignment) throws Exception {
+          throw mine;
+        }
+
+        @Override
+        public void deallocate(long memory, long size, long alignment) {}
+      }); Runtime runtime = new Runtime().setAllocator(none)) {
+        hold(fails(Mine.class, () -> new Engine(runtime, built.plan())) == mine, "the very exception");
+      }
+    }
+    fails(NullPointerException.class, () -> new Logger(null));
+    fails(NullPointerException.class, () -> new Allocator(null));
+  }
+
+  public void allocatorsAndLoggers() throws Exception {
+    Map<Long, ByteBuffer> blocks = new ConcurrentHashMap<>();
+    Allocator allocator = new Allocator(new Allocator.Source() {
+      @Override
+      public long allocate(long size, long alignment) {
+        ByteBuffer block = ByteBuffer.allocateDirect((int) (size + 2 * alignment)).alignedSlice((int) alignment);
+        long address = dev.tenon.internal.Memory.address(block);
+        blocks.put(address, block);
+        return address;
+      }
+
+      @Override
+      public void deallocate(long memory, long size, long alignment) {
+        hold(blocks.remove(memory) != null, "an address that was given");
+      }
+    });
+    Queue<String> lines = new ConcurrentLinkedQueue<>();
+    Logger logger = new Logger((severity, message) -> lines.add(severity + " " + message));
+    Runtime runtime = new Runtime().setAllocator(allocator).setLogger(logger);
+    allocator.close();
+    try (Blob plan = plan(linearConfig()); Engine engine = new Engine(runtime, plan)) {
+      equal(y(engine.run(ones())), EXPECTED);
+      hold(!blocks.isEmpty(), "blocks");
+    }
+    runtime.setAllocator(null).setLogger(null).close();
+    equal(blocks.size(), 0);
+    try (Builder builder = new Builder().setLogger(logger); BuilderConfig config = config();
+        Network network = Network.fromOnnxFile(builder, path("linear.onnx")); Blob plan = builder.build(network, config)) {
+      hold(lines.stream().anyMatch(line -> line.startsWith("WARNING")), lines); // no profile
+    }
+    // What a logger throws ends nothing.
+    AtomicReference<Throwable> heard = new AtomicReference<>();
+    Thread.currentThread().setUncaughtExceptionHandler((thread, thrown) -> heard.set(thrown));
+    IllegalStateException mine = new IllegalStateException("mine");
+    try (Logger bad = new Logger((severity, message) -> {
+      throw mine;
+    }, Severity.VERBOSE); Builder builder = new Builder().setLogger(bad); BuilderConfig config = config();
+        Network network = Network.fromOnnxFile(builder, path("linear.onnx")); Blob plan = builder.build(network, config)) {
+      hold(plan.size() > 0 && heard.get() == mine, heard);
+    }
+    logger.close();
+  }
+
+  // --- misuse --------------------------------------------------------------------------------------------------------------
+  public void misuse() {
+    Engine engine = linear();
+    ExecutionContext context = engine.createContext();
+    fails(ErrorCode.INVALID_ARGUMENT, () -> engine.run(Map.of()));
+    fails(ErrorCode.INVALID_ARGUMENT, () -> engine.run(Map.of("x", Tensor.of(ONES, 1, 4), "z", Tensor.of(ONES, 4))));
+    fails(ErrorCode.INVALID_ARGUMENT, () -> context.run(Map.of("x", Tensor.of(new int[4], 1, 4))));
+    fails(ErrorCode.INVALID_ARGUMENT, () -> context.run(Map.of("x", Tensor.of(ONES, 4))));
+    fails(ErrorCode.INVALID_ARGUMENT, () -> context.run(Map.of("y", Tensor.of(new float[3], 1, 3))));
+    fails(ErrorCode.OUT_OF_RANGE, () -> context.run(Map.of("x", Tensor.of(new float[36], 9, 4))));
+    fails(ErrorCode.INVALID_ARGUMENT, () -> context.run(ones(), Map.of("y", Tensor.of(new float[6], 2, 3))));
+    fails(ErrorCode.INVALID_ARGUMENT, () -> context.run(ones(), Map.of("y", Tensor.wrap(DataType.FLOAT32,
+        ByteBuffer.allocateDirect(12).asReadOnlyBuffer().order(ByteOrder.nativeOrder()), 1, 3))));
+    ByteBuffer direct = ByteBuffer.allocateDirect(16).order(ByteOrder.nativeOrder());
+    fails(IllegalArgumentException.class, () -> context.setBuffer("x", ByteBuffer.allocate(16)));
+    fails(IllegalArgumentException.class, () -> context.setBuffer("y", direct.asReadOnlyBuffer()));
+    fails(IllegalArgumentException.class, () -> Tensor.wrap(DataType.FLOAT32, ByteBuffer.allocate(16), 4));
+    fails(IllegalArgumentException.class, () -> Tensor.wrap(DataType.FLOAT32, direct, 5));
+    fails(IllegalArgumentException.class, () -> Tensor.wrap(DataType.FLOAT32, ByteBuffer.allocateDirect(16).order(ByteOrder.BIG_ENDIAN), 4));
+    fails(IllegalArgumentException.class, () -> Tensor.wrap(DataType.FLOAT32, direct.duplicate().order(ByteOrder.nativeOrder()).position(2).limit(14), 3));
+    fails(IllegalArgumentException.class, () -> Tensor.allocate(DataType.STRING, 1));
+    fails(IllegalArgumentException.class, () -> Tensor.allocate(DataType.FLOAT32, -1));
+    fails(ArithmeticException.class, () -> Tensor.allocate(DataType.FLOAT32, 1L << 40, 1L << 40));
+    fails(IllegalArgumentException.class, () -> Tensor.of(ONES, 1, 4).ints());
+    fails(ErrorCode.INVALID_ARGUMENT, () -> context.setBuffer("x", direct.duplicate().limit(4)).run());
+    fails(IllegalArgumentException.class, () -> engine.tensor("x\0y"));
+    context.setBuffer("x", dev.tenon.internal.Memory.address(direct), 16);
+    fails(ErrorCode.INVALID_PLAN, () -> new Engine(ByteBuffer.wrap(new byte[100])));
+    engine.close();
+    engine.close();
+    fails(ErrorCode.INVALID_HANDLE, engine::name);
+    fails(ErrorCode.INVALID_HANDLE, () -> engine.run(ones()));
+    fails(ErrorCode.INVALID_HANDLE, () -> new Refitter(engine));
+    equal(y(context.run(ones())), EXPECTED); // a context keeps its engine
+    context.close();
+    context.close();
+    fails(ErrorCode.INVALID_HANDLE, context::run);
+    fails(ErrorCode.INVALID_HANDLE, () -> context.run(ones()));
+    Logger logger = new Logger((severity, message) -> {});
+    logger.close();
+    fails(ErrorCode.INVALID_HANDLE, () -> new Builder().setLogger(logger));
+    TenonException exception = fails(ErrorCode.INVALID_MODEL, () -> Tenon.build(path("broken.onnx")));
+    hold(exception.where().size() >= 0 && exception.toString().contains("INVALID_MODEL"), exception);
+    equal(ErrorCode.of(12345), ErrorCode.UNKNOWN);
+    equal(ErrorCode.BUSY.codeName(), "BUSY");
+    equal(DataType.BFLOAT16.size(), 2);
+  }
+
+  // --- threads, collection ---------------------------------------------------------------------------------------------------
+  public void threads() throws Exception {
+    ExecutorService pool = Executors.newFixedThreadPool(8);
+    try (Engine engine = linear()) {
+      List<Future<Boolean>> all = new ArrayList<>();
+      for (int i = 0; i < 8; ++i) {
+        boolean own = i % 2 == 0;
+        all.add(pool.submit(() -> {
+          try (ExecutionContext context = engine.createContext()) {
+            for (int run = 0; run < 200; ++run) {
+              if (!Arrays.equals(y(own ? context.run(ones()) : engine.run(ones())), EXPECTED)) {
+                return false;
+              }
+            }
+          }
+          return true;
+        }));
+      }
+      for (Future<Boolean> one : all) {
+        hold(one.get(), "equal");
+      }
+      // One context under several threads: results or BUSY; closed amid runs: results or INVALID_HANDLE. Never a crash.
+      ExecutionContext shared = engine.createContext();
+      shared.bind(ones(), Map.of());
+      List<Future<Integer>> racing = new ArrayList<>();
+      for (int i = 0; i < 4; ++i) {
+        racing.add(pool.submit(() -> {
+          int good = 0;
+          for (int run = 0; run < 2000; ++run) {
+            try {
+              if (run % 2 == 0) {
+                shared.run();
+              } else {
+                shared.run(ones());
+              }
+              ++good;
+            } catch (TenonException exception) {
+              hold(exception.code() == ErrorCode.BUSY || exception.code() == ErrorCode.INVALID_HANDLE, exception);
+            }
+          }
+          return good;
+        }));
+      }
+      Thread.sleep(5);
+      shared.close();
+      for (Future<Integer> one : racing) {
+        one.get();
+      }
+    } finally {
+      pool.shutdown();
+    }
+  }
+
+  public void collection() throws Exception {
+    Random random = new Random(7);
+    List<Object> held = new ArrayList<>();
+    try (Blob plan = plan(linearConfig())) {
+      collect();
+      long before = Tenon.liveCount("engine");
+      for (int i = 0; i < 60; ++i) {
+        Engine engine = new Engine(plan);
+        ExecutionContext context = engine.createContext();
+        context.bind(ones(), Map.of());
+        Refitter refitter = new Refitter(engine);
+        refitter.setWeight("b", Tensor.of(new float[3], 3));
+        held.addAll(List.of(engine, context, refitter, new EngineInspector(engine), engine.serialize(), engine.run(ones())));
+        for (int drop = 0; drop < 5; ++drop) {
+          held.remove(random.nextInt(held.size()));
+        }
+        if (i % 10 == 0) {
+          System.gc();
+        }
+        context.run();
+      }
+      held.clear();
+      for (int i = 0; i < 200 && Tenon.liveCount("engine") > before; ++i) {
+        collect();
+      }
+      equal(Tenon.liveCount("engine"), before);
+    }
+    // Memory that is bound lives while it is; a run under way ends before what it uses is collected.
+    WeakReference<ByteBuffer> weak = bindAndForget();
+    for (int i = 0; i < 200 && weak.get() != null; ++i) {
+      collect();
+    }
+    hold(weak.get() == null, "the buffer of a context that is gone");
+  }
+
+  private static WeakReference<ByteBuffer> bindAndForget() throws Exception {
+    ByteBuffer buffer = ByteBuffer.allocateDirect(12).order(ByteOrder.nativeOrder());
+    WeakReference<ByteBuffer> weak = new WeakReference<>(buffer);
+    try (Engine engine = linear()) {
+      ExecutionContext context = engine.createContext();
+      context.bind(ones(), Map.of());
+      context.setBuffer("y", buffer);
+      buffer = null;
+      collect();
+      hold(weak.get() != null, "the buffer is kept");
+      context.run();
+      equal(weak.get().getFloat(0), 12f);
+    }
+    return weak;
+  }
+
+  public void livesInARow() {
+    try (Blob plan = plan(linearConfig())) {
+      long before = Tenon.liveCount("all");
+      for (int i = 0; i < 500; ++i) {
+        try (Engine engine = new Engine(plan)) {
+          engine.run(ones());
+        }
+      }
+      hold(Tenon.liveCount("all") <= before + 600, Tenon.liveCount("all")); // views of the plan wait for a collection
+      hold(Tenon.liveCount("engine") == 0 || Tenon.liveCount("engine") < 60, Tenon.liveCount("engine"));
+    }
+  }
+
+  // --- ends of the process ---------------------------------------------------------------------------------------------------
+  private static void end(String how) {
+    Engine engine = linear();
+    ExecutionContext context = engine.createContext();
+    context.bind(ones(), Map.of());
+    Logger logger = new Logger((severity, message) -> {}, Severity.VERBOSE);
+    if (how.equals("running")) {
+      Thread thread = new Thread(() -> {
+        for (;;) {
+          context.run();
+        }
+      });
+      thread.setDaemon(true);
+      thread.start();
+      try {
+        Thread.sleep(50);
+      } catch (InterruptedException ignored) {
+        return;
+      }
+    } else if (how.equals("enqueued")) {
+      context.enqueue(0);
+    } else if (how.equals("exit")) {
+      System.out.println("ended " + y(engine.run(ones()))[0]);
+      System.exit(0);
+    }
+    System.out.println("ended " + y(engine.run(ones()))[0] + (logger.isClosed() ? "?" : ""));
+  }
+}
