@@ -85,6 +85,10 @@ test-conformance: build  ## one set of scenarios in every language: the transcri
 	@$(run) conformance languages
 test-rust: build  ## the crate tenon: tests, what must not compile, the code in its pages, the example
 	@$(run) rust
+test-java: build  ## the package dev.tenon: what it computes, memory, callbacks, threads, collection, a jar with the natives
+	@$(run) java
+test-csharp: build  ## the assembly Tenon: what it computes, memory, callbacks, threads, collection
+	@$(run) csharp
 GPU_TARGETS := libtenon.so.0.1.0 libtenon_cuda.so tenon tests/gpu/gpu_device tests/gpu/gpu_kernels tests/gpu/gpu_gemm tests/gpu/gpu_attention \
                tests/gpu/gpu_enqueue
 gpu-test: build  ## pack what a machine with a GPU needs into build/tenon-gpu.tar.gz; there: tenon-gpu/run-gpu-tests

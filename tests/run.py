@@ -67,6 +67,8 @@ LANGUAGES = [
     "conformance",
     "languages",
     "python",
+    "java",
+    "csharp",
     "rust",
 ]
 GROUPS = {
@@ -102,6 +104,8 @@ suite("python-wheel", "lines", (PYTHON, "tests/python/wheel.py", "--build", "{bu
 suite("conformance", "lines", (PYTHON, "tests/conformance/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("languages", "lines", (PYTHON, "tests/languages/run.py", "--build", "{build}"), canary=("--canary",))
 suite("rust", "lines", (PYTHON, "tests/rust/run.py", "--build", "{build}"), canary=("--canary",))
+suite("java", "lines", (PYTHON, "tests/java/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
+suite("csharp", "lines", (PYTHON, "tests/csharp/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
 suite("stress", "lines", (PYTHON, "tests/stress/run.py", "--build", "{build}"), canary=("--canary",))
