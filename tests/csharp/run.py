@@ -33,6 +33,17 @@ def run(command, folder=None, **environment):
                           env={**os.environ, "LC_ALL": "C.UTF-8", **environment})
 
 
+def wrong_enums():
+    """Enumerations that have not the numbers of C's."""
+    wrong = []
+    for enum in public.load().enums:
+        name = "".join(part.capitalize() for part in enum.name.removeprefix("tn_").split("_"))
+        text = (PACKAGE / "src" / f"{name}.cs").read_text()
+        if {int(number) for number in re.findall(r"^    \w+ = (\d+),", text, re.M)} != {c.value for c in enum.constants}:
+            wrong.append(name)
+    return wrong
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
@@ -75,6 +86,7 @@ def main():
             tests = re.findall(r"^(passed|FAILED) (\w+)", done.stdout, re.M)
             for how, test in tests:
                 check(how == "passed", test, done.stdout + done.stderr)
+            check(not wrong_enums(), "enumerations have the numbers of C", wrong_enums())
             check(done.returncode == 0 and len(tests) > 10, "the tests end", done.stdout + done.stderr)
             wanted = coverage.named_in("csharp", ROOT)[0] & {f.name for f in public.load().functions}
             missed = sorted(wanted - called.names(folder / "names"))

@@ -64,6 +64,17 @@ def wrong_in_pom():
                                   (included == loaded, f"its natives {included} are not those that are loaded, {loaded}")) if not good]
 
 
+def wrong_enums():
+    """Enumerations that have not the numbers of C's."""
+    wrong = []
+    for enum in public.load().enums:
+        name = "".join(part.capitalize() for part in enum.name.removeprefix("tn_").split("_"))
+        text = (PACKAGE / "src/main/java/dev/tenon" / f"{name}.java").read_text()
+        if {int(number) for number in re.findall(r"^  \w+\((\d+)\),", text, re.M)} != {c.value for c in enum.constants}:
+            wrong.append(name)
+    return wrong
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
@@ -104,6 +115,7 @@ def main():
                 tests = re.findall(r"^(passed|FAILED) (\w+)", done.stdout, re.M)
                 for how, test in tests:
                     check(how == "passed", test, done.stdout + done.stderr)
+                check(not wrong_enums(), "enumerations have the numbers of C", wrong_enums())
                 check(done.returncode == 0 and len(tests) > 10, "the tests end", done.stdout + done.stderr)
                 check("in native method" not in done.stdout, "the rules of JNI are kept", done.stdout)
                 wanted = coverage.named_in("java", ROOT)[0] & {f.name for f in public.load().functions}
