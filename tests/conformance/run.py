@@ -81,12 +81,22 @@ def rust(build, folder):
     return [build / "bindings" / "rust" / "debug" / "tenon-conformance"], {}
 
 
+def java(build, folder):
+    need("javac", "java")
+    output = build / "bindings/java"
+    need_file(output / "libtenon_java.so", "the raw layer is not built (make bindings)")
+    sources = [*(ROOT / "bindings/java/src/main/java").rglob("*.java"), build / "bindings/Callbacks.java", *output.glob("*.java")]
+    compile(["javac", "-encoding", "UTF-8", "-nowarn", "-d", folder / "classes", *sources, HERE / "Runner.java"])
+    return ["java", f"-Dtenon.library.path={output}", "-cp", folder / "classes", "Runner"], {}
+
+
 LANGUAGES = {
     "c": c,
     "python": python,
     "rust": rust,
     "cpp": cpp,
     "cpp-clang": cpp_clang,
+    "java": java,
 }
 
 

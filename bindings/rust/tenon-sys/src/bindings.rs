@@ -321,7 +321,8 @@ pub struct tn_allocator_callbacks {
     pub user_data: *mut ::std::os::raw::c_void,
     /** Gives `size` > 0 bytes at a multiple of `alignment`, a power of two, in `*out_memory`. Contents are
  undefined. NULL without an error means lack of memory; an error is handed on to whoever called the
- library. Called on any thread, perhaps on several at once, with no lock held; it must not throw.*/
+ library. Called on any thread, perhaps on several at once; it must not throw, nor call
+ the library.*/
     pub allocate: ::std::option::Option<
         unsafe extern "C" fn(
             user_data: *mut ::std::os::raw::c_void,

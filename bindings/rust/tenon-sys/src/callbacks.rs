@@ -6,7 +6,7 @@ use std::os::raw::{c_char, c_void};
 /// The caller's functions behind an allocator. Set it up with `TN_ALLOCATOR_CALLBACKS_INIT` or
 /// tn_allocator_callbacks_init().
 pub trait AllocatorCallbacks: Send + Sync {
-    /// Gives `size` > 0 bytes at a multiple of `alignment`, a power of two, in `*out_memory`. Contents are undefined. NULL without an error means lack of memory; an error is handed on to whoever called the library. Called on any thread, perhaps on several at once, with no lock held; it must not throw.
+    /// Gives `size` > 0 bytes at a multiple of `alignment`, a power of two, in `*out_memory`. Contents are undefined. NULL without an error means lack of memory; an error is handed on to whoever called the library. Called on any thread, perhaps on several at once; it must not throw, nor call the library.
     fn allocate(&self, size: usize, alignment: usize) -> Result<*mut c_void, CallbackError>;
     /// Takes memory back, with the numbers it was asked for. On any thread. Must not fail.
     fn deallocate(&self, memory: *mut c_void, size: usize, alignment: usize);
