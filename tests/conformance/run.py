@@ -90,6 +90,15 @@ def java(build, folder):
     return ["java", f"-Dtenon.library.path={output}", "-cp", folder / "classes", "Runner"], {}
 
 
+def csharp(build, folder):
+    need("mcs", "mono")
+    output = build / "bindings/csharp"
+    need_file(output / "libtenon_csharp.so", "the raw layer is not built (make bindings)")
+    sources = [*(build / "bindings").glob("*.cs"), *output.glob("*.cs"), *(ROOT / "bindings/csharp/src").rglob("*.cs")]
+    compile(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Runner.exe'}", *sources, HERE / "Runner.cs"])
+    return ["mono", folder / "Runner.exe"], {"LD_LIBRARY_PATH": str(output)}
+
+
 LANGUAGES = {
     "c": c,
     "python": python,
@@ -97,6 +106,7 @@ LANGUAGES = {
     "cpp": cpp,
     "cpp-clang": cpp_clang,
     "java": java,
+    "csharp": csharp,
 }
 
 
