@@ -400,3 +400,19 @@ print("good")
 @pytest.mark.parametrize("parent", ["used", "imported"])
 def test_fork(parent):
     assert package.script(FORK, parent).stdout == "good\n"
+
+
+def test_a_refit_out_of_a_profiler_is_busy(model, x):
+    """The engine's threads are in the run that the profiler hears of."""
+    with tenon.build(model, threads=2, profiles=[package.PROFILE], options=package.FAKE) as engine:
+        weight = next(w for w in engine.refitter().weights if not w.pin_reason)
+        seen = []
+
+        def refit(_):
+            with pytest.raises(tenon.BusyError) as refused:
+                engine.refit({weight.name: np.zeros(weight.shape, tenon.numpy_dtype(weight.data_type))})
+            seen.append(refused.value)
+        context = engine.create_context()
+        context.set_profiler(refit)
+        context.run({"x": x})
+        assert seen
