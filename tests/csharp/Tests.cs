@@ -389,6 +389,110 @@ public sealed class Tests {
     Equal(Library.SizeOf(DataType.BFloat16), 2);
   }
 
+  /// <summary>The class of a code, and back.</summary>
+  public void ExceptionsOfCodes() {
+    Assembly assembly = typeof(Engine).Assembly;
+    List<Type> classes = assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(TenonException))).ToList();
+    List<ErrorCode> codes = classes.Select(type => ((TenonException)Activator.CreateInstance(type, "why")).Code).ToList();
+    Same(codes.OrderBy(code => code), Enum.GetValues(typeof(ErrorCode)).Cast<ErrorCode>().Where(code => code != ErrorCode.None).ToArray());
+    Fails<NotFoundException>(() => new Device("toaster"));
+    Fails<IoException>(() => Blob.FromFile("none"));
+    Fails<InvalidModelException>(() => Engine.Build("broken.onnx"));
+    Fails<InvalidPlanException>(() => new Engine(new byte[100]));
+    // Through C and back, each code gives its class.
+    using (Blob plan = Plan(LinearConfig()))
+      foreach (Type type in classes) {
+        TenonException thrown = (TenonException)Activator.CreateInstance(type, "why");
+        using (Allocator none = new Allocator(new Heap { Thrown = thrown }))
+        using (Runtime runtime = new Runtime().SetAllocator(none))
+          Hold(ReferenceEquals(Fails(thrown.Code, () => new Engine(plan, runtime)), thrown), type);
+      }
+  }
+
+  /// <summary>Every constructor, method and property, of live and of disposed objects, with each combination of what it should not get:
+  /// an exception that says so, or a result; never a crash, never a NullReferenceException.</summary>
+  public void EveryCallMisused() {
+    Blob plan = Plan(LinearConfig());
+    byte[] bytes = plan.ToArray();
+    Builder builder = new Builder();
+    Engine engine = new Engine(bytes);
+    Dictionary<Type, Func<object>> make = new Dictionary<Type, Func<object>> {
+      { typeof(Builder), () => new Builder() }, { typeof(Network), () => Network.FromOnnxFile(builder, "linear.onnx") },
+      { typeof(OptimizationProfile), () => new OptimizationProfile() }, { typeof(TimingCache), () => new TimingCache() },
+      { typeof(BuilderConfig), LinearConfig }, { typeof(Runtime), () => new Runtime() }, { typeof(Engine), () => new Engine(bytes) },
+      { typeof(EngineInspector), () => new EngineInspector(engine) }, { typeof(Refitter), () => new Refitter(engine) },
+      { typeof(ExecutionContext), () => engine.CreateContext() }, { typeof(Blob), () => new Blob(new byte[3]) },
+      { typeof(Device), () => new Device("cpu") }, { typeof(Logger), () => new Logger((severity, message) => {}) },
+      { typeof(Allocator), () => new Allocator(new Heap()) },
+    };
+    Dictionary<Type, object[]> wrong = new Dictionary<Type, object[]> {
+      { typeof(string), new object[] { null, "", "x", "x\0y", "\ud800" } }, { typeof(bool), new object[] { false, true } },
+      { typeof(int), new object[] { int.MinValue, -1, 0, 1, int.MaxValue } },
+      { typeof(long), new object[] { long.MinValue, -1L, 0L, 1L, long.MaxValue } },
+      { typeof(double), new object[] { double.NaN, -1.0, 0.0, double.PositiveInfinity } }, { typeof(IntPtr), new object[] { IntPtr.Zero } },
+      { typeof(long[]), new object[] { null, new long[0], new[] { -1L }, new[] { 1L, 4L }, new[] { long.MaxValue, long.MaxValue }, new long[9] } },
+      { typeof(Memory<byte>), new object[] { default(Memory<byte>), new byte[4].AsMemory() } },
+      { typeof(ReadOnlyMemory<byte>), new object[] { default(ReadOnlyMemory<byte>), (ReadOnlyMemory<byte>)new byte[4] } },
+      { typeof(Tensor), new object[] { null, new Tensor<float>(new float[1], 1), new Tensor<int>(new int[0], 0) } },
+      { typeof(IReadOnlyDictionary<string, Tensor>), new object[] { null, new Dictionary<string, Tensor>(), X(0, 0, 0, 0, 0, 0, 0, 0),
+          new Dictionary<string, Tensor> { { "x", null } }, new Dictionary<string, Tensor> { { "x", new Tensor<int>(new int[1], 1) } } } },
+      { typeof(IMemorySource), new object[] { null, new Heap() } },
+      { typeof(Action<Severity, string>), new object[] { null, new Action<Severity, string>((severity, message) => {}) } },
+      { typeof(Action<string, double>), new object[] { null, new Action<string, double>((phase, fraction) => {}) } },
+      { typeof(Action<LayerTime>), new object[] { null, new Action<LayerTime>(time => {}) } },
+    };
+    HashSet<object> disposed = new HashSet<object>();
+    foreach (KeyValuePair<Type, Func<object>> one in make) {
+      object gone = one.Value();
+      ((IDisposable)gone).Dispose();
+      disposed.Add(gone);
+      wrong.Add(one.Key, new[] { null, one.Value(), gone });
+    }
+    string[] always = { "Dispose", "ToString", "get_IsDisposed", "GetHashCode", "Equals", "GetType" };
+    int calls = 0;
+    foreach (Type type in typeof(Engine).Assembly.GetTypes().Where(t => t.IsPublic && t.IsSubclassOf(typeof(NativeObject)))) {
+      Hold(make.ContainsKey(type), type + " is not made here");
+      foreach (MethodBase method in type.GetMethods().Cast<MethodBase>().Concat(type.GetConstructors())) {
+        Type[] takes = method.GetParameters().Select(p => p.ParameterType).ToArray();
+        if (always.Contains(method.Name) || takes.Contains(typeof(ReadOnlySpan<byte>))) continue;
+        List<object[]> all = new List<object[]> { new object[0] };
+        foreach (Type taken in takes) {
+          Type at = taken.IsByRef ? typeof(void) : taken;
+          object[] values = at == typeof(void) ? new object[] { null }
+              : at.IsEnum ? new object[] { Enum.ToObject(at, -1), Enum.ToObject(at, 0), Enum.ToObject(at, 1), Enum.ToObject(at, 99) } : wrong[at];
+          all = all.SelectMany(before => values.Select(value => before.Append(value).ToArray())).ToList();
+        }
+        bool own = method.IsConstructor || method.IsStatic;
+        foreach (object target in own ? new object[] { null } : new[] { make[type](), wrong[type][2] })
+          foreach (object[] arguments in all) {
+            ++calls;
+            string call = type.Name + "." + method.Name + "(" + string.Join(", ", arguments.Select(a => a ?? "null")) + ")"
+                + (target != null && disposed.Contains(target) ? " of a disposed object" : "");
+            bool refused = arguments.Concat(new[] { target }).Any(a => a != null && disposed.Contains(a)), failed = false;
+            try {
+              object result = method.IsConstructor ? ((ConstructorInfo)method).Invoke(arguments) : method.Invoke(target, arguments.ToArray());
+              (result as Task)?.Wait();
+              if (result != target) (result as IDisposable)?.Dispose();
+            } catch (Exception exception) {
+              failed = true;
+              Exception cause = exception;
+              while (cause is TargetInvocationException || cause is AggregateException) cause = cause.InnerException;
+              Hold(cause is TenonException || cause is ArgumentException || cause is OverflowException, call + ": " + cause);
+            }
+            Hold(failed || !refused, call + " did not fail");
+          }
+      }
+    }
+    Hold(calls > 1000, calls);
+    Fails(ErrorCode.InvalidPlan, () => new Engine(ReadOnlySpan<byte>.Empty));
+    Fails(ErrorCode.InvalidPlan, () => EngineInspector.FromPlan(ReadOnlySpan<byte>.Empty));
+    Fails(ErrorCode.InvalidModel, () => Network.FromOnnx(builder, new byte[5]));
+    Fails(ErrorCode.InvalidArgument, () => new TimingCache().Load(ReadOnlySpan<byte>.Empty));
+    Fails<ArgumentNullException>(() => Network.FromOnnx(null, new byte[5]));
+    Equal(new Blob(ReadOnlySpan<byte>.Empty).Size, 0);
+    Console.WriteLine("  " + calls + " calls");
+  }
+
   // --- threads, collection --------------------------------------------------------------------------------------------------------
   public void Threads() {
     using (Engine engine = Linear()) {

@@ -66,8 +66,8 @@ namespace Tenon {
     private Blob Build(Network network, BuilderConfig config, bool wanted, out string report) {
       IntPtr plan = IntPtr.Zero, document = IntPtr.Zero;
       using (Use use = new Use(this))
-      using (Use of = new Use(network))
-      using (Use how = new Use(config))
+      using (Use of = new Use(Needed(network, nameof(network))))
+      using (Use how = new Use(Needed(config, nameof(config))))
         TenonException.Check(Raw.tn_builder_build(use.Handle, of.Handle, how.Handle, &plan, wanted ? &document : null));
       report = null;
       if (wanted)
@@ -82,13 +82,14 @@ namespace Tenon {
 
     /// <summary>The file is mapped and must not change until the network is disposed. External data lies beneath its folder.</summary>
     public static Network FromOnnxFile(Builder builder, string path) {
-      return new Network(builder.HandleOf((handle, made) => Raw.tn_network_create_from_onnx_file(handle, path, made)));
+      return new Network(
+          Needed(builder, nameof(builder)).HandleOf((handle, made) => Raw.tn_network_create_from_onnx_file(handle, path, made)));
     }
 
     /// <summary>From bytes, which are copied. The model must not refer to external data.</summary>
     public static Network FromOnnx(Builder builder, ReadOnlySpan<byte> model) {
       IntPtr made = IntPtr.Zero;
-      using (Use use = new Use(builder))
+      using (Use use = new Use(Needed(builder, nameof(builder))))
         fixed (byte* data = model)
           TenonException.Check(Raw.tn_network_create_from_onnx(use.Handle, data, (UIntPtr)model.Length, &made));
       return new Network(made);
@@ -96,9 +97,10 @@ namespace Tenon {
 
     /// <summary>From a blob, which the network keeps: nothing is copied.</summary>
     public static Network FromOnnx(Builder builder, Blob model) {
-      using (Use blob = new Use(model)) {
+      using (Use blob = new Use(Needed(model, nameof(model)))) {
         IntPtr data = blob.Handle;
-        return new Network(builder.HandleOf((handle, made) => Raw.tn_network_create_from_onnx_blob(handle, data, made)));
+        return new Network(
+            Needed(builder, nameof(builder)).HandleOf((handle, made) => Raw.tn_network_create_from_onnx_blob(handle, data, made)));
       }
     }
 
@@ -158,13 +160,16 @@ namespace Tenon {
 
     /// <summary>All three shapes of an input. Whether they fit each other is checked when the profile is added.</summary>
     public OptimizationProfile SetShapes(string input, long[] min, long[] opt, long[] max) {
+      Needed(min, nameof(min));
+      Needed(opt, nameof(opt));
+      Needed(max, nameof(max));
       return SetShape(input, ShapeSelector.Min, min).SetShape(input, ShapeSelector.Opt, opt).SetShape(input, ShapeSelector.Max, max);
     }
 
     /// <summary>One of the shapes of an input: dims ≥ 0.</summary>
     public OptimizationProfile SetShape(string input, ShapeSelector selector, params long[] shape) {
       using (Use use = new Use(this))
-        fixed (long* dims = shape)
+        fixed (long* dims = Needed(shape, nameof(shape)))
           TenonException.Check(Raw.tn_optimization_profile_set_shape(use.Handle, input, (int)selector, dims, (UIntPtr)shape.Length));
       return this;
     }
@@ -196,7 +201,7 @@ namespace Tenon {
 
     /// <summary>Adds another's entries; where both have a key, the other's holds.</summary>
     public TimingCache Merge(TimingCache other) {
-      DoWith(other, Raw.tn_timing_cache_merge);
+      DoWith(Needed(other, nameof(other)), Raw.tn_timing_cache_merge);
       return this;
     }
 
@@ -222,7 +227,7 @@ namespace Tenon {
 
     /// <summary>The device that the plan is for.</summary>
     public BuilderConfig SetDevice(Device device) {
-      DoWith(device, Raw.tn_builder_config_set_device);
+      DoWith(Needed(device, nameof(device)), Raw.tn_builder_config_set_device);
       return this;
     }
 
@@ -234,7 +239,7 @@ namespace Tenon {
 
     /// <summary>Adds a copy of a profile; its number in the plan. Without any, every dynamic dim becomes 1.</summary>
     public int AddProfile(OptimizationProfile profile) {
-      using (Use other = new Use(profile)) {
+      using (Use other = new Use(Needed(profile, nameof(profile)))) {
         IntPtr added = other.Handle;
         return IntOf((handle, index) => Raw.tn_builder_config_add_profile(handle, added, index));
       }

@@ -62,7 +62,7 @@ namespace Tenon {
 
     /// <summary>Loads a plan with the settings of a runtime, or with the defaults. Fails with InvalidPlan (damaged), IncompatiblePlan (for
     /// another machine; the message says which), ….</summary>
-    public Engine(Blob plan, Runtime runtime = null) : this(plan.Memory.Span, runtime) {}
+    public Engine(Blob plan, Runtime runtime = null) : this(Needed(plan, nameof(plan)).Memory.Span, runtime) {}
 
     /// <summary>Loads a plan from bytes; what is needed of them is copied.</summary>
     public Engine(ReadOnlySpan<byte> plan, Runtime runtime = null) : base(Load(plan, runtime), Raw.tn_engine_destroy) {
@@ -108,9 +108,10 @@ namespace Tenon {
     /// <param name="inputs">By name, all of them; pinned and used where they are.</param>
     /// <returns>The outputs by name, in new memory.</returns>
     public Dictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs) {
+      Needed(inputs, nameof(inputs));
       foreach (TensorInfo info in Infos.Values)
         if (info.Mode == IoMode.Input && !inputs.ContainsKey(info.Name))
-          throw new TenonException(ErrorCode.InvalidArgument, "the input " + info + " is missing");
+          throw new InvalidArgumentException("the input " + info + " is missing");
       int profile = 0;
       while (profile < idle.Count - 1 && !Takes(profile, inputs)) ++profile;
       if (IsDisposed || !idle[profile].TryTake(out ExecutionContext context)) context = new ExecutionContext(this, profile);
@@ -130,7 +131,7 @@ namespace Tenon {
 
     private bool Takes(int profile, IReadOnlyDictionary<string, Tensor> inputs) {
       foreach (KeyValuePair<string, Tensor> input in inputs) {
-        if (!Infos.ContainsKey(input.Key)) return true; // the context says that there is no such input
+        if (!Infos.ContainsKey(input.Key) || input.Value == null) return true; // the context says what is wrong
         long[] dims = input.Value.Dims;
         long[] min = GetProfileShape(profile, input.Key, ShapeSelector.Min), max = GetProfileShape(profile, input.Key, ShapeSelector.Max);
         if (dims.Length != min.Length) return true;
@@ -230,7 +231,7 @@ namespace Tenon {
   /// <summary>Describes a plan: target, inputs and outputs, profiles with their layers, weights. Immutable; any thread.</summary>
   public sealed unsafe class EngineInspector : NativeObject {
     /// <summary>Of an engine's plan; it keeps the engine alive.</summary>
-    public EngineInspector(Engine engine) : this(engine.HandleOf(Raw.tn_engine_inspector_create)) {}
+    public EngineInspector(Engine engine) : this(Needed(engine, nameof(engine)).HandleOf(Raw.tn_engine_inspector_create)) {}
 
     private EngineInspector(IntPtr handle) : base(handle, Raw.tn_engine_inspector_destroy) {}
 
@@ -264,7 +265,8 @@ namespace Tenon {
   /// synchronised: any thread; contexts may run meanwhile, each run with the old weights or the new.</summary>
   public sealed unsafe class Refitter : NativeObject {
     /// <summary>Of an engine, which the refitter keeps alive.</summary>
-    public Refitter(Engine engine) : base(engine.HandleOf(Raw.tn_refitter_create), Raw.tn_refitter_destroy) {}
+    public Refitter(Engine engine)
+        : base(Needed(engine, nameof(engine)).HandleOf(Raw.tn_refitter_create), Raw.tn_refitter_destroy) {}
 
     /// <summary>Every weight that can be named, pinned ones included.</summary>
     public IReadOnlyList<WeightInfo> Weights {
@@ -294,7 +296,7 @@ namespace Tenon {
     /// <summary>The new value of a weight, of its type and shape; copied. Nothing happens to the engine yet.</summary>
     public Refitter SetWeight(string name, Tensor value) {
       using (Use use = new Use(this))
-      using (System.Buffers.MemoryHandle pin = value.Pin())
+      using (System.Buffers.MemoryHandle pin = Needed(value, nameof(value)).Pin())
         fixed (long* dims = value.Dims)
           TenonException.Check(Raw.tn_refitter_set_weight(use.Handle, name, (int)value.DataType, dims, (UIntPtr)value.Dims.Length,
               pin.Pointer, (UIntPtr)value.Bytes));
@@ -303,7 +305,7 @@ namespace Tenon {
 
     /// <summary>The values of all weights that another network has under the same names: how many those are.</summary>
     public long SetWeights(Network network) {
-      using (Use other = new Use(network)) {
+      using (Use other = new Use(Needed(network, nameof(network)))) {
         IntPtr of = other.Handle;
         return SizeOf((handle, count) => Raw.tn_refitter_set_weights_from_network(handle, of, count));
       }

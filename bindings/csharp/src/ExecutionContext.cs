@@ -30,7 +30,7 @@ namespace Tenon {
 
     /// <summary>Of a profile of an engine, with its own memory for intermediate results.</summary>
     public ExecutionContext(Engine engine, int profile = 0)
-        : base(engine.HandleOf((handle, made) => Raw.tn_execution_context_create(handle, profile, made)),
+        : base(Needed(engine, nameof(engine)).HandleOf((handle, made) => Raw.tn_execution_context_create(handle, profile, made)),
             Raw.tn_execution_context_destroy) {
       infos = engine.Infos;
     }
@@ -44,7 +44,7 @@ namespace Tenon {
     /// <summary>The dims of an input. Needed for inputs with dynamic dims.</summary>
     public ExecutionContext SetInputShape(string input, params long[] shape) {
       using (Use use = new Use(this))
-        fixed (long* dims = shape)
+        fixed (long* dims = Needed(shape, nameof(shape)))
           TenonException.Check(Raw.tn_execution_context_set_input_shape(use.Handle, input, dims, (UIntPtr)shape.Length));
       return this;
     }
@@ -57,41 +57,46 @@ namespace Tenon {
     /// <summary>The memory of one input or output, in the tensor's format, as bytes. It is pinned and used by every later run until another
     /// is set. Type and shape are not looked at; the size is, when the network runs.</summary>
     public ExecutionContext SetBuffer(string tensor, Memory<byte> memory) {
-      Set(tensor, memory.Pin(), memory.Length);
-      results.Remove(tensor);
-      return this;
+      return Replace(tensor, memory.Pin(), memory.Length);
     }
 
     /// <summary>Memory by its address, such as that of a GPU. It must stay valid until another is set or the object is disposed.</summary>
     public ExecutionContext SetBuffer(string tensor, IntPtr address, long size) {
-      Set(tensor, new MemoryHandle((void*)address), size);
-      results.Remove(tensor);
+      if (size < 0) throw new ArgumentOutOfRangeException(nameof(size), size, "a size is not negative");
+      return Replace(tensor, new MemoryHandle((void*)address), size);
+    }
+
+    private ExecutionContext Replace(string tensor, MemoryHandle pin, long size) {
+      try {
+        Enter();
+      } catch {
+        pin.Dispose();
+        throw;
+      }
+      try {
+        Set(tensor, pin, size);
+        results.Remove(tensor);
+      } finally {
+        inUse = 0;
+      }
       return this;
     }
 
+    /// <summary>Owns the pin from now on, also when it fails.</summary>
     private void Set(string tensor, MemoryHandle pin, long size) {
-      using (Use use = new UseOrUnpin(this, pin).Use)
-        lock (Owned.Pins) { // what C has and what is pinned are the same
-          IntPtr error = Raw.tn_execution_context_set_buffer(use.Handle, tensor, size == 0 ? IntPtr.Zero : (IntPtr)pin.Pointer,
-              (UIntPtr)size);
-          if (error != IntPtr.Zero) pin.Dispose();
-          TenonException.Check(error);
-          if (Owned.Pins.TryGetValue(tensor, out MemoryHandle old)) old.Dispose();
-          Owned.Pins[tensor] = pin;
-        }
-    }
-
-    /// <summary>A pin goes when its object is disposed already.</summary>
-    private struct UseOrUnpin {
-      internal readonly Use Use;
-
-      internal UseOrUnpin(NativeObject of, MemoryHandle pin) {
-        try {
-          Use = new Use(of);
-        } catch (TenonException) {
-          pin.Dispose();
-          throw;
-        }
+      bool kept = false;
+      try {
+        using (Use use = new Use(this))
+          lock (Owned.Pins) { // what C has and what is pinned are the same
+            TenonException.Check(Raw.tn_execution_context_set_buffer(use.Handle, tensor, size == 0 ? IntPtr.Zero : (IntPtr)pin.Pointer,
+                (UIntPtr)size));
+            Owned.Pins.TryGetValue(tensor, out MemoryHandle old);
+            Owned.Pins[tensor] = pin;
+            kept = true;
+            old.Dispose();
+          }
+      } finally {
+        if (!kept) pin.Dispose();
       }
     }
 
@@ -112,14 +117,14 @@ namespace Tenon {
     }
 
     private void Enter() {
-      if (IsDisposed) throw new TenonException(ErrorCode.InvalidHandle, "the ExecutionContext is disposed");
+      if (IsDisposed) throw new InvalidHandleException("the ExecutionContext is disposed");
       if (Interlocked.CompareExchange(ref inUse, 1, 0) != 0)
-        throw new TenonException(ErrorCode.Busy, "the execution context is used by another call: make one for each thread");
+        throw new BusyException("the execution context is used by another call: make one for each thread");
     }
 
     private Dictionary<string, Tensor> BindAll(IReadOnlyDictionary<string, Tensor> inputs, IReadOnlyDictionary<string, Tensor> outputs) {
       // Everything is looked at before the first call into the library.
-      foreach (KeyValuePair<string, Tensor> input in inputs) Expect(input.Key, input.Value, IoMode.Input);
+      foreach (KeyValuePair<string, Tensor> input in Needed(inputs, nameof(inputs))) Expect(input.Key, input.Value, IoMode.Input);
       if (outputs != null)
         foreach (KeyValuePair<string, Tensor> output in outputs) Expect(output.Key, output.Value, IoMode.Output);
       foreach (KeyValuePair<string, Tensor> input in inputs) {
@@ -132,7 +137,7 @@ namespace Tenon {
         if (outputs == null || !outputs.TryGetValue(info.Name, out Tensor tensor)) {
           tensor = Tensor.Allocate(info.DataType, shape);
         } else if (string.Join(",", tensor.Dims) != string.Join(",", shape)) {
-          throw new TenonException(ErrorCode.InvalidArgument, "the output " + info.Name + " has the shape ["
+          throw new InvalidArgumentException("the output " + info.Name + " has the shape ["
               + string.Join(", ", shape) + "] at these inputs; the tensor is " + tensor);
         }
         Set(info.Name, tensor.Pin(), tensor.Bytes);
@@ -142,6 +147,7 @@ namespace Tenon {
     }
 
     private void Expect(string name, Tensor tensor, IoMode mode) {
+      if (tensor == null) throw new ArgumentNullException(name);
       string kind = mode == IoMode.Input ? "input" : "output", wrong = null;
       if (!infos.TryGetValue(name, out TensorInfo info) || info.Mode != mode) {
         wrong = name + " is no " + kind + " of the engine; its tensors are " + string.Join(", ", infos.Values);
@@ -150,7 +156,7 @@ namespace Tenon {
       } else if (info.DataType != tensor.DataType || info.Shape.Count != tensor.Dims.Length) {
         wrong = "the " + kind + " " + info + " cannot be " + tensor;
       }
-      if (wrong != null) throw new TenonException(ErrorCode.InvalidArgument, wrong);
+      if (wrong != null) throw new InvalidArgumentException(wrong);
     }
 
     /// <summary>Lets go of what is bound: the next run must bind again.</summary>

@@ -134,7 +134,7 @@ namespace Tenon {
         owner.Locate(out void* at, out long count);
         if (count > int.MaxValue) {
           owner.Dispose();
-          throw new TenonException(ErrorCode.Unsupported, "a memory holds less than 2 GiB; the blob has " + count + " bytes");
+          throw new UnsupportedException("a memory holds less than 2 GiB; the blob has " + count + " bytes");
         }
         data = (byte*)at;
         size = (int)count;

@@ -43,7 +43,7 @@ namespace Tenon {
       try {
         owner.DangerousAddRef(ref added);
       } catch (ObjectDisposedException) {
-        throw new TenonException(ErrorCode.InvalidHandle, "the " + of.GetType().Name + " is disposed");
+        throw new InvalidHandleException("the " + of.GetType().Name + " is disposed");
       }
       Handle = owner.DangerousGetHandle();
     }
@@ -84,6 +84,11 @@ namespace Tenon {
     internal delegate IntPtr Creator(IntPtr* made);
     internal delegate IntPtr TextOut(IntPtr handle, byte* buffer, UIntPtr bufferSize, UIntPtr* size);
     internal delegate IntPtr DimsOut(IntPtr handle, long* dims, UIntPtr dimsSize, UIntPtr* size);
+
+    /// <summary>An argument that must not be null.</summary>
+    internal static T Needed<T>(T argument, string name) where T : class {
+      return argument ?? throw new ArgumentNullException(name);
+    }
 
     internal void Do(Call call) {
       using (Use use = new Use(this)) TenonException.Check(call(use.Handle));

@@ -11,7 +11,7 @@ namespace Tenon {
 
     internal Tensor(DataType dataType, long[] shape, long length) {
       DataType = dataType;
-      this.shape = (long[])shape.Clone();
+      this.shape = (long[])NativeObject.Needed(shape, nameof(shape)).Clone();
       long elements = 1;
       foreach (long dim in shape) {
         if (dim < 0) throw new ArgumentException("dims must not be negative: " + this);
@@ -58,7 +58,7 @@ namespace Tenon {
         case DataType.BFloat16: return new Tensor<ushort>(type, new ushort[count], shape);
       }
       if (Library.SizeOf(type) == 1) return new Tensor<byte>(type, new byte[count], shape);
-      throw new TenonException(ErrorCode.Unsupported, "no tensor holds elements of the type " + type);
+      throw new UnsupportedException("no tensor holds elements of the type " + type);
     }
   }
 
