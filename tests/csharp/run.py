@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The assembly Tenon: its tests, every function called, ends of processes, the documentation's form, the example, the project file.
+"""The assembly Tenon: its tests, also under constant collection, every function called, 10,000 lives, ends of processes, the
+documentation's form, the example, the project file.
 
     tests/csharp/run.py --build DIR [--canary]
 """
@@ -92,6 +93,14 @@ def main():
             missed = sorted(wanted - called.names(folder / "names"))
             print(f"  {len(wanted) - len(missed)} of {len(wanted)} functions called")
             check(not missed, f"no test calls {', '.join(missed)}")
+            # A collection at every tenth allocation: what is freed too early is freed while it is used.
+            done = run(program, folder, **libraries, MONO_GC_DEBUG="collect-before-allocs=10")
+            stressed = re.findall(r"^(passed|FAILED) (\w+)", done.stdout, re.M)
+            check(done.returncode == 0 and stressed == [("passed", test) for how, test in tests], "the tests under constant collection",
+                  done.stdout + done.stderr)
+            done = run([*program, "lives"], folder, **libraries)
+            print(done.stdout.partition("ended")[0].rstrip())
+            check(done.returncode == 0 and done.stdout.endswith("ended 10000\n"), "10,000 lives", done.stdout + done.stderr)
             for how in ("alive", "running", "enqueued", "exit"):
                 done = run([*program, how], folder, **libraries)
                 check(done.returncode == 0 and done.stdout == "ended 12\n", f"a process ends: {how}", done.stdout + done.stderr)

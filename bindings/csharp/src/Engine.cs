@@ -62,21 +62,33 @@ namespace Tenon {
 
     /// <summary>Loads a plan with the settings of a runtime, or with the defaults. Fails with InvalidPlan (damaged), IncompatiblePlan (for
     /// another machine; the message says which), ….</summary>
-    public Engine(Blob plan, Runtime runtime = null) : this(Needed(plan, nameof(plan)).Memory.Span, runtime) {}
+    public Engine(Blob plan, Runtime runtime = null) : this(Load(Needed(plan, nameof(plan)), runtime)) {}
 
     /// <summary>Loads a plan from bytes; what is needed of them is copied.</summary>
-    public Engine(ReadOnlySpan<byte> plan, Runtime runtime = null) : base(Load(plan, runtime), Raw.tn_engine_destroy) {
+    public Engine(ReadOnlySpan<byte> plan, Runtime runtime = null) : this(Load(plan, runtime)) {}
+
+    private Engine(IntPtr handle) : base(handle, Raw.tn_engine_destroy) {
       Dictionary<string, TensorInfo> infos = new Dictionary<string, TensorInfo>();
       foreach (TensorInfo info in Tensors) infos.Add(info.Name, info);
       Infos = infos;
       for (int profile = 0; profile < ProfileCount; ++profile) idle.Add(new ConcurrentBag<ExecutionContext>());
     }
 
+    private static IntPtr Load(Blob plan, Runtime runtime) {
+      using (new Use(plan)) { // the bytes stay until they are read
+        plan.Locate(out void* data, out long size);
+        return Load(data, size, runtime);
+      }
+    }
+
     private static IntPtr Load(ReadOnlySpan<byte> plan, Runtime runtime) {
+      fixed (byte* data = plan) return Load(data, plan.Length, runtime);
+    }
+
+    private static IntPtr Load(void* data, long size, Runtime runtime) {
       IntPtr made = IntPtr.Zero;
       using (Runtime own = runtime == null ? new Runtime() : null)
-      using (Use use = new Use(runtime ?? own))
-        fixed (byte* data = plan) TenonException.Check(Raw.tn_engine_create(use.Handle, data, (UIntPtr)plan.Length, &made));
+      using (Use use = new Use(runtime ?? own)) TenonException.Check(Raw.tn_engine_create(use.Handle, data, (UIntPtr)size, &made));
       return made;
     }
 
@@ -236,9 +248,21 @@ namespace Tenon {
     private EngineInspector(IntPtr handle) : base(handle, Raw.tn_engine_inspector_destroy) {}
 
     /// <summary>Of a plan that is not loaded, which may be for another machine.</summary>
+    public static EngineInspector FromPlan(Blob plan) {
+      using (new Use(Needed(plan, nameof(plan)))) { // the bytes stay until they are read
+        plan.Locate(out void* data, out long size);
+        return FromPlan(data, size);
+      }
+    }
+
+    /// <summary>Of the bytes of a plan; what is needed of them is copied.</summary>
     public static EngineInspector FromPlan(ReadOnlySpan<byte> plan) {
+      fixed (byte* data = plan) return FromPlan(data, plan.Length);
+    }
+
+    private static EngineInspector FromPlan(void* data, long size) {
       IntPtr made = IntPtr.Zero;
-      fixed (byte* data = plan) TenonException.Check(Raw.tn_engine_inspector_create_from_plan(data, (UIntPtr)plan.Length, &made));
+      TenonException.Check(Raw.tn_engine_inspector_create_from_plan(data, (UIntPtr)size, &made));
       return new EngineInspector(made);
     }
 

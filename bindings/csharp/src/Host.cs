@@ -112,7 +112,8 @@ namespace Tenon {
       }
     }
 
-    private void Locate(out void* data, out long size) {
+    /// <summary>The bytes are there as long as the caller keeps the blob from being destroyed.</summary>
+    internal void Locate(out void* data, out long size) {
       void* at = null;
       UIntPtr count = UIntPtr.Zero;
       using (Use use = new Use(this)) TenonException.Check(Raw.tn_blob_get_data(use.Handle, &at, &count));
