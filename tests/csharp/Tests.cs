@@ -401,14 +401,42 @@ public sealed class Tests {
     Fails<IoException>(() => Blob.FromFile("none"));
     Fails<InvalidModelException>(() => Engine.Build("broken.onnx"));
     Fails<InvalidPlanException>(() => new Engine(new byte[100]));
-    // Through C and back, each code gives its class.
+    MethodInfo of = typeof(TenonException).GetMethod("Of", BindingFlags.NonPublic | BindingFlags.Static);
+    for (int i = 0; i < classes.Count; ++i) Equal(of.Invoke(null, new object[] { codes[i], "why" }).GetType(), classes[i]);
+    Equal(of.Invoke(null, new object[] { (ErrorCode)99, "why" }).GetType(), typeof(TenonException));
     using (Blob plan = Plan(LinearConfig()))
-      foreach (Type type in classes) {
+      foreach (Type type in classes) { // thrown by a callback, each keeps its code
         TenonException thrown = (TenonException)Activator.CreateInstance(type, "why");
         using (Allocator none = new Allocator(new Heap { Thrown = thrown }))
         using (Runtime runtime = new Runtime().SetAllocator(none))
           Hold(ReferenceEquals(Fails(thrown.Code, () => new Engine(plan, runtime)), thrown), type);
       }
+  }
+
+  /// <summary>Memory that a context refused, or that was replaced, is not pinned.</summary>
+  public void MemoryIsLetGo() {
+    using (Engine engine = Linear())
+    using (ExecutionContext context = engine.CreateContext()) {
+      Fails<ArgumentOutOfRangeException>(() => context.SetBuffer("x", (IntPtr)16, -1));
+      List<WeakReference> given = new List<WeakReference>();
+      Thread thread = new Thread(() => { // its stack goes, which might refer to something
+        for (int i = 0; i < 60; ++i) Give(context, i, given);
+      });
+      thread.Start();
+      thread.Join();
+      Collect();
+      int alive = given.Count(one => one.IsAlive);
+      Hold(alive < 10, alive + " of 60 blocks of memory are alive"); // scanned conservatively
+    }
+  }
+
+  [MethodImpl(MethodImplOptions.NoInlining)]
+  private static void Give(ExecutionContext context, int i, List<WeakReference> given) {
+    byte[] memory = new byte[16];
+    given.Add(new WeakReference(memory));
+    string[] names = { "x", "z", "x\0y", null };
+    if (i % 4 == 0) context.SetBuffer("x", memory);
+    else Fails<Exception>(() => context.SetBuffer(names[i % 4], memory));
   }
 
   /// <summary>Every constructor, method and property, of live and of disposed objects, with each combination of what it should not get:
