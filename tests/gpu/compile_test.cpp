@@ -65,11 +65,12 @@ TEST(DeviceCode, Compiles) {
     for (const std::string& line : compiler->reports()) std::printf("%s\n", line.c_str());
   for (const std::string& line : compiler->spilled()) {
     std::printf("%s\n", line.c_str());
-    // Sums of products must stay in registers. Kernels whose blocks stay hold a few numbers of a tile in memory meanwhile,
-    // sums would be 256 bytes and more.
+    // Sums of products must stay in registers. A kernel whose blocks stay may hold numbers in memory that are the same for
+    // every tile (strides, addresses of arguments): they are written once and read where a tile is finished, not among
+    // its products. At most 68 bytes a thread with the compiler of CUDA 13.0; a tile's sums are 256 and more.
     const size_t spills = line.find("spills ");
     const int bytes = spills == line.npos ? 1 << 20 : std::atoi(line.c_str() + spills + 7);
-    if (line.find("_stream") != line.npos && bytes <= 128) continue;
+    if (line.find("_stream") != line.npos && bytes <= 72) continue;
     EXPECT_FALSE(line.starts_with("mma") || line.starts_with("wgmma")) << line;
   }
   std::printf("%zu sources, %d compiled, %d known, %d failed\n", list.size(), compiler->compiled(), compiler->known(),

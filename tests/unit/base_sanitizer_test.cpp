@@ -7,13 +7,9 @@
 #include <cstdlib>
 #include <thread>
 
-#if defined(__has_feature)
-#define TN_HAS(feature) __has_feature(feature)
-#else
-#define TN_HAS(feature) 0
-#endif
+#include "sanitizers.h"
 
-#if defined(__SANITIZE_ADDRESS__) || TN_HAS(address_sanitizer)
+#if TN_ADDRESS_SANITIZER
 #include <sanitizer/lsan_interface.h>
 
 namespace {
@@ -46,7 +42,7 @@ TEST(SanitizerDeathTest, LeakFindsALostBlock) {
 }  // namespace
 #endif
 
-#if defined(__SANITIZE_THREAD__) || TN_HAS(thread_sanitizer)
+#if TN_THREAD_SANITIZER
 #include <sys/wait.h>
 
 namespace {

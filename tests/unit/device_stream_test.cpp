@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <thread>
 
 #include "device/device.h"
@@ -73,6 +74,45 @@ TEST(Devices, AStreamFinishesItsQueueBeforeItGoes) {
   stream.reset();
   EXPECT_EQ(work.done, 20);
   for (auto& event : events) EXPECT_TRUE(event->wait());
+}
+
+// Work that runs another piece of work on its own stream, as a callback of the engine might.
+struct NestedWork final : Work {
+  Stream& stream;
+  Work& inner;
+  Status nested;
+  NestedWork(Stream& s, Work& w) : stream(s), inner(w) {}
+  Status execute(const Lane&) override {
+    nested = stream.run(inner);
+    return {};
+  }
+};
+
+struct ThrowingWork final : Work {
+  Status execute(const Lane&) override { throw std::bad_alloc(); }
+};
+
+TEST(Devices, AThreadThatRunsCannotRunMore) {
+  auto stream = std::move(*(*find_device("cpu"))->create_stream(2));
+  std::atomic<int> running{0}, together{0};
+  CountingWork work(running, together);
+  NestedWork nested(*stream, work);
+  ASSERT_TRUE(stream->run(nested));
+  ASSERT_FALSE(nested.nested);
+  EXPECT_EQ(nested.nested.error().code, Code::busy);
+  EXPECT_EQ(work.done, 0);
+  EXPECT_TRUE(stream->run(work));
+}
+
+// Work must not throw; where it does all the same, the thread does not stay in a run.
+TEST(Devices, AStreamRunsAgainAfterAnException) {
+  auto stream = std::move(*(*find_device("cpu"))->create_stream(2));
+  ThrowingWork throwing;
+  EXPECT_THROW((void)stream->run(throwing), std::bad_alloc);
+  std::atomic<int> running{0}, together{0};
+  CountingWork work(running, together);
+  EXPECT_TRUE(stream->run(work));
+  EXPECT_EQ(work.done, 1);
 }
 
 TEST(Devices, ImpossibleTeamsAreRefused) {

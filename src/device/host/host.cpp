@@ -88,11 +88,9 @@ class TeamStream final : public Stream {
     if (runner_.load() == std::this_thread::get_id())
       return fail(Code::busy, "this thread is in a run of the engine: a callback cannot start another, nor refit the engine");
     std::lock_guard lock(team_mutex_);
-    runner_ = std::this_thread::get_id();
+    Running running(runner_);
     Team::Session session(*team_);
-    Status status = work.execute({team_.get(), nullptr});
-    runner_ = std::thread::id();
-    return status;
+    return work.execute({team_.get(), nullptr});
   }
 
   Status submit(Work& work, Event& event, void*) override {
@@ -106,6 +104,18 @@ class TeamStream final : public Stream {
   }
 
  private:
+  // This thread is the runner while it lives, however the work ends.
+  class Running {
+   public:
+    explicit Running(std::atomic<std::thread::id>& runner) : runner_(runner) { runner_ = std::this_thread::get_id(); }
+    ~Running() { runner_ = std::thread::id(); }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    std::atomic<std::thread::id>& runner_;
+  };
+
   struct Item {
     Work* work;
     HostEvent* event;
