@@ -17,6 +17,10 @@ struct ConvLoops {
   Steps w;                        // over w's dims
 };
 
+// Vectors of 8 channels of one position below which kernels of single channels give a thread less: there are not enough
+// threads otherwise.
+inline constexpr int64_t kFewVectors = 132 * 2048;
+
 // Checks a convolution whose tensors may be stored as f16 or bf16; `type` receives that of x. Input 2 is the bias or
 // absent, extras follow. Weights are linear.
 Status check_conv(const PrepareCall& call, bool transposed, DType& type, ConvGeometry& geometry);

@@ -2,6 +2,7 @@
 // columns, so that what it reads of a row serves several of them; filters lie in shared memory, channels together.
 #include <algorithm>
 
+#include "base/checked.h"
 #include "cuda/conv.h"
 #include "cuda/elementwise.h"
 #include "cuda/generate/element.h"
@@ -51,7 +52,12 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     vectors.push_back(y);
     vectors.push_back({"x", call.inputs[0].dtype, {{loops.x.at[0], loops.x.at[2], loops.x.at[3], loops.x.at[1]}}, ""});
     int v = vector_width(space, vectors, 3, false);
-    if (type == DType::f32) v = std::min(v, 4);
+    const Extent &batch = space.loops()[0].size, &height = space.loops()[1].size, &width = space.loops()[2].size;
+    // Of the output, where they are the same at every shape, else many; a batch of any size may be of one.
+    int64_t positions = 1 << 30;
+    if (height.is_literal() && width.is_literal()) positions = (batch.is_literal() ? batch.literal : 1) * height.literal * width.literal;
+    // Where there is little to do, more threads with less each.
+    if (type == DType::f32 || positions * ceil_div(g.c, 8) < kFewVectors) v = std::min(v, 4);
     const int64_t c_vectors = std::max<int64_t>(1, g.c / v);
     const int kh = static_cast<int>(g.kernel[1]), kw = static_cast<int>(g.kernel[2]);
     const int sh = static_cast<int>(g.stride[1]), sw = static_cast<int>(g.stride[2]);
@@ -60,15 +66,9 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     int across = static_cast<int>(std::min<int64_t>(c_vectors, 32));
     while (across > 1 && int64_t{across} * v * g.taps * 4 > 40 << 10) across = (across + 1) / 2;
     const int down = kThreads / across;
-    const Extent& width = space.loops()[2].size;
     const int64_t wide = width.is_literal() ? width.literal : 28;
     int strip = wide >= 4 && kw * dw <= 7 ? 4 : wide >= 2 ? 2 : 1;
-    // Where there is little to do, more threads with less each. A batch of any size may be of one.
-    if (width.is_literal() && space.loops()[1].size.is_literal()) {
-      const Extent& batch = space.loops()[0].size;
-      const int64_t positions = (batch.is_literal() ? batch.literal : 1) * space.loops()[1].size.literal * width.literal;
-      while (strip > 1 && positions / strip * c_vectors < 132 * 256) strip /= 2;
-    }
+    while (strip > 1 && positions / strip * c_vectors < 132 * 256) strip /= 2;
     const int columns = (strip - 1) * sw + (kw - 1) * dw + 1;
 
     Source source("tenon_conv_depthwise", space.wide());
@@ -80,11 +80,10 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     source.body(declare_output(source, "y", call.outputs[0].dtype, 0));
     const Reads reads(extras, 3, v);
     source.body(fmt::format("const bool al = is_aligned(x) && {};\n", reads.alignment({"y"})));
-    const Extent items = space.loops()[0].size, height = space.loops()[1].size;
     const std::string n_height = source.number(height), n_width = source.number(width);
     const std::string strips = width.is_literal() ? fmt::format("{}u", (width.literal + strip - 1) / strip)
                                                   : source.argument((width.value + strip - 1) / strip);
-    const int64_t total = items.value * height.value * ((width.value + strip - 1) / strip);
+    const int64_t total = batch.value * height.value * ((width.value + strip - 1) / strip);
     std::string load_extras = reads.load(source, "", [&](size_t e) { return offset_text(source, extras[e].steps, 0, 4, "i"); });
     std::string arguments = "(float)sum[t][e]";
     for (size_t e = 0; e < extras.size(); ++e) arguments += ", " + reads.argument(e, "", "e");

@@ -2,6 +2,7 @@
 // output nhwc. A thread makes a vector of output channels for a strip of columns; filters lie in shared memory.
 #include <algorithm>
 
+#include "base/checked.h"
 #include "cuda/conv.h"
 #include "cuda/elementwise.h"
 #include "cuda/generate/element.h"
@@ -47,12 +48,16 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     const Operand y{"y", call.outputs[0].dtype, space.operands()[0], ""};
     std::vector<Operand> vectors = extras;
     vectors.push_back(y);
-    const int v = vector_width(space, vectors, 3, false);
+    int v = vector_width(space, vectors, 3, false);
+    const Extent &batch = space.loops()[0].size, &height = space.loops()[1].size, &width = space.loops()[2].size;
+    // Where there is little to do, more threads with less each. A batch of any size may be of one.
+    if (height.is_literal() && width.is_literal() &&
+        (batch.is_literal() ? batch.literal : 1) * height.literal * width.literal * ceil_div(g.o, 8) < kFewVectors)
+      v = std::min(v, 4);
     const int64_t o_vectors = std::max<int64_t>(1, g.o / v), sums = g.cg * g.taps;
     int across = static_cast<int>(std::min<int64_t>(o_vectors, 32));
     while (across > 1 && across * v * sums * 4 > kFilterBytes) across = (across + 1) / 2;
     const int down = kThreads / across;
-    const Extent &height = space.loops()[1].size, &width = space.loops()[2].size;
     constexpr int kStrip = 4;
     const int sw = static_cast<int>(g.stride[2]), kw = static_cast<int>(g.kernel[2]);
 
@@ -67,7 +72,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     source.body(fmt::format("const bool al = {};\n", reads.alignment({"y"})));
     const std::string strips = width.is_literal() ? fmt::format("{}u", (width.literal + kStrip - 1) / kStrip)
                                                   : source.argument((width.value + kStrip - 1) / kStrip);
-    const int64_t total = space.loops()[0].size.value * height.value * ((width.value + kStrip - 1) / kStrip);
+    const int64_t total = batch.value * height.value * ((width.value + kStrip - 1) / kStrip);
     std::string load_extras = reads.load(source, "", [&](size_t e) { return offset_text(source, extras[e].steps, 0, 4, "i"); });
     std::string arguments = "(float)sum[t][e]";
     for (size_t e = 0; e < extras.size(); ++e) arguments += ", " + reads.argument(e, "", "e");

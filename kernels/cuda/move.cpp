@@ -149,6 +149,11 @@ Status check_moved(const Arg& arg) {
   return fail(Code::unsupported, "CUDA kernels do not move elements of {}", describe(arg));
 }
 
+Status check_converted(const Arg& x, const Arg& y, bool converts) {
+  if (x.dtype == y.dtype || (converts && is_small_float(x.dtype) && is_small_float(y.dtype))) return {};
+  return fail(Code::invalid_plan, "{} cannot be written as {}: expected one type, or two of f32, f16 and bf16", describe(x), describe(y));
+}
+
 // Every dim of the output is the input's.
 Status prepare_same_dims(const PrepareCall& call, Prepared& prepared, bool converts) {
   TN_TRY(expect_counts(call, 1, 1, 1));
@@ -156,9 +161,7 @@ Status prepare_same_dims(const PrepareCall& call, Prepared& prepared, bool conve
   const Arg &x = call.inputs[0], &y = call.outputs[0];
   TN_TRY(check_moved(x));
   TN_TRY(expect_shape(y, x.shape(), "output"));
-  if (x.dtype != y.dtype && !(converts && is_small_float(x.dtype) && is_small_float(y.dtype)))
-    return fail(Code::invalid_plan, "{} cannot be written as {}: expected one type, or two of f32, f16 and bf16",
-                describe(x), describe(y));
+  TN_TRY(check_converted(x, y, converts));
   return prepare_variants(call, prepared, [&](MovePlan& plan) {
     plan.space.add_dims(y);
     plan.space.add_operand(plan.space.broadcast(x));
@@ -196,8 +199,12 @@ Status prepare_expand(const PrepareCall& call, Prepared& prepared) {
 }
 
 Status prepare_transpose(const PrepareCall& call, Prepared& prepared) {
-  TN_TRY(move::check_transpose(call));
+  TN_ASSIGN(Logical logical, Logical::of(call));
+  Logical::as_f32(logical.inputs[0]);
+  Logical::as_f32(logical.outputs[0]);
+  TN_TRY(move::check_transpose(logical.call()));
   TN_TRY(check_moved(call.inputs[0]));
+  TN_TRY(check_converted(call.inputs[0], call.outputs[0], true));
   const auto& params = call.as<TransposeParams>();
   return prepare_variants(call, prepared, [&](MovePlan& plan) {
     plan.space.add_dims(call.outputs[0]);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/checked.h"
 #include "cuda/elementwise.h"
 #include "cuda/generate/element.h"
 #include "cuda/generate/logical.h"
@@ -86,7 +87,8 @@ for (I at = (I)blockIdx.x * 256 + threadIdx.x; at < rows * vectors; at += (I)gri
                               fmt::arg("w", width)));
       LaunchShape shape;
       shape.block[0] = 256;
-      const int64_t blocks = (rows * longest / width + 1023) / 1024;   // four vectors a thread
+      // Four vectors a thread, which come one after the other: one where the GPU has room for as many threads.
+      const int64_t most = rows * longest / width, a_thread = most > 132 * 2048 ? 4 : 1, blocks = ceil_div(most, 256 * a_thread);
       TN_TRY(grid_of(y.count() == 0 ? 0 : std::clamp<int64_t>(blocks, 1, 1 << 20), shape.grid[0]));
       TN_TRY(grid_of(static_cast<int64_t>(count), shape.grid[1]));
       TN_TRY(source.finish(session_of(call), shape, attempt));

@@ -16,14 +16,14 @@ struct Tile {
 // small tiles whose warps share the keys, many want large ones.
 struct Policy {
   int64_t row_bytes;
-  Tile tiles[8];
+  Tile tiles[9];
 };
 // Small and large ones by turns, so that a build that tries few tries both.
 constexpr Policy kPolicies[] = {
-    {128, {{1, 4, 128}, {4, 1, 64, true}, {2, 4, 128}, {8, 1, 64, true}, {4, 1, 64}, {8, 1, 64}, {12, 1, 64, true}, {8, 1, 128, true}}},
-    {256, {{1, 4, 128}, {8, 1, 64, true}, {2, 2, 64}, {4, 1, 64, true}, {4, 1, 64}, {8, 1, 64}, {12, 1, 64, true}, {}}},
-    {512, {{1, 4, 64}, {2, 2, 64}, {4, 1, 32}, {}, {}, {}, {}, {}}},
-    {1024, {{1, 2, 32}, {4, 1, 16}, {}, {}, {}, {}, {}, {}}},
+    {128, {{1, 4, 128}, {4, 1, 64, true}, {2, 4, 256}, {8, 1, 64, true}, {2, 4, 128}, {4, 1, 64}, {8, 1, 64}, {12, 1, 64, true}, {8, 1, 128, true}}},
+    {256, {{1, 4, 128}, {8, 1, 64, true}, {2, 2, 64}, {4, 1, 64, true}, {4, 1, 64}, {8, 1, 64}, {12, 1, 64, true}}},
+    {512, {{1, 4, 64}, {2, 2, 64}, {4, 1, 32}}},
+    {1024, {{1, 2, 32}, {4, 1, 16}}},
 };
 
 std::string refusal(NodeView node, const AttentionParams& params, int64_t& row_elements) {

@@ -4,7 +4,20 @@
 namespace tenon {
 namespace {
 
-Claim claim_transpose(NodeView node, const TargetInfo& target) { return claim_cuda(node, target, "cuda.transpose"); }
+// Also between f32 and a smaller type: a transpose often stands between a network's input and its products.
+Claim claim_transpose(NodeView node, const TargetInfo& target) {
+  Claim out = claim_cuda(node, target, "cuda.transpose");
+  for (size_t i = 0, count = out.candidates.size(); i < count; ++i) {
+    if (out.candidates[i].inputs[0].dtype == DType::none) continue;
+    for (const bool widens : {false, true}) {
+      Candidate candidate = out.candidates[i];
+      candidate.config = widens ? candidate.config + " to f32" : "f32 to " + candidate.config;
+      (widens ? candidate.outputs[0] : candidate.inputs[0]).dtype = DType::none;
+      out.candidates.push_back(std::move(candidate));
+    }
+  }
+  return out;
+}
 Claim claim_expand(NodeView node, const TargetInfo& target) { return claim_cuda(node, target, "cuda.expand"); }
 
 // Ops whose input and output may both be nhwc.

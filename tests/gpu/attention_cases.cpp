@@ -40,7 +40,7 @@ std::vector<Tile> tiles_for(const Problem& p, Element element) {
   else if (row <= 512) out = {{1, 4, 64}, {2, 2, 64}, {4, 1, 32}};
   else out = {{1, 2, 32}, {4, 1, 16}};
   if (bytes == 2 && row <= 256) out.insert(out.end(), {{4, 1, 64, true}, {8, 1, 64, true}, {12, 1, 64, true}});
-  if (bytes == 2 && row <= 128) out.push_back({8, 1, 128, true});
+  if (bytes == 2 && row <= 128) out.insert(out.end(), {{8, 1, 128, true}, {2, 4, 256}});
   return out;
 }
 

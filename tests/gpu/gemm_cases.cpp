@@ -138,6 +138,7 @@ void gemm_cases(std::vector<Case>& out) {
       for (const Shape& s : {product(129, 264, 136), product(17, 1000, 768)}) out.push_back(own(s, e, f16, f16, tile, 2));
   // Blocks that stay: many tiles each, also of a batch, and an odd number of rows of tiles.
   for (int tile = 14; tile < kTiles; ++tile) {
+    if (!kGemmTiles[tile].stays) continue;
     for (const Epilogue& e : kEpilogues) out.push_back(own(product(129, 264, 136), e, f16, f16, tile, 1));
     out.push_back(own(product(1400, 3080, 200), kGelu, f16, f16, tile, 1));
     out.push_back(own({{30, 130, 128}, {30, 128, 264}, {30, 130, 264}, {}, {}, {}, "batch"}, kBias, f16, f16, tile, 1));
@@ -154,9 +155,12 @@ void gemm_cases(std::vector<Case>& out) {
   // The first product of a feed-forward layer in ViT-B, BERT-base and BERT-large, batch 32, with its GELU.
   for (const Shape& s : {product(6304, 3072, 768), product(4096, 3072, 768), product(12288, 4096, 1024), product(197, 3072, 768), product(128, 3072, 768)})
     for (int tile = 5; tile < kTiles; ++tile) {
-      Case c = own(s, kGelu, f16, f16, tile, 1);
-      c.large = true;
-      out.push_back(std::move(c));
+      for (int parts : {1, 2, 4, 8}) {
+        if ((s.a[0] > 1000 || kGemmTiles[tile].stays) && parts > 1) continue;
+        Case c = own(s, kGelu, f16, f16, tile, parts);
+        c.large = true;
+        out.push_back(std::move(c));
+      }
     }
   // Rows that change: plain, with a bias and a residual, of a batch, with the result transposed.
   const Shape turned = {{40, 64}, {64, 256}, {256, 40}, {}, {}, {1, 0}, "turned"};
@@ -169,8 +173,9 @@ void gemm_cases(std::vector<Case>& out) {
     for (Case* c : {&rows, &results, &batch}) out.push_back(std::move(*c));
   }
   for (const Shape& s : {product(128, 768, 768), product(128, 3072, 768), product(128, 768, 3072), product(384, 1024, 4096),
-                         product(384, 4096, 1024), product(1, 1000, 2048), product(8, 4096, 4096), product(6304, 768, 768),
-                         product(6304, 3072, 768), product(4096, 4096, 4096)})
+                         product(384, 4096, 1024), product(197, 768, 768), product(197, 2304, 768), product(197, 768, 3072),
+                         product(1, 1000, 2048), product(8, 4096, 4096), product(6304, 768, 768), product(6304, 3072, 768),
+                         product(4096, 4096, 4096)})
     for (int tile = 0; tile < kTiles; ++tile)
       for (int parts : {1, 2, 4, 8}) {
         if ((s.a[0] > 1000 || kGemmTiles[tile].stays) && parts > 1) continue;
@@ -200,9 +205,10 @@ void lt_cases(std::vector<Case>& out) {
       out.push_back(lt(s, kBias, kind.in, kind.out, kind.math, 0, true));
   }
   for (const Shape& s : {product(128, 768, 768), product(128, 3072, 768), product(128, 768, 3072), product(384, 1024, 4096),
-                         product(384, 4096, 1024), product(1, 1000, 2048), product(8, 4096, 4096), product(6304, 768, 768),
-                         product(6304, 3072, 768), product(4096, 4096, 4096)})
-    for (int algorithm = 0; algorithm < 6; ++algorithm) {
+                         product(384, 4096, 1024), product(197, 768, 768), product(197, 2304, 768), product(197, 768, 3072),
+                         product(1, 1000, 2048), product(8, 4096, 4096), product(6304, 768, 768), product(6304, 3072, 768),
+                         product(4096, 4096, 4096)})
+    for (int algorithm = 0; algorithm < 16; ++algorithm) {
       Case c = lt(s, kBias, f16, f16, CudaMath::exact, algorithm, false);
       c.large = true;
       out.push_back(std::move(c));

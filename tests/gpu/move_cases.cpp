@@ -50,7 +50,7 @@ void transposes(std::vector<Case>& out) {
   struct Row { D dims, perm; bool large = false; };
   for (const Row& row : {Row{{}, {}}, Row{{5}, {0}}, Row{{33, 65}, {1, 0}}, Row{{2, 7, 5}, {0, 2, 1}}, Row{{4, 16, 24}, {1, 0, 2}},
                          Row{{2, 3, 4, 5}, {3, 1, 0, 2}}, Row{{2, 12, 64, 32}, {0, 2, 1, 3}}, Row{{2, 12, 64, 32}, {0, 1, 3, 2}},
-                         Row{{2, 1, 3, 2, 1, 2, 3, 2}, {7, 5, 3, 1, 0, 2, 4, 6}}, Row{{0, 5}, {1, 0}},
+                         Row{{2, 1, 3, 2, 1, 2, 3, 2}, {7, 5, 3, 1, 0, 2, 4, 6}}, Row{{0, 5}, {1, 0}}, Row{{2, 3, 4, 8, 5, 8}, {0, 2, 4, 1, 3, 5}},
                          Row{{32, 128, 12, 64}, {0, 2, 1, 3}, true}, Row{{4096, 4096}, {1, 0}, true}})
     for (DType type : {f32, f16, u8, i64, boolean, f64}) {
       if (row.large && type != f32 && type != f16) continue;
@@ -62,6 +62,13 @@ void transposes(std::vector<Case>& out) {
       c.with(p).large = row.large;
       out.push_back(c);
       if (row.large || type != f32 || row.dims.size() < 2) continue;
+      for (DType stored : {f16, bf16})
+        for (bool widens : {false, true}) {
+          Case mixed = c;
+          Spec& spec = widens ? mixed.inputs[0] : mixed.outputs[0];
+          spec = spec.stored(stored);
+          out.push_back(std::move(mixed));
+        }
       c.name += " dynamic";
       c.inputs[0] = c.inputs[0].dynamic(1);
       for (size_t i = 0; i < row.perm.size(); ++i)
