@@ -32,12 +32,13 @@ Claim claim_cudnn(NodeView node, const TargetInfo& target, const char* kernel) {
   // The heuristic's best first; a build that tries few tries fused ones and a split one.
   for (const ProductPrecision& precision : product_precisions(node.input(0).dtype, target, false)) {
     const bool f32 = !precision.reduced() && node.input(0).dtype == DType::f32;
-    // A plan takes some 50 ms to be made: of the precision that is the likely loser few.
-    const int plans = f32 && (target.allow_f16 || target.allow_bf16) ? 2 : 5;
+    // A plan takes some 50 ms to be made: of a precision that is the likely loser one.
+    const bool reduced = target.allow_f16 || target.allow_bf16, loser = f32 && (reduced || (target.allow_tf32 && precision.math == CudaMath::exact));
+    const int plans = loser ? 1 : 5;
     for (int plan = 0; plan < plans; ++plan) {
       if (fused) add(precision, kChannelsLast, false, false, plan);
       if (f32 && fused && plan < 3) add(precision, kLinear, false, false, plan);
-      if (p.has_tail() && plan % 2 == 1) {
+      if (p.has_tail() && (plan % 2 == 1 || (loser && !fused))) {
         add(precision, kChannelsLast, true, false, plan / 2);
         if (f32) add(precision, kLinear, true, false, plan / 2);
       }
