@@ -8,9 +8,7 @@ language is found to differ. A language whose tools or layer are absent is skipp
 """
 import argparse
 import difflib
-import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,34 +19,16 @@ sys.path[:0] = [str(HERE), str(ROOT / "tests" / "support"), str(ROOT / "bindings
 import api as public  # noqa: E402
 import called  # noqa: E402
 import models  # noqa: E402
+from languages import Absent, cargo_settings, csharp_sources, java_sources, linked, need, python_settings  # noqa: E402
+from report import Report, run  # noqa: E402
 
 WARNINGS = ["-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 
 
-class Absent(Exception):
-    pass
-
-
-def need(*tools):
-    for tool in tools:
-        if not shutil.which(tool):
-            raise Absent(f"{tool} is not installed")
-
-
-def need_file(path, why):
-    if not path.exists():
-        raise Absent(why)
-
-
 def compile(command, environment=None):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace",
-                          env={**os.environ, **(environment or {})})
+    done = run(command, environment)
     if done.returncode:
         raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
-
-
-def linked(build):
-    return ["-I", ROOT / "include", "-L", build, "-ltenon", "-lpthread", f"-Wl,-rpath,{build}"]
 
 
 # Each gives (command, environment) of its runner, compiled into `folder`; raises Absent if it cannot be there.
@@ -59,8 +39,7 @@ def c(build, folder):
 
 
 def python(build, folder):
-    need_file(build / "bindings/python/tenon/__init__.py", "the package is not built (make bindings)")
-    return [sys.executable, HERE / "runner.py"], {"PYTHONPATH": str(build / "bindings/python"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return [sys.executable, HERE / "runner.py"], python_settings(build)
 
 
 def cpp(build, folder, compiler="g++"):
@@ -76,27 +55,21 @@ def cpp_clang(build, folder):
 
 def rust(build, folder):
     need("cargo")
-    settings = {"CARGO_TARGET_DIR": str(build / "bindings" / "rust"), "TENON_LIB_DIR": str(build)}
-    compile(["cargo", "build", "-q", "--locked", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-conformance"], settings)
+    compile(["cargo", "build", "-q", "--locked", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-conformance"],
+            cargo_settings(build))
     return [build / "bindings" / "rust" / "debug" / "tenon-conformance"], {}
 
 
 def java(build, folder):
     need("javac", "java")
-    output = build / "bindings/java"
-    need_file(output / "libtenon_java.so", "the raw layer is not built (make bindings)")
-    sources = [*(ROOT / "bindings/java/src/main/java").rglob("*.java"), build / "bindings/Callbacks.java", *output.glob("*.java")]
-    compile(["javac", "-encoding", "UTF-8", "-nowarn", "-d", folder / "classes", *sources, HERE / "Runner.java"])
-    return ["java", f"-Dtenon.library.path={output}", "-cp", folder / "classes", "Runner"], {}
+    compile(["javac", "-encoding", "UTF-8", "-nowarn", "-d", folder / "classes", *java_sources(build), HERE / "Runner.java"])
+    return ["java", f"-Dtenon.library.path={build / 'bindings/java'}", "-cp", folder / "classes", "Runner"], {}
 
 
 def csharp(build, folder):
     need("mcs", "mono")
-    output = build / "bindings/csharp"
-    need_file(output / "libtenon_csharp.so", "the raw layer is not built (make bindings)")
-    sources = [*(build / "bindings").glob("*.cs"), *output.glob("*.cs"), *(ROOT / "bindings/csharp/src").rglob("*.cs")]
-    compile(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Runner.exe'}", *sources, HERE / "Runner.cs"])
-    return ["mono", folder / "Runner.exe"], {"LD_LIBRARY_PATH": str(output)}
+    compile(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Runner.exe'}", *csharp_sources(build), HERE / "Runner.cs"])
+    return ["mono", folder / "Runner.exe"], {"LD_LIBRARY_PATH": str(build / "bindings/csharp")}
 
 
 LANGUAGES = {
@@ -115,12 +88,10 @@ def transcript(command, environment, scenario, folder):
     folder.mkdir(parents=True)
     models.write(folder)
     try:
-        done = subprocess.run([*map(str, command), str(scenario)], cwd=folder, capture_output=True, timeout=300,
-                              env={**os.environ, "LC_ALL": "C.UTF-8", **environment})
+        done = run([*command, scenario], environment, cwd=folder, timeout=300)
     except subprocess.TimeoutExpired:
         return "stopped after 300 s\n"
-    text = done.stdout.decode(errors="replace")
-    return text if done.returncode == 0 else f"{text}status {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}\n"
+    return done.stdout if done.returncode == 0 else f"{done.stdout}status {done.returncode}: {done.stderr[-2000:]}\n"
 
 
 def check_rest(source, build, folder, environment):
@@ -134,7 +105,7 @@ def check_rest(source, build, folder, environment):
     data = folder / f"{source.name}.models"
     data.mkdir()
     models.write(data)
-    done = subprocess.run([program], cwd=data, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300)
+    done = run([program], environment, cwd=data, timeout=300)
     return "" if done.returncode == 0 else f"status {done.returncode} {done.stderr[-1000:]}".replace("\n", " ")
 
 
@@ -149,7 +120,8 @@ def main():
     build = arguments.build.resolve()
     scenarios = [path for path in sorted((HERE / "scenarios").glob("*.json"))
                  if not arguments.scenarios or path.stem in arguments.scenarios]
-    passed, failures, skips, blind = 0, [], [], []
+    report, blind = Report(), []
+    planted = ' (planted)' if arguments.canary else ''
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         shim = called.make_shim(folder, build)
@@ -160,11 +132,10 @@ def main():
             try:
                 command, environment = prepare(build, folder)
             except Absent as reason:
-                skips.append(f"{name}: {reason}")
+                report.skip(name, reason)
                 continue
             except RuntimeError as error:
-                failures.append(f"{name}: the runner does not compile")
-                print(error)
+                report.check(False, f"{name}: the runner does not compile", error)
                 continue
             good = 0
             for scenario in scenarios:
@@ -176,32 +147,24 @@ def main():
                 expected = golden.read_text() if golden.exists() else ""
                 if arguments.canary:
                     expected = expected.replace("1", "2", 1)
-                if got == expected and got:
-                    good += 1
-                    if arguments.canary:
-                        blind.append(f"{name}: {scenario.stem}")
-                    continue
-                failures.append(f"{name}: {scenario.stem}: the transcript differs{' (planted)' if arguments.canary else ''}")
-                if not arguments.canary:
-                    print("\n".join(list(difflib.unified_diff(expected.splitlines(), got.splitlines(), "transcript", name,
-                                                              lineterm=""))[:40]))
-            passed += good
+                same = report.check(got == expected and got, f"{name}: {scenario.stem}: the transcript differs{planted}", "" if planted else
+                                    "\n".join(list(difflib.unified_diff(expected.splitlines(), got.splitlines(), "transcript", name,
+                                                                        lineterm=""))[:40]))
+                good += same
+                blind += [f"{name}: {scenario.stem}"] if same and planted else []
             rest = HERE / {"c": "rest.c", "cpp": "rest.cpp"}.get(name, "none")
             if rest.exists() and not (arguments.bless or arguments.canary or arguments.scenarios):
                 wrong = check_rest(rest, build, folder, called.environment(shim, folder / f"{name}.called"))
                 uncalled = sorted({f.name for f in public.load().functions} - called.names(folder / f"{name}.called"))
-                passed += (wrong == "") + (not uncalled)
-                failures += [f"{name}: {rest.name}: {wrong}"] if wrong else []
-                failures += [f"{name}: nothing calls {', '.join(uncalled)}"] if uncalled else []
+                report.check(not wrong, f"{name}: {rest.name}: {wrong}")
+                report.check(not uncalled, f"{name}: nothing calls {', '.join(uncalled)}")
             print(f"  {name:9} {good} of {len(scenarios)} scenarios, {len(called.names(folder / f'{name}.called'))} of {total} functions called")
-    for failure in [] if blind else failures:
-        print(f"FAILED {failure}")
-    for skip in skips:
-        print(f"SKIPPED {skip}")
     for one in blind:
         print(f"does not differ from a changed transcript: {one}")
-    print(f"{passed} passed, {0 if blind else len(failures)} failed, {len(skips)} skipped")
-    return 1 if failures and not blind else 0
+    if blind:
+        print(f"{report.passed} passed, 0 failed, {len(report.skips)} skipped")
+        return 0
+    return report.end()
 
 
 if __name__ == "__main__":
