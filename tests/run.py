@@ -73,9 +73,9 @@ LANGUAGES = [
 ]
 GROUPS = {
     "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "capi", *LANGUAGES,
-             "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
+             "soak", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
     "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "capi", *LANGUAGES,
-                 "python-wheel", "fault", "stress",
+                 "python-wheel", "soak", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "tsan", "fuzz", "canaries"],
 }
 
@@ -108,6 +108,7 @@ suite("java", "lines", (PYTHON, "tests/java/run.py", "--build", "{build}"), targ
 suite("csharp", "lines", (PYTHON, "tests/csharp/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
+suite("soak", "lines", (PYTHON, "tests/soak/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("stress", "lines", (PYTHON, "tests/stress/run.py", "--build", "{build}"), canary=("--canary",))
 suite("fuzz-corpus", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}"), targets=("fuzz",))
 

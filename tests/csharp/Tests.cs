@@ -15,7 +15,7 @@ public sealed class Tests {
   private static readonly float[] Expected = { 12, 24, 38 };
 
   public static int Main(string[] arguments) {
-    if (arguments.Length > 0) return arguments[0] == "lives" ? Lives() : End(arguments[0]);
+    if (arguments.Length > 0) return End(arguments[0]);
     foreach (MethodInfo test in typeof(Tests).GetMethods().Where(m => m.DeclaringType == typeof(Tests) && !m.IsStatic).OrderBy(m => m.Name)) {
       try {
         test.Invoke(new Tests(), null);
@@ -579,35 +579,6 @@ public sealed class Tests {
       if (i % 10 == 0) GC.Collect();
       context.Run();
     }
-  }
-
-  /// <summary>Build, run, dispose, 10,000 times: memory, descriptors and objects stay as they were after the first tenth. In a process of
-  /// its own.</summary>
-  private static int Lives() {
-    long memory = 0, objects = 0;
-    int descriptors = 0;
-    for (int cycle = 0; cycle <= 10000; ++cycle) {
-      using (Engine engine = Linear()) Same(Y(engine.Run(Ones())), Expected);
-      if (cycle != 1000) continue;
-      memory = Memory();
-      descriptors = Descriptors();
-      objects = Library.LiveCount("all");
-    }
-    long later = Memory();
-    Console.WriteLine("  memory " + memory + " then " + later + " bytes, " + descriptors + " then " + Descriptors() + " descriptors, "
-        + objects + " then " + Library.LiveCount("all") + " objects");
-    Hold(later - memory < 4 << 20 && Descriptors() == descriptors && Library.LiveCount("all") <= objects, "flat");
-    Console.WriteLine("ended 10000");
-    return 0;
-  }
-
-  private static long Memory() {
-    Collect();
-    return long.Parse(System.IO.File.ReadAllText("/proc/self/statm").Split(' ')[1]) * Environment.SystemPageSize;
-  }
-
-  private static int Descriptors() {
-    return System.IO.Directory.GetFileSystemEntries("/proc/self/fd").Length;
   }
 
   // --- ends of the process ----------------------------------------------------------------------------------------------------------

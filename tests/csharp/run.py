@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The assembly Tenon: its tests, also under constant collection, every function called, 10,000 lives, ends of processes, the
-documentation's form, the example, the project file.
+"""The assembly Tenon: its tests, also under constant collection, every function called, ends of processes, the documentation's
+form, the example, the project file.
 
     tests/csharp/run.py --build DIR [--canary]
 """
@@ -73,9 +73,6 @@ def main():
             stressed = re.findall(r"^(passed|FAILED) (\w+)", done.stdout, re.M)
             check(done.returncode == 0 and stressed == [("passed", test) for how, test in tests], "the tests under constant collection",
                   done.stdout + done.stderr)
-            done = run([*program, "lives"], libraries, cwd=folder)
-            print(done.stdout.partition("ended")[0].rstrip())
-            check(done.returncode == 0 and done.stdout.endswith("ended 10000\n"), "10,000 lives", done.stdout + done.stderr)
             for how in ("alive", "running", "enqueued", "exit"):
                 done = run([*program, how], libraries, cwd=folder)
                 check(done.returncode == 0 and done.stdout == "ended 12\n", f"a process ends: {how}", done.stdout + done.stderr)

@@ -564,19 +564,6 @@ public final class Tests {
     return weak;
   }
 
-  public void livesInARow() {
-    try (Blob plan = plan(linearConfig())) {
-      long before = Tenon.liveCount("all");
-      for (int i = 0; i < 500; ++i) {
-        try (Engine engine = new Engine(plan)) {
-          engine.run(ones());
-        }
-      }
-      hold(Tenon.liveCount("all") <= before + 600, Tenon.liveCount("all")); // views of the plan wait for a collection
-      hold(Tenon.liveCount("engine") == 0 || Tenon.liveCount("engine") < 60, Tenon.liveCount("engine"));
-    }
-  }
-
   // --- ends of the process ---------------------------------------------------------------------------------------------------
   private static void end(String how) {
     Engine engine = linear();

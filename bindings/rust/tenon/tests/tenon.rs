@@ -407,31 +407,3 @@ fn arrays() {
     let turned = x.t();
     assert!(engine.run(&[("x", &turned)]).is_err());
 }
-
-/// Resident memory in kB, and open descriptors.
-fn used() -> (i64, usize) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    (line.split_whitespace().nth(1).unwrap().parse().unwrap(), std::fs::read_dir("/proc/self/fd").unwrap().count())
-}
-
-/// Takes a while: `cargo test --release -- --ignored --nocapture soak`.
-#[test]
-#[ignore]
-fn soak() {
-    let cycle = || {
-        let engine = engine(1);
-        let mut context = ExecutionContext::new(&engine, 0).unwrap();
-        context.set_profiler(|_: &LayerTime<'_>| Ok(())).unwrap();
-        context.run(&[("x", &input(2))]).unwrap();
-        let (_, outputs) = context.enqueue(vec![("x".into(), DynTensor::copy_of(&input(2)).unwrap())]).wait();
-        outputs.unwrap();
-    };
-    (0..2000).for_each(|_| cycle());
-    let before = used();
-    (0..10_000).for_each(|_| cycle());
-    let after = used();
-    println!("after 2,000 cycles {before:?}, after 12,000 {after:?} (kB resident, descriptors)");
-    assert_eq!(before.1, after.1);
-    assert!(after.0 - before.0 < 2048, "memory grew by {} kB", after.0 - before.0);
-}
