@@ -1,4 +1,5 @@
 using System;
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Linq;
@@ -413,7 +414,7 @@ public sealed class Tests {
       }
   }
 
-  /// <summary>Memory that a context refused, or that was replaced, is not pinned.</summary>
+  /// <summary>Memory that a context refused, that was replaced, or that another profile made it forget, is not pinned.</summary>
   public void MemoryIsLetGo() {
     using (Engine engine = Linear())
     using (ExecutionContext context = engine.CreateContext()) {
@@ -427,7 +428,38 @@ public sealed class Tests {
       Collect();
       int alive = given.Count(one => one.IsAlive);
       Hold(alive < 10, alive + " of 60 blocks of memory are alive"); // scanned conservatively
+      Counted counted = new Counted();
+      context.SetBuffer("x", counted.Memory);
+      Fails(ErrorCode.OutOfRange, () => context.Profile = 9);
+      Equal(counted.Pins, 1);
+      context.Profile = 0;
+      Equal(counted.Pins, 0);
+      Same(Y(context.Run(Ones())), Expected);
     }
+  }
+
+  /// <summary>Memory that counts how often it is pinned.</summary>
+  private sealed class Counted : MemoryManager<byte> {
+    private readonly byte[] bytes = new byte[16];
+    internal int Pins;
+
+    public override Span<byte> GetSpan() {
+      return bytes;
+    }
+
+    public override MemoryHandle Pin(int elementIndex = 0) {
+      ++Pins;
+      MemoryHandle pin = bytes.AsMemory(elementIndex).Pin();
+      unsafe {
+        return new MemoryHandle(pin.Pointer, GCHandle.Alloc(bytes, GCHandleType.Pinned), this);
+      }
+    }
+
+    public override void Unpin() {
+      --Pins;
+    }
+
+    protected override void Dispose(bool disposing) {}
   }
 
   [MethodImpl(MethodImplOptions.NoInlining)]

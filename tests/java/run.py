@@ -30,7 +30,7 @@ TOOLS = ("java", "javac", "javadoc", "jar")
 def make_jar(build, folder, sources):
     """What the pom makes, by the JDK's own tools: (the jar, what is wrong)."""
     classes = folder / "classes"
-    done = run(["javac", "--release", "17", "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-d", classes, *sources])
+    done = run(["javac", "--release", "17", "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-parameters", "-d", classes, *sources])
     if done.returncode:
         return None, done.stdout + done.stderr
     natives = classes / "dev/tenon/native/linux-x86_64"
