@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The raw layers of Python, Java, C# and Rust.
 
-    tests/bindings/run.py --build DIR [--canary] [fresh|names|coverage|smoke|installed|growth ...]
+    tests/bindings/run.py --build DIR [--canary] [fresh|parsed|names|coverage|smoke|installed|growth ...]
 
 fresh     what is committed and generated is what the public headers say
 installed the Rust crate, away from the source tree, finds an installed library by pkg-config
+parsed    SWIG reads the headers as libclang does: names, types, values
 names     each raw layer has every C function and every constant, and no other
 coverage  the layers above call every function, or have a reason not to
 smoke     each raw layer builds, runs and destroys a network, fails as it should, and carries exceptions
@@ -29,6 +30,7 @@ import called  # noqa: E402
 import coverage  # noqa: E402
 import languages  # noqa: E402
 from languages import Absent, need, need_file  # noqa: E402
+import parsed  # noqa: E402
 from report import Report, run, run_canaries  # noqa: E402
 from small_model import small_model  # noqa: E402
 
@@ -111,6 +113,18 @@ def check_fresh(report, build, root=ROOT):
                  done.stdout[-1500:] + done.stderr[-1500:])
     if "left as it is" in done.stdout:
         report.skip("fresh: bindings.rs", "Cargo is not installed")
+
+
+# --- parsed --------------------------------------------------------------------------------------------------------------
+def check_parsed(report, build, api):
+    with tempfile.TemporaryDirectory() as folder:
+        for name in parsed.OWN:
+            if not parsed.SWIG.exists() or not (build / "bindings/grammar.i").exists():
+                report.skip(f"parsed: {name}", "swig is not installed")
+                continue
+            found = parsed.differences(name, build, pathlib.Path(folder), api)
+            report.check(not found, f"parsed: {name}: {len(found)} differences", "\n".join(found[:20]))
+            print(f"  {name:8} {len(parsed.wanted(api)) - len(found)} functions, members and constants")
 
 
 # --- names ---------------------------------------------------------------------------------------------------------------
@@ -335,6 +349,14 @@ def canaries(build, api):
     more.functions.append(public.Function("tn_blob_find_same", "blob.h", "blob", "find", "0.2", "void", "none", False, False, [], "",
                                           "", []))
     more.enums[0].constants[0].value += 1
+    planted("parsed: a function and a value", lambda report: check_parsed(report, build, more))
+    typed = public.load()
+    next(f for f in typed.functions if f.name == "tn_blob_save").parameters[1].type = "char *"
+    report = planted("parsed: a type", lambda report: check_parsed(report, build, typed))
+    blind += [f"parsed: {n}" for n in parsed.OWN if f"parsed: {n}: 1 differences" not in report.failures and f"parsed: {n}" not in report.skips]
+    named = public.load()
+    next(f for f in named.functions if f.name == "tn_blob_save").parameters[1].name = "another"
+    planted("parsed: a parameter's name", lambda report: check_parsed(report, build, named))
     report = planted("names", lambda report: check_names(report, build, more))
     for name in set(LANGUAGES) - {skip.removeprefix("names: ") for skip in report.skips}:
         for start in (f"names: {name} lacks", f"names: constants of {name}"):
@@ -351,7 +373,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--canary", action="store_true")
-    checks = ["fresh", "names", "coverage", "smoke", "installed", "growth"]
+    checks = ["fresh", "parsed", "names", "coverage", "smoke", "installed", "growth"]
     parser.add_argument("checks", nargs="*", choices=[[], *checks])
     arguments = parser.parse_args()
     build, api = arguments.build.resolve(), public.load()
@@ -362,6 +384,8 @@ def main():
         print(f"-- {check}", flush=True)
         if check == "fresh":
             check_fresh(report, build)
+        elif check == "parsed":
+            check_parsed(report, build, api)
         elif check == "names":
             check_names(report, build, api)
         elif check == "coverage":
