@@ -73,9 +73,9 @@ LANGUAGES = [
 ]
 GROUPS = {
     "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "capi", *LANGUAGES,
-             "soak", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
+             "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
     "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "capi", *LANGUAGES,
-                 "python-wheel", "soak", "fault", "stress",
+                 "python-wheel", "soak", "valgrind", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "tsan", "fuzz", "canaries"],
 }
 
@@ -109,6 +109,9 @@ suite("csharp", "lines", (PYTHON, "tests/csharp/run.py", "--build", "{build}"), 
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
 suite("soak", "lines", (PYTHON, "tests/soak/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
+# Under memcheck a scenario takes seconds: `make test` takes one, and one of the tests of capi.
+suite("valgrind-sample", "lines", (PYTHON, "tests/valgrind/run.py", "--build", "{build}", "run"), canary=("--canary",))
+suite("valgrind", "lines", (PYTHON, "tests/valgrind/run.py", "--build", "{build}"), canary=None)
 suite("stress", "lines", (PYTHON, "tests/stress/run.py", "--build", "{build}"), canary=("--canary",))
 suite("fuzz-corpus", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}"), targets=("fuzz",))
 
