@@ -108,10 +108,10 @@ test-valgrind: build  ## the C programs of conformance and capi under memcheck
 	@$(run) valgrind
 test-stress: build  ## many threads on one engine
 	@$(run) stress
-test-asan: setup  ## unit tests, corpora, failed allocations under AddressSanitizer and UBSan
-	@$(run) asan asan-corpus fault-asan
-test-tsan: setup  ## threads under ThreadSanitizer
-	@$(run) tsan
+test-asan: setup  ## unit tests, corpora, failed allocations, the C API from C under AddressSanitizer and UBSan
+	@$(run) asan asan-corpus fault-asan capi-asan abi-asan conformance-asan
+test-tsan: setup  ## threads, the C API from C under ThreadSanitizer
+	@$(run) tsan capi-tsan abi-tsan conformance-tsan
 test-canaries: build  ## every suite must fail when a fault is planted
 	@$(run) canaries
 fuzz: setup  ## each libFuzzer target for SECONDS=60 seconds

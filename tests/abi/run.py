@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The C API from outside: headers, exported symbols, misuse, the installed library.
 
-    tests/abi/run.py --build DIR [--canary] [headers|symbols|misuse|installed ...]
+    tests/abi/run.py --build DIR [--canary] [--sanitize address,undefined|thread] [headers|symbols|misuse|installed ...]
 
 `--canary` plants a fault for every check and demands that it is found.
 """
@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "capi"))
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(ROOT / "tests" / "support")]
 import api as public  # noqa: E402
+import instrumented  # noqa: E402
 import misuse  # noqa: E402
 from report import Report, run, run_canaries  # noqa: E402
 from small_model import small_model  # noqa: E402
@@ -85,17 +86,19 @@ def check_symbols(report, build, include=ROOT / "include" / "tenon", library=Non
 
 
 # --- every function with every wrong argument -----------------------------------------------------------------------
-def check_misuse(report, build, extra_source=None):
+def check_misuse(report, build, extra_source=None, sanitize=None):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         misuse.write(folder / "misuse_calls.inc")
-        sources = [ROOT / "tests" / "abi" / "misuse.c"] + ([extra_source] if extra_source else [])
-        done = run(["gcc", "-std=gnu11", "-O0", "-I", ROOT / "include", "-I", ROOT / "tests", "-I", folder, *sources, "-o",
-                    folder / "misuse", "-L", build, "-ltenon", f"-Wl,-rpath,{build}"])
-        report.check(done.returncode == 0, "misuse: the generated calls compile", done.stderr[:3000])
-        if done.returncode:
+
+        def compile_with(*more):
+            return instrumented.compile_c(folder / "misuse", [ROOT / "tests" / "abi" / "misuse.c", *more], build, sanitize,
+                                          ["-O0", "-I", ROOT / "tests", "-I", folder])
+        instrumented.check_faults(report, "misuse", sanitize, folder, compile_with, lambda: run([folder / "misuse"]))
+        wrong = compile_with(*([extra_source] if extra_source else []))
+        if not report.check(not wrong, "misuse: the generated calls compile", wrong):
             return
-        done = run([folder / "misuse"], timeout=1800)
+        done = run([folder / "misuse"])
         closing = re.search(r"^(\d+) passed, (\d+) failed", done.stdout, re.M)
         if not closing:
             report.check(False, "misuse: the program ended early", done.stdout[-2000:] + done.stderr[-2000:])
@@ -217,6 +220,7 @@ def main():
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--canary", action="store_true")
     parser.add_argument("checks", nargs="*", choices=[[], "headers", "symbols", "misuse", "installed"])
+    instrumented.add_option(parser)
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     if arguments.canary:
@@ -228,7 +232,7 @@ def main():
     if "symbols" in wanted:
         check_symbols(report, build)
     if "misuse" in wanted:
-        check_misuse(report, build)
+        check_misuse(report, build, sanitize=arguments.sanitize)
     if "installed" in wanted:
         check_installed(report, build)
     return report.end()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The C API from C: capi_test.c with Criterion, each test in a process of its own.
 
-    tests/capi/run.py --build DIR [--canary]
+    tests/capi/run.py --build DIR [--canary] [--sanitize address,undefined|thread]
 """
 import argparse
 import pathlib
@@ -11,7 +11,8 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / part) for part in ("conformance", "support")]
+sys.path[:0] = [str(ROOT / "tests" / part) for part in ("conformance", "support")] + [str(ROOT / "capi")]
+import instrumented  # noqa: E402
 import models  # noqa: E402
 from report import Report, run  # noqa: E402
 
@@ -22,6 +23,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--canary", action="store_true")
+    instrumented.add_option(parser)
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     report = Report()
@@ -32,12 +34,19 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         models.write(folder)
-        done = run(["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", ROOT / "tests/capi/capi_test.c", "-o",
-                    folder / "capi_test", "-I", ROOT / "include", "-L", build, "-ltenon", f"-Wl,-rpath,{build}", "-lcriterion",
-                    "-lpthread"])
-        if report.check(done.returncode == 0, "capi_test.c compiles", done.stderr):
-            done = run([folder / "capi_test", "--color=never", "-j2"], {"TENON_CANARY": "1"} if arguments.canary else {}, cwd=folder,
+        program = folder / "capi_test"
+
+        def compile_with(*more):
+            return instrumented.compile_c(program, [ROOT / "tests/capi/capi_test.c", *more], build, arguments.sanitize,
+                                          ["-O1", "-Wall", "-Wextra", "-Werror", "-lcriterion"])
+
+        def start(*options):
+            return run([program, "--color=never", "-j2", *options], {"TENON_CANARY": "1"} if arguments.canary else {}, cwd=folder,
                        timeout=600)
+        instrumented.check_faults(report, "capi", arguments.sanitize, folder, compile_with, lambda: start("--filter=run/*"))
+        wrong = compile_with()
+        if report.check(not wrong, "capi_test.c compiles", wrong):
+            failed, done = len(report.failures), start()
             text = done.stdout + done.stderr
             synthesis = SYNTHESIS.search(text)
             tested, passed = map(int, synthesis.groups()[:2]) if synthesis else (0, 0)
@@ -45,7 +54,7 @@ def main():
             for name in dict.fromkeys(re.findall(r"^\[FAIL\] ([\w:]+\w)", text, re.M)):
                 report.check(False, f"capi: {name}{planted}")
             ended = tested > 0 and (done.returncode == 0) == (passed == tested)
-            report.check(ended and len(report.failures) == tested - passed, f"capi_test tells of all its tests: status {done.returncode}",
+            report.check(ended and len(report.failures) - failed == tested - passed, f"capi_test tells of all its tests: status {done.returncode}",
                          "" if planted else text)
     return report.end()
 

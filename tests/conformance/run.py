@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The languages agree: every scenario's transcript, as docs/conformance.md describes it.
 
-    tests/conformance/run.py --build DIR [--bless] [--canary] [--only LANGUAGE] [SCENARIO ...]
+    tests/conformance/run.py --build DIR [--bless] [--canary] [--only LANGUAGE] [--sanitize address,undefined|thread] [SCENARIO ...]
 
 `--bless` lets C write the transcripts anew. `--canary` changes one character of every transcript, and demands that each
-language is found to differ. A language whose tools or layer are absent is skipped by name.
+language is found to differ. `--sanitize` runs C alone, compiled like DIR with sanitizers. A language whose tools or layer are absent is skipped by name.
 """
 import argparse
 import difflib
@@ -18,6 +18,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "tests" / "support"), str(ROOT / "bindings"), str(ROOT / "capi")]
 import api as public  # noqa: E402
 import called  # noqa: E402
+import instrumented  # noqa: E402
 import models  # noqa: E402
 from languages import Absent, cargo_settings, csharp_sources, java_sources, linked, need, python_settings  # noqa: E402
 from report import Report, run  # noqa: E402
@@ -36,6 +37,15 @@ def c(build, folder):
     need("gcc")
     compile(["gcc", "-std=gnu11", *WARNINGS, HERE / "runner.c", "-o", folder / "runner_c", *linked(build)])
     return [folder / "runner_c"], {}
+
+
+def c_with(sanitize):
+    def prepare(build, folder):
+        wrong = instrumented.compile_c(folder / "runner_c", [HERE / "runner.c"], build, sanitize, WARNINGS)
+        if wrong:
+            raise RuntimeError(wrong)
+        return [folder / "runner_c"], {}
+    return prepare
 
 
 def python(build, folder):
@@ -94,14 +104,16 @@ def transcript(command, environment, scenario, folder):
     return done.stdout if done.returncode == 0 else f"{done.stdout}status {done.returncode}: {done.stderr[-2000:]}\n"
 
 
-def check_rest(source, build, folder, environment):
+def check_rest(source, build, folder, environment, sanitize):
     """What is wrong with a program that calls what the scenarios do not."""
     program = folder / source.name.replace(".", "_")
-    compiler = ["gcc", "-std=gnu11"] if source.suffix == ".c" else ["g++", "-std=c++17", "-pedantic"]
-    try:
-        compile([*compiler, *WARNINGS, source, "-o", program, *linked(build)])
-    except RuntimeError as error:
-        return str(error)
+    if source.suffix == ".c":
+        wrong = instrumented.compile_c(program, [source], build, sanitize, WARNINGS)
+    else:
+        done = run(["g++", "-std=c++17", "-pedantic", *WARNINGS, source, "-o", program, *linked(build)])
+        wrong = done.stderr if done.returncode else ""
+    if wrong:
+        return wrong
     data = folder / f"{source.name}.models"
     data.mkdir()
     models.write(data)
@@ -115,6 +127,7 @@ def main():
     parser.add_argument("--bless", action="store_true")
     parser.add_argument("--canary", action="store_true")
     parser.add_argument("--only", choices=LANGUAGES)
+    instrumented.add_option(parser)
     parser.add_argument("scenarios", nargs="*")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
@@ -124,9 +137,18 @@ def main():
     planted = ' (planted)' if arguments.canary else ''
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        shim = called.make_shim(folder, build)
+        shim = None if arguments.sanitize else called.make_shim(folder, build)
+        languages = {"c": c_with(arguments.sanitize)} if arguments.sanitize else LANGUAGES
+        if arguments.sanitize:
+            (folder / "faults").mkdir()
+            models.write(folder / "faults")
+            program = folder / "faults" / "runner"
+            instrumented.check_faults(
+                report, "c", arguments.sanitize, folder,
+                lambda source: instrumented.compile_c(program, [HERE / "runner.c", source], build, arguments.sanitize, ["-O1"]),
+                lambda: run([program, HERE / "scenarios" / "load.json"], cwd=folder / "faults"))
         total = len(public.load().functions)
-        for name, prepare in LANGUAGES.items():
+        for name, prepare in languages.items():
             if arguments.only not in (None, name) or (arguments.bless and name != "c"):
                 continue
             try:
@@ -140,7 +162,8 @@ def main():
             good = 0
             for scenario in scenarios:
                 golden = HERE / "transcripts" / f"{scenario.stem}.txt"
-                environment = {**environment, **called.environment(shim, folder / f"{name}.called")}
+                if shim:
+                    environment = {**environment, **called.environment(shim, folder / f"{name}.called")}
                 got = transcript(command, environment, scenario, folder / name / scenario.stem)
                 if arguments.bless:
                     golden.write_text(got)
@@ -154,11 +177,13 @@ def main():
                 blind += [f"{name}: {scenario.stem}"] if same and planted else []
             rest = HERE / {"c": "rest.c", "cpp": "rest.cpp"}.get(name, "none")
             if rest.exists() and not (arguments.bless or arguments.canary or arguments.scenarios):
-                wrong = check_rest(rest, build, folder, called.environment(shim, folder / f"{name}.called"))
-                uncalled = sorted({f.name for f in public.load().functions} - called.names(folder / f"{name}.called"))
+                wrong = check_rest(rest, build, folder, environment, arguments.sanitize)
                 report.check(not wrong, f"{name}: {rest.name}: {wrong}")
-                report.check(not uncalled, f"{name}: nothing calls {', '.join(uncalled)}")
-            print(f"  {name:9} {good} of {len(scenarios)} scenarios, {len(called.names(folder / f'{name}.called'))} of {total} functions called")
+                if shim:
+                    uncalled = sorted({f.name for f in public.load().functions} - called.names(folder / f"{name}.called"))
+                    report.check(not uncalled, f"{name}: nothing calls {', '.join(uncalled)}")
+            if shim:
+                print(f"  {name:9} {good} of {len(scenarios)} scenarios, {len(called.names(folder / f'{name}.called'))} of {total} functions called")
     for one in blind:
         print(f"does not differ from a changed transcript: {one}")
     if blind:

@@ -17,28 +17,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("capi", "tests/support", "tests/conformance")]
+import instrumented  # noqa: E402
 import models  # noqa: E402
-from languages import linked  # noqa: E402
 from report import Report, run, run_canaries  # noqa: E402
 
 LOST = "definite,indirect,possible"
-PLANTED = {
-    "a block that is lost": "volatile char *block = malloc(77); block[0] = 1; block = NULL;",
-    "a read of freed memory": "volatile char *block = malloc(77); free((void *)block); last = block[7];",
-}
+PLANTED = {"blocks that are lost": instrumented.LOST, "a read of freed memory": instrumented.FREED}
 
 
-def compile(build, folder, source, extra=(), planted=None):
+def compile(build, folder, source, flags=(), planted=None):
     program = folder / source.stem
-    command = ["gcc", "-std=gnu11", "-O1", "-g", source, "-o", program, *linked(build), *extra]
-    if planted:
-        fault = folder / "planted.c"
-        fault.write_text(f"#include <stdlib.h>\nstatic volatile char last;\n__attribute__((constructor)) static void plant(void) {{ {PLANTED[planted]} }}\n"
-                         "char planted(void) { return last; }\n")
-        command += ["-O0", fault]
-    done = run(command)
-    if done.returncode:
-        raise RuntimeError(done.stdout + done.stderr)
+    more = [instrumented.write_fault(folder, PLANTED[planted])] if planted else []
+    wrong = instrumented.compile_c(program, [source, *more], build, flags=["-O1", *flags])
+    if wrong:
+        raise RuntimeError(wrong)
     return program
 
 
