@@ -17,7 +17,7 @@ run := $(python) tests/run.py --build $(BUILD)
 .DEFAULT_GOAL := help
 # Every target that has a description.
 .PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-cli test-plan test-python test-python-wheel test-rust \
-  test-fuzz-corpus test-fault test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench bench-bindings bench-calls \
+  test-fuzz-corpus test-fault test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench bench-bindings bench-calls \
   install clean
 
 help:  ## this list
@@ -102,12 +102,16 @@ test-fuzz-corpus: build  ## the fuzzers' corpora, replayed
 	@$(run) fuzz-corpus
 test-fault: build  ## failed allocations, damaged plans
 	@$(run) fault
+test-soak: build  ## 10,000 times build, run and destroy in every language: figures of memory, descriptors, objects
+	@$(run) soak
+test-valgrind: build  ## the C programs of conformance and capi under memcheck
+	@$(run) valgrind
 test-stress: build  ## many threads on one engine
 	@$(run) stress
-test-asan: setup  ## unit tests, corpora, failed allocations under AddressSanitizer and UBSan
-	@$(run) asan asan-corpus fault-asan
-test-tsan: setup  ## threads under ThreadSanitizer
-	@$(run) tsan
+test-asan: setup  ## unit tests, corpora, failed allocations, the C API from C under AddressSanitizer and UBSan
+	@$(run) asan asan-corpus fault-asan capi-asan abi-asan conformance-asan
+test-tsan: setup  ## threads, the C API from C under ThreadSanitizer
+	@$(run) tsan capi-tsan abi-tsan conformance-tsan
 test-canaries: build  ## every suite must fail when a fault is planted
 	@$(run) canaries
 fuzz: setup  ## each libFuzzer target for SECONDS=60 seconds

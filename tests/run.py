@@ -73,10 +73,11 @@ LANGUAGES = [
 ]
 GROUPS = {
     "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "capi", *LANGUAGES,
-             "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
+             "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
     "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "capi", *LANGUAGES,
-                 "python-wheel", "fault", "stress",
-                 "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "tsan", "fuzz", "canaries"],
+                 "python-wheel", "soak", "valgrind", "fault", "stress",
+                 "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "capi-asan", "abi-asan",
+                 "conformance-asan", "tsan", "capi-tsan", "abi-tsan", "conformance-tsan", "fuzz", "canaries"],
 }
 
 
@@ -108,6 +109,10 @@ suite("java", "lines", (PYTHON, "tests/java/run.py", "--build", "{build}"), targ
 suite("csharp", "lines", (PYTHON, "tests/csharp/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
+suite("soak", "lines", (PYTHON, "tests/soak/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
+# Under memcheck a scenario takes seconds: `make test` takes one, and one of the tests of capi.
+suite("valgrind-sample", "lines", (PYTHON, "tests/valgrind/run.py", "--build", "{build}", "run"), canary=("--canary",))
+suite("valgrind", "lines", (PYTHON, "tests/valgrind/run.py", "--build", "{build}"), canary=None)
 suite("stress", "lines", (PYTHON, "tests/stress/run.py", "--build", "{build}"), canary=("--canary",))
 suite("fuzz-corpus", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}"), targets=("fuzz",))
 
@@ -128,10 +133,16 @@ suite("fault-asan", "lines", ("{build}/tests/fault_allocation",), targets=("test
       seconds=3600, **ASAN)
 suite("fuzz", "lines", (PYTHON, "tests/fuzz/run.py", "--build", "{build}", "--seconds", "600"), targets=("fuzz",),
       canary=None, seconds=7200, **ASAN)
-suite("tsan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600,
-      # oneDNN's libgomp gives false reports: it is built without knowledge of ThreadSanitizer.
-      configure=("build-tsan", (*SANITIZED, "-Dcpp_args=-g1", "-Db_sanitize=thread", "-Donednn=disabled")),
-      environment=(("TSAN_OPTIONS", "halt_on_error=1"),))
+# oneDNN's libgomp gives false reports: it is built without knowledge of ThreadSanitizer.
+TSAN = {"configure": ("build-tsan", (*SANITIZED, "-Dcpp_args=-g1", "-Db_sanitize=thread", "-Donednn=disabled")),
+        "environment": (("TSAN_OPTIONS", "halt_on_error=1"),)}
+suite("tsan", "gtest", ("{build}/tests/unit_*",), targets=("unit",), canary=None, seconds=3600, **TSAN)
+# The C API from C: programs that are instrumented like the library. They begin with faults that must be found.
+C_PROGRAMS = {"capi": ("tests/capi/run.py",), "abi": ("tests/abi/run.py", "misuse"), "conformance": ("tests/conformance/run.py",)}
+for of, command in C_PROGRAMS.items():
+    for short, sanitizers, how in (("asan", "address,undefined", ASAN), ("tsan", "thread", TSAN)):
+        suite(f"{of}-{short}", "lines", (PYTHON, *command, "--build", "{build}", "--sanitize", sanitizers), targets=("libraries",),
+              canary=None, seconds=3600, **how)
 
 # Every eighth source of the generated CUDA kernels, so that `make test` stays short; the whole without a sample.
 suite("device-code", "gtest", ("{build}/tests/gpu/gpu_compile",), targets=("tests/gpu/gpu_compile",),

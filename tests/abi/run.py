@@ -1,17 +1,15 @@
 #!/usr/bin/env python3
 """The C API from outside: headers, exported symbols, misuse, the installed library.
 
-    tests/abi/run.py --build DIR [--canary] [headers|symbols|misuse|installed ...]
+    tests/abi/run.py --build DIR [--canary] [--sanitize address,undefined|thread] [headers|symbols|misuse|installed ...]
 
 `--canary` plants a fault for every check and demands that it is found.
 """
 import argparse
 import itertools
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -20,32 +18,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "capi"))
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(ROOT / "tests" / "support")]
 import api as public  # noqa: E402
+import instrumented  # noqa: E402
 import misuse  # noqa: E402
+from report import Report, run, run_canaries  # noqa: E402
 from small_model import small_model  # noqa: E402
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
 C_COMPILERS = {"gcc": "gcc", "clang": "clang-14"}
 CPP_COMPILERS = {"gcc": "g++", "clang": "clang++-14"}
-
-
-class Report:
-    def __init__(self):
-        self.passed, self.failures, self.skips = 0, [], []
-
-    def check(self, good, name, detail=""):
-        if good:
-            self.passed += 1
-        else:
-            self.failures.append(name)
-            print(f"FAILED {name}" + (f"\n{detail}" if detail else ""), flush=True)
-
-    def skip(self, name, reason):
-        self.skips.append(name)
-        print(f"SKIPPED {name}: {reason}")
-
-
-def run(command, **kwargs):
-    return subprocess.run([str(c) for c in command], capture_output=True, text=True, **kwargs)
 
 
 def found(compilers, report, what):
@@ -106,17 +86,19 @@ def check_symbols(report, build, include=ROOT / "include" / "tenon", library=Non
 
 
 # --- every function with every wrong argument -----------------------------------------------------------------------
-def check_misuse(report, build, extra_source=None):
+def check_misuse(report, build, extra_source=None, sanitize=None):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         misuse.write(folder / "misuse_calls.inc")
-        sources = [ROOT / "tests" / "abi" / "misuse.c"] + ([extra_source] if extra_source else [])
-        done = run(["gcc", "-std=gnu11", "-O0", "-I", ROOT / "include", "-I", ROOT / "tests", "-I", folder, *sources, "-o",
-                    folder / "misuse", "-L", build, "-ltenon", f"-Wl,-rpath,{build}"])
-        report.check(done.returncode == 0, "misuse: the generated calls compile", done.stderr[:3000])
-        if done.returncode:
+
+        def compile_with(*more):
+            return instrumented.compile_c(folder / "misuse", [ROOT / "tests" / "abi" / "misuse.c", *more], build, sanitize,
+                                          ["-O0", "-I", ROOT / "tests", "-I", folder])
+        instrumented.check_faults(report, "misuse", sanitize, folder, compile_with, lambda: run([folder / "misuse"]))
+        wrong = compile_with(*([extra_source] if extra_source else []))
+        if not report.check(not wrong, "misuse: the generated calls compile", wrong):
             return
-        done = run([folder / "misuse"], timeout=1800)
+        done = run([folder / "misuse"])
         closing = re.search(r"^(\d+) passed, (\d+) failed", done.stdout, re.M)
         if not closing:
             report.check(False, "misuse: the program ended early", done.stdout[-2000:] + done.stderr[-2000:])
@@ -158,25 +140,25 @@ def check_installed(report, build, sabotage=None):
         if sabotage:
             sabotage(prefix)
         pc = next(prefix.rglob("tenon.pc"))
-        environment = {**os.environ, "PKG_CONFIG_PATH": str(pc.parent), "LD_LIBRARY_PATH": str(pc.parent.parent)}
+        environment = {"PKG_CONFIG_PATH": str(pc.parent), "LD_LIBRARY_PATH": str(pc.parent.parent)}
         model = folder / "model.onnx"
         model.write_bytes(small_model())
         outputs = {}
 
         def try_program(name, command):
-            done = run(command, env=environment, timeout=300)
+            done = run(command, environment, timeout=300)
             best = re.findall(r"^class \d+: \S+$", done.stdout, re.M)
             report.check(done.returncode == 0 and len(best) == 3, f"installed: {name} runs", done.stdout + done.stderr)
             outputs[name] = best
 
         for name, compiler, source in (("classify.c", ["gcc", "-std=c99"], c), ("classify.cpp", ["g++", "-std=c++17"], cpp)):
-            flags = run(["pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", "tenon"], env=environment)
+            flags = run(["pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs", "tenon"], environment)
             program = folder / name.replace(".", "_")
             done = run([*compiler, *WARNINGS, source, "-o", program, *flags.stdout.split()])
             report.check(done.returncode == 0, f"installed: {name} compiles with pkg-config", flags.stderr + done.stderr)
             if done.returncode == 0:
                 try_program(name, [program, model])
-        version = run(["pkg-config", "--modversion", "tenon"], env=environment).stdout.strip()
+        version = run(["pkg-config", "--modversion", "tenon"], environment).stdout.strip()
         report.check(f'"{version}"' in (prefix / "include" / "tenon" / "version.h").read_text(),
                      f"installed: pkg-config says version {version}")
         if shutil.which("cmake"):
@@ -238,15 +220,11 @@ def main():
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--canary", action="store_true")
     parser.add_argument("checks", nargs="*", choices=[[], "headers", "symbols", "misuse", "installed"])
+    instrumented.add_option(parser)
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     if arguments.canary:
-        blind = canaries(build)
-        if blind:
-            print(f"checks that miss their fault: {', '.join(blind)}\n0 passed, 0 failed, 0 skipped")
-            return 0
-        print("FAILED every planted fault was found\n0 passed, 1 failed, 0 skipped")
-        return 1
+        return run_canaries(lambda: canaries(build))
     report = Report()
     wanted = arguments.checks or ["headers", "symbols", "misuse", "installed"]
     if "headers" in wanted:
@@ -254,11 +232,10 @@ def main():
     if "symbols" in wanted:
         check_symbols(report, build)
     if "misuse" in wanted:
-        check_misuse(report, build)
+        check_misuse(report, build, sanitize=arguments.sanitize)
     if "installed" in wanted:
         check_installed(report, build)
-    print(f"{report.passed} passed, {len(report.failures)} failed, {len(report.skips)} skipped")
-    return 1 if report.failures else 0
+    return report.end()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The raw layers of Python, Java, C# and Rust.
 
-    tests/bindings/run.py --build DIR [--canary] [fresh|names|coverage|smoke|installed|growth ...]
+    tests/bindings/run.py --build DIR [--canary] [fresh|parsed|names|coverage|smoke|installed|growth ...]
 
 fresh     what is committed and generated is what the public headers say
 installed the Rust crate, away from the source tree, finds an installed library by pkg-config
+parsed    SWIG reads the headers as libclang does: names, types, values
 names     each raw layer has every C function and every constant, and no other
 coverage  the layers above call every function, or have a reason not to
 smoke     each raw layer builds, runs and destroys a network, fails as it should, and carries exceptions
@@ -13,11 +14,9 @@ growth    a function that is added to a header arrives in every raw layer, and t
 A language whose tools are absent is skipped by name. `--canary` plants a fault for every check and demands that it is found.
 """
 import argparse
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -29,51 +28,23 @@ sys.path[:0] = [str(ROOT / "capi"), str(ROOT / "bindings"), str(ROOT / "tests" /
 import api as public  # noqa: E402
 import called  # noqa: E402
 import coverage  # noqa: E402
+import languages  # noqa: E402
+from languages import Absent, need, need_file  # noqa: E402
+import parsed  # noqa: E402
+from report import Report, run, run_canaries  # noqa: E402
 from small_model import small_model  # noqa: E402
 
 STEPS = ("version", "build", "file", "run", "profile", "errors", "exception", "destroy")
 NOT_OF_C = {"java": {"address", "buffer", "slot", "slot_release", "payload"}}
 
 
-class Report:
-    def __init__(self):
-        self.passed, self.failures, self.skips = 0, [], []
-
-    def check(self, good, name, detail=""):
-        if good:
-            self.passed += 1
-        else:
-            self.failures.append(name)
-            print(f"FAILED {name}" + (f"\n{detail}" if detail else ""), flush=True)
-
-    def skip(self, name, reason):
-        self.skips.append(name)
-        print(f"SKIPPED {name}: {reason}")
-
-
-def run(command, environment=None, **kwargs):
-    return subprocess.run([str(c) for c in command], capture_output=True, text=True, errors="replace",
-                          env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})}, **kwargs)
-
-
 class Language:
-    """How the raw layer of a language is compiled and run: `command` is None, and `absent` says why, where it cannot be."""
+    """How the raw layer of a language is compiled and run; raises Absent, which says why, where it cannot be."""
 
     def __init__(self, name, build, folder):
-        self.name, self.build, self.absent, self.command, self.environment, self.cwd = name, build, None, None, {}, None
+        self.name, self.build, self.command, self.environment = name, build, None, {}
         self.output = build / "bindings" / name
         getattr(self, f"prepare_{name}")(folder)
-
-    def need(self, *tools):
-        missing = [tool for tool in tools if not shutil.which(tool)]
-        if missing:
-            self.absent = f"{missing[0]} is not installed"
-        return not missing
-
-    def need_file(self, path, why):
-        if not path.exists():
-            self.absent = why
-        return path.exists()
 
     def compile(self, command):
         done = run(command)
@@ -82,36 +53,34 @@ class Language:
 
     def prepare_python(self, folder):
         package = self.output / "tenon"
-        if self.need_file(package / "_raw.abi3.so", "Python's headers were not there when the build was configured"):
-            self.environment = {"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
-            self.command = [sys.executable, HERE / "raw_smoke.py"]
+        need_file(package / "_raw.abi3.so", "Python's headers were not there when the build was configured")
+        self.environment = {"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.command = [sys.executable, HERE / "raw_smoke.py"]
 
     def prepare_java(self, folder):
-        if self.need("javac", "java") and self.need_file(self.output / "libtenon_java.so",
-                                                         "no JDK was there when the build was configured"):
-            sources = [*(self.build / "bindings").glob("*.java"), *self.output.glob("*.java"),
-                       *(ROOT / "bindings/java/src/main/java/dev/tenon/internal").glob("*.java"), HERE / "RawSmoke.java"]
-            self.classes = folder / "classes"
-            self.compile(["javac", "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-d", self.classes, *sources])
-            self.command = ["java", "-Xcheck:jni", f"-Dtenon.library.path={self.output}", "-cp", self.classes, "RawSmoke"]
+        need("javac", "java")
+        sources = [path for path in languages.java_sources(self.build) if path.parent.name != "tenon"]
+        self.classes = folder / "classes"
+        self.compile(["javac", "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-d", self.classes, *sources, HERE / "RawSmoke.java"])
+        self.command = ["java", "-Xcheck:jni", f"-Dtenon.library.path={self.output}", "-cp", self.classes, "RawSmoke"]
 
     def prepare_csharp(self, folder):
-        if self.need("mcs", "mono"):
-            sources = [*(self.build / "bindings").glob("*.cs"), *self.output.glob("*.cs"),
-                       *(ROOT / "bindings/csharp/src/Interop").glob("*.cs"), HERE / "RawSmoke.cs"]
-            self.compile(["mcs", "-langversion:latest", "-unsafe", "-warnaserror", f"-out:{folder / 'RawSmoke.exe'}", *sources])
-            self.environment = {"LD_LIBRARY_PATH": str(self.output)}
-            self.command = ["mono", folder / "RawSmoke.exe"]
+        need("mcs", "mono")
+        sources = [path for path in languages.csharp_sources(self.build) if path.parent.name != "src"]
+        self.compile(["mcs", "-langversion:latest", "-unsafe", "-warnaserror", f"-out:{folder / 'RawSmoke.exe'}", *sources,
+                      HERE / "RawSmoke.cs"])
+        self.environment = {"LD_LIBRARY_PATH": str(self.output)}
+        self.command = ["mono", folder / "RawSmoke.exe"]
 
     def prepare_rust(self, folder):
-        if self.need("cargo"):
-            crate = ["--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-sys"]
-            settings = {"CARGO_TARGET_DIR": str(self.build / "bindings" / "rust"), "TENON_LIB_DIR": str(self.build)}
-            done = run(["cargo", "test", "-q", "--locked", "--no-run", *crate], settings)
-            if done.returncode:
-                raise RuntimeError(f"rust does not compile:\n{done.stderr[-3000:]}")
-            found = run(["cargo", "test", "-q", "--locked", "--no-run", "--message-format=json", *crate], settings)
-            self.command = [re.search(r'"executable":"([^"]*raw_smoke[^"]*)"', found.stdout).group(1)]
+        need("cargo")
+        crate = ["--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-sys"]
+        settings = languages.cargo_settings(self.build)
+        done = run(["cargo", "test", "-q", "--locked", "--no-run", *crate], settings)
+        if done.returncode:
+            raise RuntimeError(f"rust does not compile:\n{done.stderr[-3000:]}")
+        found = run(["cargo", "test", "-q", "--locked", "--no-run", "--message-format=json", *crate], settings)
+        self.command = [re.search(r'"executable":"([^"]*raw_smoke[^"]*)"', found.stdout).group(1)]
 
     def smoke(self, data, extra=None):
         """(lines that the program printed, what else it said)"""
@@ -129,11 +98,10 @@ def each_language(report, check, build, folder):
         try:
             (folder / name).mkdir()
             language = Language(name, build, folder / name)
+        except Absent as reason:
+            report.skip(f"{check}: {name}", reason)
         except RuntimeError as error:
-            report.check(False, f"{check}: {name}", str(error))
-            continue
-        if language.absent:
-            report.skip(f"{check}: {name}", language.absent)
+            report.check(False, f"{check}: {name}", error)
         else:
             yield language
 
@@ -145,6 +113,18 @@ def check_fresh(report, build, root=ROOT):
                  done.stdout[-1500:] + done.stderr[-1500:])
     if "left as it is" in done.stdout:
         report.skip("fresh: bindings.rs", "Cargo is not installed")
+
+
+# --- parsed --------------------------------------------------------------------------------------------------------------
+def check_parsed(report, build, api):
+    with tempfile.TemporaryDirectory() as folder:
+        for name in parsed.OWN:
+            if not parsed.SWIG.exists() or not (build / "bindings/grammar.i").exists():
+                report.skip(f"parsed: {name}", "swig is not installed")
+                continue
+            found = parsed.differences(name, build, pathlib.Path(folder), api)
+            report.check(not found, f"parsed: {name}: {len(found)} differences", "\n".join(found[:20]))
+            print(f"  {name:8} {len(parsed.wanted(api)) - len(found)} functions, members and constants")
 
 
 # --- names ---------------------------------------------------------------------------------------------------------------
@@ -369,6 +349,14 @@ def canaries(build, api):
     more.functions.append(public.Function("tn_blob_find_same", "blob.h", "blob", "find", "0.2", "void", "none", False, False, [], "",
                                           "", []))
     more.enums[0].constants[0].value += 1
+    planted("parsed: a function and a value", lambda report: check_parsed(report, build, more))
+    typed = public.load()
+    next(f for f in typed.functions if f.name == "tn_blob_save").parameters[1].type = "char *"
+    report = planted("parsed: a type", lambda report: check_parsed(report, build, typed))
+    blind += [f"parsed: {n}" for n in parsed.OWN if f"parsed: {n}: 1 differences" not in report.failures and f"parsed: {n}" not in report.skips]
+    named = public.load()
+    next(f for f in named.functions if f.name == "tn_blob_save").parameters[1].name = "another"
+    planted("parsed: a parameter's name", lambda report: check_parsed(report, build, named))
     report = planted("names", lambda report: check_names(report, build, more))
     for name in set(LANGUAGES) - {skip.removeprefix("names: ") for skip in report.skips}:
         for start in (f"names: {name} lacks", f"names: constants of {name}"):
@@ -385,22 +373,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--canary", action="store_true")
-    checks = ["fresh", "names", "coverage", "smoke", "installed", "growth"]
+    checks = ["fresh", "parsed", "names", "coverage", "smoke", "installed", "growth"]
     parser.add_argument("checks", nargs="*", choices=[[], *checks])
     arguments = parser.parse_args()
     build, api = arguments.build.resolve(), public.load()
     if arguments.canary:
-        blind = canaries(build, api)
-        if blind:
-            print(f"checks that miss their fault: {', '.join(blind)}\n0 passed, 0 failed, 0 skipped")
-            return 0
-        print("FAILED every planted fault was found\n0 passed, 1 failed, 0 skipped")
-        return 1
+        return run_canaries(lambda: canaries(build, api))
     report = Report()
     for check in arguments.checks or checks:
         print(f"-- {check}", flush=True)
         if check == "fresh":
             check_fresh(report, build)
+        elif check == "parsed":
+            check_parsed(report, build, api)
         elif check == "names":
             check_names(report, build, api)
         elif check == "coverage":
@@ -411,8 +396,7 @@ def main():
             check_installed(report, build)
         else:
             check_growth(report, build)
-    print(f"{report.passed} passed, {len(report.failures)} failed, {len(report.skips)} skipped")
-    return 1 if report.failures else 0
+    return report.end()
 
 
 if __name__ == "__main__":

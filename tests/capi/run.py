@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 """The C API from C: capi_test.c with Criterion, each test in a process of its own.
 
-    tests/capi/run.py --build DIR [--canary]
+    tests/capi/run.py --build DIR [--canary] [--sanitize address,undefined|thread]
 """
 import argparse
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "conformance"))
+sys.path[:0] = [str(ROOT / "tests" / part) for part in ("conformance", "support")] + [str(ROOT / "capi")]
+import instrumented  # noqa: E402
 import models  # noqa: E402
+from report import Report, run  # noqa: E402
 
 SYNTHESIS = re.compile(r"Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) \| Crashing: (\d+)")
 
@@ -23,42 +23,40 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--canary", action="store_true")
+    instrumented.add_option(parser)
     arguments = parser.parse_args()
     build = arguments.build.resolve()
-    if not shutil.which("gcc") or subprocess.run(["gcc", "-E", "-x", "c", "-"], input="#include <criterion/criterion.h>\n",
-                                                 capture_output=True, text=True).returncode:
-        print("SKIPPED capi: Criterion is not installed\n0 passed, 0 failed, 1 skipped")
-        return 0
-    environment = {**os.environ, **({"TENON_CANARY": "1"} if arguments.canary else {})}
-    passed, failures = 0, []
+    report = Report()
+    if not shutil.which("gcc") or run(["gcc", "-E", "-x", "c", "-"], input="#include <criterion/criterion.h>\n").returncode:
+        report.skip("capi", "Criterion is not installed")
+        return report.end()
+    planted = " (planted)" if arguments.canary else ""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         models.write(folder)
-        done = subprocess.run(["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", ROOT / "tests/capi/capi_test.c", "-o",
-                               folder / "capi_test", "-I", ROOT / "include", "-L", build, "-ltenon", f"-Wl,-rpath,{build}",
-                               "-lcriterion", "-lpthread"], capture_output=True, text=True)
-        if done.returncode:
-            failures.append("capi_test.c does not compile")
-            print(done.stderr[-3000:])
-        else:
-            done = subprocess.run([folder / "capi_test", "--color=never", "-j2"], cwd=folder, capture_output=True, text=True,
-                                  errors="replace", env=environment, timeout=600)
+        program = folder / "capi_test"
+
+        def compile_with(*more):
+            return instrumented.compile_c(program, [ROOT / "tests/capi/capi_test.c", *more], build, arguments.sanitize,
+                                          ["-O1", "-Wall", "-Wextra", "-Werror", "-lcriterion"])
+
+        def start(*options):
+            return run([program, "--color=never", "-j2", *options], {"TENON_CANARY": "1"} if arguments.canary else {}, cwd=folder,
+                       timeout=600)
+        instrumented.check_faults(report, "capi", arguments.sanitize, folder, compile_with, lambda: start("--filter=run/*"))
+        wrong = compile_with()
+        if report.check(not wrong, "capi_test.c compiles", wrong):
+            failed, done = len(report.failures), start()
             text = done.stdout + done.stderr
             synthesis = SYNTHESIS.search(text)
-            if synthesis:
-                tested, passed = int(synthesis.group(1)), int(synthesis.group(2))
-                failures += [f"capi: {name}" for name in re.findall(r"^\[FAIL\] ([\w:]+)", text, re.M)]
-                failures = list(dict.fromkeys(failures))
-                if tested - passed and not failures:
-                    failures.append(f"capi: {tested - passed} tests")
-            if not synthesis or tested == 0 or (done.returncode and not failures):
-                failures.append(f"capi_test ended with status {done.returncode}")
-            if failures and not arguments.canary:
-                print(text[-4000:])
-    for failure in failures:
-        print(f"FAILED {failure}{' (planted)' if arguments.canary else ''}")
-    print(f"{passed} passed, {len(failures)} failed, 0 skipped")
-    return 1 if failures else 0
+            tested, passed = map(int, synthesis.groups()[:2]) if synthesis else (0, 0)
+            report.passed += passed
+            for name in dict.fromkeys(re.findall(r"^\[FAIL\] ([\w:]+\w)", text, re.M)):
+                report.check(False, f"capi: {name}{planted}")
+            ended = tested > 0 and (done.returncode == 0) == (passed == tested)
+            report.check(ended and len(report.failures) - failed == tested - passed, f"capi_test tells of all its tests: status {done.returncode}",
+                         "" if planted else text)
+    return report.end()
 
 
 if __name__ == "__main__":

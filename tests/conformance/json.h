@@ -1,7 +1,9 @@
-/* The JSON of scenarios (docs/conformance.md): values in one tree, which lives as long as the program. */
+/* The JSON of scenarios (docs/conformance.md): values in one tree, which lives until json_free_all(). */
 #ifndef TENON_CONFORMANCE_JSON_H
 #define TENON_CONFORMANCE_JSON_H
 
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +24,30 @@ static void json_fail(const char* why, const char* at) {
   exit(2);
 }
 
+typedef union json_block {
+  union json_block* next;
+  max_align_t align;
+} json_block;
+
+static _Atomic(json_block*) json_blocks;
+
+/* Zeros, on any thread, which live until json_free_all(). */
 static void* json_new(size_t size) {
-  void* memory = calloc(1, size);
-  if (!memory) json_fail("no memory", "");
-  return memory;
+  json_block* block = (json_block*)calloc(1, sizeof *block + size);
+  if (!block) json_fail("no memory", "");
+  block->next = atomic_load(&json_blocks);
+  while (!atomic_compare_exchange_weak(&json_blocks, &block->next, block)) {
+  }
+  return block + 1;
+}
+
+static void json_free_all(void) {
+  json_block* block = atomic_exchange(&json_blocks, NULL);
+  while (block) {
+    json_block* next = block->next;
+    free(block);
+    block = next;
+  }
 }
 
 static const char* json_skip(const char* at) {

@@ -1,16 +1,14 @@
 #!/usr/bin/env python3
 """The languages agree: every scenario's transcript, as docs/conformance.md describes it.
 
-    tests/conformance/run.py --build DIR [--bless] [--canary] [--only LANGUAGE] [SCENARIO ...]
+    tests/conformance/run.py --build DIR [--bless] [--canary] [--only LANGUAGE] [--sanitize address,undefined|thread] [SCENARIO ...]
 
 `--bless` lets C write the transcripts anew. `--canary` changes one character of every transcript, and demands that each
-language is found to differ. A language whose tools or layer are absent is skipped by name.
+language is found to differ. `--sanitize` runs C alone, compiled like DIR with sanitizers. A language whose tools or layer are absent is skipped by name.
 """
 import argparse
 import difflib
-import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,35 +18,18 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "tests" / "support"), str(ROOT / "bindings"), str(ROOT / "capi")]
 import api as public  # noqa: E402
 import called  # noqa: E402
+import instrumented  # noqa: E402
 import models  # noqa: E402
+from languages import Absent, cargo_settings, csharp_sources, java_sources, linked, need, python_settings  # noqa: E402
+from report import Report, run  # noqa: E402
 
 WARNINGS = ["-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 
 
-class Absent(Exception):
-    pass
-
-
-def need(*tools):
-    for tool in tools:
-        if not shutil.which(tool):
-            raise Absent(f"{tool} is not installed")
-
-
-def need_file(path, why):
-    if not path.exists():
-        raise Absent(why)
-
-
 def compile(command, environment=None):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace",
-                          env={**os.environ, **(environment or {})})
+    done = run(command, environment)
     if done.returncode:
         raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
-
-
-def linked(build):
-    return ["-I", ROOT / "include", "-L", build, "-ltenon", "-lpthread", f"-Wl,-rpath,{build}"]
 
 
 # Each gives (command, environment) of its runner, compiled into `folder`; raises Absent if it cannot be there.
@@ -58,9 +39,17 @@ def c(build, folder):
     return [folder / "runner_c"], {}
 
 
+def c_with(sanitize):
+    def prepare(build, folder):
+        wrong = instrumented.compile_c(folder / "runner_c", [HERE / "runner.c"], build, sanitize, WARNINGS)
+        if wrong:
+            raise RuntimeError(wrong)
+        return [folder / "runner_c"], {}
+    return prepare
+
+
 def python(build, folder):
-    need_file(build / "bindings/python/tenon/__init__.py", "the package is not built (make bindings)")
-    return [sys.executable, HERE / "runner.py"], {"PYTHONPATH": str(build / "bindings/python"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return [sys.executable, HERE / "runner.py"], python_settings(build)
 
 
 def cpp(build, folder, compiler="g++"):
@@ -76,27 +65,21 @@ def cpp_clang(build, folder):
 
 def rust(build, folder):
     need("cargo")
-    settings = {"CARGO_TARGET_DIR": str(build / "bindings" / "rust"), "TENON_LIB_DIR": str(build)}
-    compile(["cargo", "build", "-q", "--locked", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-conformance"], settings)
+    compile(["cargo", "build", "-q", "--locked", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-conformance"],
+            cargo_settings(build))
     return [build / "bindings" / "rust" / "debug" / "tenon-conformance"], {}
 
 
 def java(build, folder):
     need("javac", "java")
-    output = build / "bindings/java"
-    need_file(output / "libtenon_java.so", "the raw layer is not built (make bindings)")
-    sources = [*(ROOT / "bindings/java/src/main/java").rglob("*.java"), build / "bindings/Callbacks.java", *output.glob("*.java")]
-    compile(["javac", "-encoding", "UTF-8", "-nowarn", "-d", folder / "classes", *sources, HERE / "Runner.java"])
-    return ["java", f"-Dtenon.library.path={output}", "-cp", folder / "classes", "Runner"], {}
+    compile(["javac", "-encoding", "UTF-8", "-nowarn", "-d", folder / "classes", *java_sources(build), HERE / "Runner.java"])
+    return ["java", f"-Dtenon.library.path={build / 'bindings/java'}", "-cp", folder / "classes", "Runner"], {}
 
 
 def csharp(build, folder):
     need("mcs", "mono")
-    output = build / "bindings/csharp"
-    need_file(output / "libtenon_csharp.so", "the raw layer is not built (make bindings)")
-    sources = [*(build / "bindings").glob("*.cs"), *output.glob("*.cs"), *(ROOT / "bindings/csharp/src").rglob("*.cs")]
-    compile(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Runner.exe'}", *sources, HERE / "Runner.cs"])
-    return ["mono", folder / "Runner.exe"], {"LD_LIBRARY_PATH": str(output)}
+    compile(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Runner.exe'}", *csharp_sources(build), HERE / "Runner.cs"])
+    return ["mono", folder / "Runner.exe"], {"LD_LIBRARY_PATH": str(build / "bindings/csharp")}
 
 
 LANGUAGES = {
@@ -115,26 +98,26 @@ def transcript(command, environment, scenario, folder):
     folder.mkdir(parents=True)
     models.write(folder)
     try:
-        done = subprocess.run([*map(str, command), str(scenario)], cwd=folder, capture_output=True, timeout=300,
-                              env={**os.environ, "LC_ALL": "C.UTF-8", **environment})
+        done = run([*command, scenario], environment, cwd=folder, timeout=300)
     except subprocess.TimeoutExpired:
         return "stopped after 300 s\n"
-    text = done.stdout.decode(errors="replace")
-    return text if done.returncode == 0 else f"{text}status {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}\n"
+    return done.stdout if done.returncode == 0 else f"{done.stdout}status {done.returncode}: {done.stderr[-2000:]}\n"
 
 
-def check_rest(source, build, folder, environment):
+def check_rest(source, build, folder, environment, sanitize):
     """What is wrong with a program that calls what the scenarios do not."""
     program = folder / source.name.replace(".", "_")
-    compiler = ["gcc", "-std=gnu11"] if source.suffix == ".c" else ["g++", "-std=c++17", "-pedantic"]
-    try:
-        compile([*compiler, *WARNINGS, source, "-o", program, *linked(build)])
-    except RuntimeError as error:
-        return str(error)
+    if source.suffix == ".c":
+        wrong = instrumented.compile_c(program, [source], build, sanitize, WARNINGS)
+    else:
+        done = run(["g++", "-std=c++17", "-pedantic", *WARNINGS, source, "-o", program, *linked(build)])
+        wrong = done.stderr if done.returncode else ""
+    if wrong:
+        return wrong
     data = folder / f"{source.name}.models"
     data.mkdir()
     models.write(data)
-    done = subprocess.run([program], cwd=data, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300)
+    done = run([program], environment, cwd=data, timeout=300)
     return "" if done.returncode == 0 else f"status {done.returncode} {done.stderr[-1000:]}".replace("\n", " ")
 
 
@@ -144,64 +127,69 @@ def main():
     parser.add_argument("--bless", action="store_true")
     parser.add_argument("--canary", action="store_true")
     parser.add_argument("--only", choices=LANGUAGES)
+    instrumented.add_option(parser)
     parser.add_argument("scenarios", nargs="*")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     scenarios = [path for path in sorted((HERE / "scenarios").glob("*.json"))
                  if not arguments.scenarios or path.stem in arguments.scenarios]
-    passed, failures, skips, blind = 0, [], [], []
+    report, blind = Report(), []
+    planted = ' (planted)' if arguments.canary else ''
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        shim = called.make_shim(folder, build)
+        shim = None if arguments.sanitize else called.make_shim(folder, build)
+        languages = {"c": c_with(arguments.sanitize)} if arguments.sanitize else LANGUAGES
+        if arguments.sanitize:
+            (folder / "faults").mkdir()
+            models.write(folder / "faults")
+            program = folder / "faults" / "runner"
+            instrumented.check_faults(
+                report, "c", arguments.sanitize, folder,
+                lambda source: instrumented.compile_c(program, [HERE / "runner.c", source], build, arguments.sanitize, ["-O1"]),
+                lambda: run([program, HERE / "scenarios" / "load.json"], cwd=folder / "faults"))
         total = len(public.load().functions)
-        for name, prepare in LANGUAGES.items():
+        for name, prepare in languages.items():
             if arguments.only not in (None, name) or (arguments.bless and name != "c"):
                 continue
             try:
                 command, environment = prepare(build, folder)
             except Absent as reason:
-                skips.append(f"{name}: {reason}")
+                report.skip(name, reason)
                 continue
             except RuntimeError as error:
-                failures.append(f"{name}: the runner does not compile")
-                print(error)
+                report.check(False, f"{name}: the runner does not compile", error)
                 continue
             good = 0
             for scenario in scenarios:
                 golden = HERE / "transcripts" / f"{scenario.stem}.txt"
-                environment = {**environment, **called.environment(shim, folder / f"{name}.called")}
+                if shim:
+                    environment = {**environment, **called.environment(shim, folder / f"{name}.called")}
                 got = transcript(command, environment, scenario, folder / name / scenario.stem)
                 if arguments.bless:
                     golden.write_text(got)
                 expected = golden.read_text() if golden.exists() else ""
                 if arguments.canary:
                     expected = expected.replace("1", "2", 1)
-                if got == expected and got:
-                    good += 1
-                    if arguments.canary:
-                        blind.append(f"{name}: {scenario.stem}")
-                    continue
-                failures.append(f"{name}: {scenario.stem}: the transcript differs{' (planted)' if arguments.canary else ''}")
-                if not arguments.canary:
-                    print("\n".join(list(difflib.unified_diff(expected.splitlines(), got.splitlines(), "transcript", name,
-                                                              lineterm=""))[:40]))
-            passed += good
+                same = report.check(got == expected and got, f"{name}: {scenario.stem}: the transcript differs{planted}", "" if planted else
+                                    "\n".join(list(difflib.unified_diff(expected.splitlines(), got.splitlines(), "transcript", name,
+                                                                        lineterm=""))[:40]))
+                good += same
+                blind += [f"{name}: {scenario.stem}"] if same and planted else []
             rest = HERE / {"c": "rest.c", "cpp": "rest.cpp"}.get(name, "none")
             if rest.exists() and not (arguments.bless or arguments.canary or arguments.scenarios):
-                wrong = check_rest(rest, build, folder, called.environment(shim, folder / f"{name}.called"))
-                uncalled = sorted({f.name for f in public.load().functions} - called.names(folder / f"{name}.called"))
-                passed += (wrong == "") + (not uncalled)
-                failures += [f"{name}: {rest.name}: {wrong}"] if wrong else []
-                failures += [f"{name}: nothing calls {', '.join(uncalled)}"] if uncalled else []
-            print(f"  {name:9} {good} of {len(scenarios)} scenarios, {len(called.names(folder / f'{name}.called'))} of {total} functions called")
-    for failure in [] if blind else failures:
-        print(f"FAILED {failure}")
-    for skip in skips:
-        print(f"SKIPPED {skip}")
+                wrong = check_rest(rest, build, folder, environment, arguments.sanitize)
+                report.check(not wrong, f"{name}: {rest.name}: {wrong}")
+                if shim:
+                    uncalled = sorted({f.name for f in public.load().functions} - called.names(folder / f"{name}.called"))
+                    report.check(not uncalled, f"{name}: nothing calls {', '.join(uncalled)}")
+            if shim:
+                print(f"  {name:9} {good} of {len(scenarios)} scenarios, {len(called.names(folder / f'{name}.called'))} of {total} functions called")
     for one in blind:
         print(f"does not differ from a changed transcript: {one}")
-    print(f"{passed} passed, {0 if blind else len(failures)} failed, {len(skips)} skipped")
-    return 1 if failures and not blind else 0
+    if blind:
+        print(f"{report.passed} passed, 0 failed, {len(report.skips)} skipped")
+        return 0
+    return report.end()
 
 
 if __name__ == "__main__":

@@ -1119,5 +1119,6 @@ int main(int argc, char** argv) {
   tn_builder_destroy(builder);
   if (failed(tn_debug_get_live_count("all", &live))) return 1;
   printf("live %" PRId64 "\n", live);
+  json_free_all();
   return 0;
 }

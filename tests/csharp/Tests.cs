@@ -1,4 +1,5 @@
 using System;
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Linq;
@@ -15,7 +16,7 @@ public sealed class Tests {
   private static readonly float[] Expected = { 12, 24, 38 };
 
   public static int Main(string[] arguments) {
-    if (arguments.Length > 0) return arguments[0] == "lives" ? Lives() : End(arguments[0]);
+    if (arguments.Length > 0) return End(arguments[0]);
     foreach (MethodInfo test in typeof(Tests).GetMethods().Where(m => m.DeclaringType == typeof(Tests) && !m.IsStatic).OrderBy(m => m.Name)) {
       try {
         test.Invoke(new Tests(), null);
@@ -413,7 +414,7 @@ public sealed class Tests {
       }
   }
 
-  /// <summary>Memory that a context refused, or that was replaced, is not pinned.</summary>
+  /// <summary>Memory that a context refused, that was replaced, or that another profile made it forget, is not pinned.</summary>
   public void MemoryIsLetGo() {
     using (Engine engine = Linear())
     using (ExecutionContext context = engine.CreateContext()) {
@@ -427,7 +428,38 @@ public sealed class Tests {
       Collect();
       int alive = given.Count(one => one.IsAlive);
       Hold(alive < 10, alive + " of 60 blocks of memory are alive"); // scanned conservatively
+      Counted counted = new Counted();
+      context.SetBuffer("x", counted.Memory);
+      Fails(ErrorCode.OutOfRange, () => context.Profile = 9);
+      Equal(counted.Pins, 1);
+      context.Profile = 0;
+      Equal(counted.Pins, 0);
+      Same(Y(context.Run(Ones())), Expected);
     }
+  }
+
+  /// <summary>Memory that counts how often it is pinned.</summary>
+  private sealed class Counted : MemoryManager<byte> {
+    private readonly byte[] bytes = new byte[16];
+    internal int Pins;
+
+    public override Span<byte> GetSpan() {
+      return bytes;
+    }
+
+    public override MemoryHandle Pin(int elementIndex = 0) {
+      ++Pins;
+      MemoryHandle pin = bytes.AsMemory(elementIndex).Pin();
+      unsafe {
+        return new MemoryHandle(pin.Pointer, GCHandle.Alloc(bytes, GCHandleType.Pinned), this);
+      }
+    }
+
+    public override void Unpin() {
+      --Pins;
+    }
+
+    protected override void Dispose(bool disposing) {}
   }
 
   [MethodImpl(MethodImplOptions.NoInlining)]
@@ -579,35 +611,6 @@ public sealed class Tests {
       if (i % 10 == 0) GC.Collect();
       context.Run();
     }
-  }
-
-  /// <summary>Build, run, dispose, 10,000 times: memory, descriptors and objects stay as they were after the first tenth. In a process of
-  /// its own.</summary>
-  private static int Lives() {
-    long memory = 0, objects = 0;
-    int descriptors = 0;
-    for (int cycle = 0; cycle <= 10000; ++cycle) {
-      using (Engine engine = Linear()) Same(Y(engine.Run(Ones())), Expected);
-      if (cycle != 1000) continue;
-      memory = Memory();
-      descriptors = Descriptors();
-      objects = Library.LiveCount("all");
-    }
-    long later = Memory();
-    Console.WriteLine("  memory " + memory + " then " + later + " bytes, " + descriptors + " then " + Descriptors() + " descriptors, "
-        + objects + " then " + Library.LiveCount("all") + " objects");
-    Hold(later - memory < 4 << 20 && Descriptors() == descriptors && Library.LiveCount("all") <= objects, "flat");
-    Console.WriteLine("ended 10000");
-    return 0;
-  }
-
-  private static long Memory() {
-    Collect();
-    return long.Parse(System.IO.File.ReadAllText("/proc/self/statm").Split(' ')[1]) * Environment.SystemPageSize;
-  }
-
-  private static int Descriptors() {
-    return System.IO.Directory.GetFileSystemEntries("/proc/self/fd").Length;
   }
 
   // --- ends of the process ----------------------------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ and the site builds without a dead link.
 """
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+from report import Report, run  # noqa: E402
+
 ROOTS = ("docs", "src", "kernels", "capi", "include", "bindings", "examples", "tests", "bench")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -21,14 +23,13 @@ CODE = re.compile(r"^```c\n(.*?)^```$", re.S | re.M)
 def compile_code(page):
     """What the compiler says of each piece of C code of a page; "" for none."""
     for code in CODE.findall(page.read_text()):
-        done = subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'include'}", "-xc", "-"],
-                              input=code, capture_output=True, text=True)
+        done = run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{ROOT / 'include'}", "-xc", "-"], input=code)
         yield done.stderr.strip() or ("" if done.returncode == 0 else "the compiler failed")
 
 
 def build_site():
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run([sys.executable, ROOT / "docs/site/build.py", "--build", folder], capture_output=True, text=True)
+        done = run([sys.executable, ROOT / "docs/site/build.py", "--build", folder])
         index = pathlib.Path(folder) / "site/html/search/search_index.json"
         if done.returncode == 0 and "tn_engine_create" in index.read_text():
             return ""
@@ -37,7 +38,7 @@ def build_site():
 
 def main():
     canary = "--canary" in sys.argv
-    passed, failures = 0, []
+    report = Report()
     pages = sorted([*ROOT.glob("*.md"), *(p for room in ROOTS for p in (ROOT / room).rglob("*.md"))])
     for page in pages:
         name = page.relative_to(ROOT)
@@ -45,30 +46,16 @@ def main():
         for link in LINK.findall(text):
             if re.match(r"[a-z]+:", link):
                 continue
-            if (page.parent / link).exists():
-                passed += 1
-            else:
-                failures.append(f"{name}: {link} does not exist{' (planted)' if canary else ''}")
+            report.check((page.parent / link).exists(), f"{name}: {link} does not exist{' (planted)' if canary else ''}")
     for page in sorted((ROOT / "docs/guide").glob("*.md")):
         for said in compile_code(page):
-            if said:
-                failures.append(f"{page.relative_to(ROOT)}: {said}")
-            else:
-                passed += 1
-    if said := build_site():
-        failures.append(f"the site: {said}")
-    else:
-        passed += 1
+            report.check(not said, f"{page.relative_to(ROOT)}: a piece of C code compiles", said)
+    said = build_site()
+    report.check(not said, "the site is built", said)
     readme = (ROOT / "README.md").read_text()
     for command in ("make demo", "make test"):
-        if command in readme:
-            passed += 1
-        else:
-            failures.append(f"README.md does not name `{command}`")
-    for failure in failures:
-        print(f"FAILED {failure}")
-    print(f"{passed} passed, {len(failures)} failed, 0 skipped")
-    return 1 if failures else 0
+        report.check(command in readme, f"README.md names `{command}`")
+    return report.end()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 import dev.tenon.*;
 import dev.tenon.Runtime;
 import java.lang.ref.WeakReference;
-import java.lang.reflect.Method;
+import java.lang.reflect.*;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -23,7 +23,7 @@ public final class Tests {
     Method[] tests = Tests.class.getDeclaredMethods();
     Arrays.sort(tests, Comparator.comparing(Method::getName));
     for (Method test : tests) {
-      if (!java.lang.reflect.Modifier.isPublic(test.getModifiers()) || test.getParameterCount() > 0) {
+      if (!Modifier.isPublic(test.getModifiers()) || test.getParameterCount() > 0) {
         continue;
       }
       try {
@@ -336,7 +336,7 @@ public final class Tests {
         throw mine;
       });
       hold(fails(Mine.class, () -> builder.build(network, config)) == mine, "the very exception");
-      TenonException stop = new TenonException(ErrorCode.CANCELLED, "stop");
+      CancelledException stop = new CancelledException("stop");
       config.setProgress((phase, fraction) -> {
         throw stop;
       });
@@ -460,6 +460,276 @@ public final class Tests {
     equal(DataType.BFLOAT16.size(), 2);
   }
 
+  /** The class of a code, and back. */
+  public void exceptionsOfCodes() throws Exception {
+    Method of = TenonException.class.getDeclaredMethod("of", int.class, String.class);
+    of.setAccessible(true);
+    try (Blob plan = plan(linearConfig())) {
+      for (ErrorCode code : ErrorCode.values()) {
+        if (code == ErrorCode.NONE || code == ErrorCode.UNKNOWN) {
+          continue;
+        }
+        StringBuilder name = new StringBuilder("dev.tenon.");
+        for (String word : code.name().split("_")) {
+          name.append(word.charAt(0)).append(word.substring(1).toLowerCase());
+        }
+        Class<?> kind = Class.forName(name + "Exception");
+        equal(of.invoke(null, code.number(), "why").getClass(), kind);
+        TenonException thrown = (TenonException) kind.getConstructor(String.class).newInstance("why");
+        equal(thrown.code(), code);
+        try (Allocator none = new Allocator(new Allocator.Source() { // thrown by a callback, each keeps its code
+          @Override
+          public long allocate(long size, long alignment) {
+            throw thrown;
+          }
+
+          @Override
+          public void deallocate(long memory, long size, long alignment) {}
+        }); Runtime runtime = new Runtime().setAllocator(none)) {
+          hold(fails(code, () -> new Engine(runtime, plan)) == thrown, code);
+        }
+      }
+    }
+    TenonException unknown = (TenonException) of.invoke(null, 99, "why");
+    equal(unknown.getClass(), TenonException.class);
+    hold(unknown.errorCode() == 99 && unknown.code() == ErrorCode.UNKNOWN, unknown);
+    fails(NotFoundException.class, () -> new Device("toaster"));
+    fails(IoException.class, () -> Blob.fromFile(path("none")));
+    fails(InvalidModelException.class, () -> Tenon.build(path("broken.onnx")));
+    fails(InvalidPlanException.class, () -> new Engine(ByteBuffer.wrap(new byte[100])));
+  }
+
+  /** Memory that a context refused, that was replaced, or that another profile made it forget, is not kept. */
+  public void memoryIsLetGo() throws Exception {
+    try (Engine engine = linear(); ExecutionContext context = engine.createContext(); ExecutionContext closed = engine.createContext()) {
+      closed.close();
+      hold(fails(IllegalArgumentException.class, () -> context.setBuffer("x", 16, -1)).getMessage().contains("size"), "the argument's name");
+      List<WeakReference<Object>> given = new ArrayList<>();
+      for (int i = 0; i < 70; ++i) {
+        give(context, closed, i, given);
+      }
+      await(given, 1); // the last one of x
+      context.bind(ones(), Map.of());
+      given.add(new WeakReference<>(context.bind(ones(), Map.of()).get("y")));
+      await(given, 1);
+      context.setProfile(0);
+      await(given, 0);
+      equal(y(context.run(ones())), EXPECTED);
+    }
+  }
+
+  static void give(ExecutionContext context, ExecutionContext closed, int i, List<WeakReference<Object>> given) {
+    ByteBuffer memory = ByteBuffer.allocateDirect(16).order(ByteOrder.nativeOrder());
+    given.add(new WeakReference<>(memory));
+    switch (i % 7) {
+      case 0 -> context.setBuffer("x", memory);
+      case 1 -> fails(NotFoundException.class, () -> context.setBuffer("z", memory));
+      case 2 -> fails(IllegalArgumentException.class, () -> context.setBuffer("x\0y", memory));
+      case 3 -> fails(NullPointerException.class, () -> context.setBuffer(null, memory));
+      case 4 -> fails(InvalidHandleException.class, () -> closed.setBuffer("x", memory));
+      case 5 -> fails(InvalidArgumentException.class, () -> context.run(Map.of("x", Tensor.wrap(DataType.INT32, memory, 1, 4))));
+      default -> fails(OutOfRangeException.class, () -> context.run(Map.of("x", Tensor.wrap(DataType.FLOAT32, memory.limit(0), 0, 4))));
+    }
+  }
+
+  /** Until so many are alive, and not fewer. */
+  static void await(List<WeakReference<Object>> given, int wanted) throws Exception {
+    long alive = -1;
+    for (int i = 0; i < 50 && alive != wanted; ++i) {
+      collect();
+      alive = given.stream().filter(one -> one.get() != null).count();
+    }
+    equal(alive, (long) wanted);
+  }
+
+  /** The bytes of a plan are there while they are read, whoever closes or forgets what they belong to. */
+  public void plansAreHeld() throws Exception {
+    AtomicBoolean done = new AtomicBoolean();
+    Thread collector = new Thread(() -> {
+      while (!done.get()) {
+        System.gc();
+      }
+    });
+    collector.start();
+    ExecutorService pool = Executors.newFixedThreadPool(2);
+    byte[] bytes;
+    try (Blob plan = plan(linearConfig())) {
+      bytes = plan.toByteArray();
+    }
+    try {
+      int read = 0;
+      for (int i = 0; i < 300; ++i) {
+        try (Engine engine = new Engine(ByteBuffer.allocateDirect(bytes.length).put(bytes).flip())) {
+          equal(engine.name(), "linear");
+        }
+        Blob raced = new Blob(bytes);
+        Future<?> closing = pool.submit(raced::close);
+        try (Engine engine = new Engine(raced); EngineInspector inspector = EngineInspector.fromPlan(raced)) {
+          equal(engine.name(), "linear");
+          ++read;
+        } catch (InvalidHandleException closed) {
+          // closed before it was read
+        }
+        closing.get();
+        ByteBuffer view = new Blob(bytes).buffer(); // its blob is forgotten
+        equal(view.remaining(), bytes.length);
+        try (EngineInspector inspector = EngineInspector.fromPlan(new Blob(view))) {
+          hold(!inspector.information(DocumentFormat.TEXT).isEmpty(), "text");
+        }
+      }
+      System.out.println("  " + read + " of 300 read before they were closed");
+    } finally {
+      done.set(true);
+      collector.join();
+      pool.shutdown();
+    }
+  }
+
+  /**
+   * Every public constructor and method, of live and of closed objects, with each combination of what it should not get: a
+   * result, or an exception that says what is wrong; of null, the name of the argument. Never a crash, nor an exception from
+   * further inside.
+   */
+  public void everyCallMisused() throws Exception {
+    Blob plan = plan(linearConfig());
+    Builder builder = new Builder();
+    Engine engine = new Engine(plan);
+    Allocator.Source heap = new Allocator.Source() {
+      @Override
+      public long allocate(long size, long alignment) {
+        return 0;
+      }
+
+      @Override
+      public void deallocate(long memory, long size, long alignment) {}
+    };
+    Map<Class<?>, Callable<Object>> make = new LinkedHashMap<>();
+    make.put(Builder.class, Builder::new);
+    make.put(Network.class, () -> Network.fromOnnxFile(builder, path("linear.onnx")));
+    make.put(OptimizationProfile.class, OptimizationProfile::new);
+    make.put(TimingCache.class, TimingCache::new);
+    make.put(BuilderConfig.class, Tests::linearConfig);
+    make.put(Runtime.class, Runtime::new);
+    make.put(Engine.class, () -> new Engine(plan));
+    make.put(EngineInspector.class, () -> new EngineInspector(engine));
+    make.put(Refitter.class, () -> new Refitter(engine));
+    make.put(ExecutionContext.class, engine::createContext);
+    make.put(Blob.class, () -> new Blob(new byte[3]));
+    make.put(Device.class, () -> new Device("cpu"));
+    make.put(Logger.class, () -> new Logger((severity, message) -> {}));
+    make.put(Allocator.class, () -> new Allocator(heap));
+    make.put(Tensor.class, () -> Tensor.of(ONES, 4));
+    make.put(TenonException.class, () -> new TenonException(ErrorCode.BUSY, "why"));
+    make.put(Tenon.class, () -> null);
+    Map<Class<?>, List<Object>> wrong = new HashMap<>();
+    wrong.put(String.class, Arrays.asList(null, "", "x", "x\0y", "\ud800"));
+    wrong.put(boolean.class, List.of(false, true));
+    wrong.put(int.class, List.of(Integer.MIN_VALUE, -1, 0, 1, Integer.MAX_VALUE));
+    wrong.put(long.class, List.of(Long.MIN_VALUE, -1L, 0L, 1L, Long.MAX_VALUE));
+    wrong.put(double.class, List.of(Double.NaN, -1.0, 0.0, Double.POSITIVE_INFINITY));
+    wrong.put(long[].class, Arrays.asList(null, new long[0], new long[] {-1}, new long[] {1, 4}, new long[] {Long.MAX_VALUE, Long.MAX_VALUE},
+        new long[9]));
+    wrong.put(float[].class, Arrays.asList(null, new float[0], new float[1]));
+    wrong.put(double[].class, Arrays.asList(null, new double[0], new double[1]));
+    wrong.put(int[].class, Arrays.asList(null, new int[0], new int[1]));
+    wrong.put(byte[].class, Arrays.asList(null, new byte[0], new byte[1]));
+    wrong.put(boolean[].class, Arrays.asList(null, new boolean[0], new boolean[1]));
+    wrong.put(ByteBuffer.class, Arrays.asList(null, ByteBuffer.allocate(4), ByteBuffer.allocateDirect(0), ByteBuffer.allocateDirect(16),
+        ByteBuffer.allocateDirect(16).order(ByteOrder.nativeOrder()).asReadOnlyBuffer()));
+    wrong.put(Path.class, Arrays.asList(null, path(""), path("no/such/file"), path(".")));
+    wrong.put(Map.class, Arrays.asList(null, Map.of(), Map.of("x", Tensor.of(new int[1], 1)), Map.of("x", Tensor.of(new float[0], 0, 4)),
+        Collections.singletonMap("x", null), Collections.singletonMap(null, Tensor.of(ONES, 4))));
+    wrong.put(Allocator.Source.class, Arrays.asList(null, heap));
+    wrong.put(Logger.Sink.class, Arrays.asList(null, (Logger.Sink) (severity, message) -> {}));
+    wrong.put(Progress.class, Arrays.asList(null, (Progress) (phase, fraction) -> {}));
+    wrong.put(Profiler.class, Arrays.asList(null, (Profiler) time -> {}));
+    Set<Object> closed = Collections.newSetFromMap(new IdentityHashMap<>());
+    for (Map.Entry<Class<?>, Callable<Object>> one : make.entrySet()) {
+      Object gone = one.getValue().call();
+      if (gone instanceof AutoCloseable object) {
+        object.close();
+        closed.add(gone);
+      }
+      wrong.put(one.getKey(), Arrays.asList(null, one.getValue().call(), gone));
+    }
+    List<Class<?>> classes = new ArrayList<>();
+    try (java.util.jar.JarFile jar = new java.util.jar.JarFile(Path.of(Engine.class.getProtectionDomain().getCodeSource().getLocation().toURI()).toFile())) {
+      for (java.util.jar.JarEntry entry : Collections.list(jar.entries())) {
+        if (entry.getName().matches("dev/tenon/\\w+\\.class")) {
+          Class<?> kind = Class.forName(entry.getName().replace(".class", "").replace('/', '.'));
+          if (Modifier.isPublic(kind.getModifiers()) && !kind.isEnum() && !kind.isRecord() && !kind.isInterface()
+              && !Modifier.isAbstract(kind.getModifiers()) && kind.getSuperclass() != TenonException.class) {
+            hold(make.containsKey(kind), kind + " is not made here");
+            classes.add(kind);
+          }
+        }
+      }
+    }
+    Set<String> always = Set.of("close", "toString", "isClosed", "hashCode", "equals", "getClass", "wait", "notify", "notifyAll");
+    int calls = 0;
+    for (Class<?> kind : classes) {
+      List<Executable> all = new ArrayList<>(List.of(kind.getConstructors()));
+      all.addAll(List.of(kind.getMethods()));
+      for (Executable method : all) {
+        if (always.contains(method.getName()) || method.getDeclaringClass() == Throwable.class) {
+          continue;
+        }
+        List<List<Object>> arguments = List.of(List.of());
+        for (Class<?> taken : method.getParameterTypes()) {
+          List<Object> values = new ArrayList<>();
+          if (taken.isEnum()) {
+            values.add(null);
+            values.addAll(List.of(taken.getEnumConstants()));
+          } else {
+            values.addAll(wrong.get(taken));
+          }
+          arguments = arguments.stream().flatMap(before -> values.stream().map(value -> {
+            List<Object> longer = new ArrayList<>(before);
+            longer.add(value);
+            return longer;
+          })).toList();
+        }
+        boolean own = method instanceof Constructor || Modifier.isStatic(method.getModifiers());
+        for (Object target : own ? Collections.singletonList(null) : Arrays.asList(make.get(kind).call(), wrong.get(kind).get(2))) {
+          for (List<Object> given : arguments) {
+            ++calls;
+            misuse(method, target, given, closed);
+          }
+        }
+      }
+    }
+    hold(calls > 2000, calls);
+    System.out.println("  " + calls + " calls");
+  }
+
+  private static void misuse(Executable method, Object target, List<Object> given, Set<Object> closed) throws Exception {
+    String call = method.getDeclaringClass().getSimpleName() + "." + method.getName() + given + (closed.contains(target) ? " of a closed object" : "");
+    try {
+      Object result = method instanceof Constructor<?> make ? make.newInstance(given.toArray()) : ((Method) method).invoke(target, given.toArray());
+      if (result instanceof CompletableFuture<?> future) {
+        future.get();
+      }
+      if (result instanceof AutoCloseable object && result != target && !given.contains(result)) {
+        object.close();
+      }
+      hold(!closed.contains(target) && given.stream().noneMatch(closed::contains), call + " did not fail");
+    } catch (InvocationTargetException | ExecutionException exception) {
+      Throwable cause = exception.getCause() instanceof ExecutionException inner ? inner.getCause() : exception.getCause();
+      if (cause instanceof NullPointerException) { // of an argument that is null, or of an element of one that is none
+        StackTraceElement[] trace = cause.getStackTrace();
+        hold(trace.length > 1 && trace[1].getClassName().equals("dev.tenon.NativeObject") && trace[1].getMethodName().equals("needed"), call + ": " + cause);
+        boolean named = cause.getMessage().startsWith("the tensor of ");
+        for (int i = 0; i < given.size(); ++i) {
+          named |= given.get(i) == null && method.getParameters()[i].getName().equals(cause.getMessage());
+        }
+        hold(named, call + " names " + cause.getMessage());
+      } else {
+        hold(cause instanceof TenonException || cause instanceof IllegalArgumentException || cause instanceof ArithmeticException, call + ": " + cause);
+        hold(cause.getMessage() != null && !cause.getMessage().isEmpty(), call + " says nothing");
+      }
+    }
+  }
+
   // --- threads, collection ---------------------------------------------------------------------------------------------------
   public void threads() throws Exception {
     ExecutorService pool = Executors.newFixedThreadPool(8);
@@ -562,19 +832,6 @@ public final class Tests {
       equal(weak.get().getFloat(0), 12f);
     }
     return weak;
-  }
-
-  public void livesInARow() {
-    try (Blob plan = plan(linearConfig())) {
-      long before = Tenon.liveCount("all");
-      for (int i = 0; i < 500; ++i) {
-        try (Engine engine = new Engine(plan)) {
-          engine.run(ones());
-        }
-      }
-      hold(Tenon.liveCount("all") <= before + 600, Tenon.liveCount("all")); // views of the plan wait for a collection
-      hold(Tenon.liveCount("engine") == 0 || Tenon.liveCount("engine") < 60, Tenon.liveCount("engine"));
-    }
   }
 
   // --- ends of the process ---------------------------------------------------------------------------------------------------

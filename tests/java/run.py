@@ -5,13 +5,9 @@ natives inside, the example in it, the pom.
     tests/java/run.py --build DIR [--canary]
 """
 import argparse
-import importlib.util
-import json
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as xml
@@ -21,28 +17,20 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT / part) for part in ("bindings", "capi", "tests/support", "tests/conformance")]
 import api as public  # noqa: E402
 import called  # noqa: E402
+import classification  # noqa: E402
 import coverage  # noqa: E402
+import languages  # noqa: E402
 import models  # noqa: E402
+from report import Report, run  # noqa: E402
 
-FILES = {"README.md": "markdown", "Makefile": "makefile", "examples/demo/demo.py": "python", "LICENSE": "txt",
-         "examples/demo/filetype.cpp": "cpp"}
 PACKAGE = ROOT / "bindings/java"
 TOOLS = ("java", "javac", "javadoc", "jar")
 
 
-def run(command, folder=None, **environment):
-    return subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True, errors="replace", timeout=300,
-                          env={**os.environ, "LC_ALL": "C.UTF-8", **environment})
-
-
-def sources(build):
-    return [*(build / "bindings").glob("*.java"), *(build / "bindings/java").glob("*.java"), *PACKAGE.glob("src/main/java/**/*.java")]
-
-
-def make_jar(build, folder):
+def make_jar(build, folder, sources):
     """What the pom makes, by the JDK's own tools: (the jar, what is wrong)."""
     classes = folder / "classes"
-    done = run(["javac", "--release", "17", "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-d", classes, *sources(build)])
+    done = run(["javac", "--release", "17", "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-parameters", "-d", classes, *sources])
     if done.returncode:
         return None, done.stdout + done.stderr
     natives = classes / "dev/tenon/native/linux-x86_64"
@@ -64,58 +52,43 @@ def wrong_in_pom():
                                   (included == loaded, f"its natives {included} are not those that are loaded, {loaded}")) if not good]
 
 
-def wrong_enums():
-    """Enumerations that have not the numbers of C's."""
-    wrong = []
-    for enum in public.load().enums:
-        name = "".join(part.capitalize() for part in enum.name.removeprefix("tn_").split("_"))
-        text = (PACKAGE / "src/main/java/dev/tenon" / f"{name}.java").read_text()
-        if {int(number) for number in re.findall(r"^  \w+\((\d+)\),", text, re.M)} != {c.value for c in enum.constants}:
-            wrong.append(name)
-    return wrong
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--canary", action="store_true")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
-    absent = [tool for tool in TOOLS if not shutil.which(tool)]
-    if absent or not (build / "bindings/java/libtenon_java.so").exists():
-        print(f"SKIPPED java: {absent[0] + ' is not installed' if absent else 'no JDK was there when the build was configured'}")
-        print("0 passed, 0 failed, 1 skipped")
-        return 0
-    passed, failures = 0, []
-
-    def check(good, name, detail=""):
-        nonlocal passed
-        passed += bool(good)
-        if not good:
-            failures.append(name)
-            print(f"{name}\n{detail}"[-4000:], flush=True)
-
+    report = Report()
+    check = report.check
+    try:
+        languages.need(*TOOLS)
+        sources = languages.java_sources(build)
+    except languages.Absent as reason:
+        report.skip("java", reason)
+        return report.end()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         data = folder / "data"
         data.mkdir()
         models.write(data)
-        jar, wrong = make_jar(build, folder)
+        jar, wrong = make_jar(build, folder, sources)
         check(jar and not wrong, "the package compiles without a warning", wrong)
         if jar:
             done = run(["javac", "-encoding", "UTF-8", "-Xlint:all,-try", "-Werror", "-cp", jar, "-d", folder / "tests", HERE / "Tests.java"])
             check(done.returncode == 0, "the tests compile", done.stderr)
             program = ["java", "-Xcheck:jni", f"-Dtenon.library.path={build / 'bindings/java'}", "-cp", f"{jar}:{folder / 'tests'}", "Tests"]
             if arguments.canary:
-                done = run(program, data, TENON_CANARY="1")
-                failures += [f"{line} (planted)" for line in re.findall(r"^FAILED (\w+)", done.stdout, re.M)]
+                done = run(program, {"TENON_CANARY": "1"}, cwd=data)
+                for how, test in re.findall(r"^(passed|FAILED) (\w+)", done.stdout, re.M):
+                    check(how == "passed", f"{test} (planted)")
             else:
                 shim = called.make_shim(folder, build)
-                done = run(program, data, **called.environment(shim, folder / "names"))
+                done = run(program, called.environment(shim, folder / "names"), cwd=data)
                 tests = re.findall(r"^(passed|FAILED) (\w+)", done.stdout, re.M)
                 for how, test in tests:
                     check(how == "passed", test, done.stdout + done.stderr)
-                check(not wrong_enums(), "enumerations have the numbers of C", wrong_enums())
+                wrong = languages.wrong_enums("java")
+                check(not wrong, f"enumerations have the numbers of C: {wrong}")
                 check(done.returncode == 0 and len(tests) > 10, "the tests end", done.stdout + done.stderr)
                 check("in native method" not in done.stdout, "the rules of JNI are kept", done.stdout)
                 wanted = coverage.named_in("java", ROOT)[0] & {f.name for f in public.load().functions}
@@ -123,26 +96,18 @@ def main():
                 print(f"  {len(wanted) - len(missed)} of {len(wanted)} functions called")
                 check(not missed, f"no test calls {', '.join(missed)}")
                 for how in ("alive", "running", "enqueued", "exit"):
-                    done = run([*program, how], data)
+                    done = run([*program, how], cwd=data)
                     check(done.returncode == 0 and done.stdout == "ended 12.0\n", f"a process ends: {how}", done.stdout + done.stderr)
-                done = run(["javadoc", "-quiet", "-Xdoclint:all,-missing", "-Werror", "-encoding", "UTF-8", "-d", folder / "doc", *sources(build)])
+                done = run(["javadoc", "-quiet", "-Xdoclint:all,-missing", "-Werror", "-encoding", "UTF-8", "-d", folder / "doc", *sources])
                 check(done.returncode == 0, "the documentation has no warning", done.stderr)
                 for why in wrong_in_pom() or [""]:
                     check(not why, f"pom.xml: {why}")
-                model = pathlib.Path(importlib.util.find_spec("magika").submodule_search_locations[0]) / "models/standard_v3_3/model.onnx"
-                labels = folder / "labels.txt"
-                labels.write_text("\n".join(json.loads(model.with_name("config.min.json").read_text())["target_labels_space"]) + "\n")
                 scratch = folder / "scratch"
                 scratch.mkdir()
-                done = run(["java", f"-Djava.io.tmpdir={scratch}", "-cp", jar, ROOT / "examples/java/Classify.java", model, labels,
-                            *(ROOT / file for file in FILES)])
-                for file, label in FILES.items():
-                    check(f"{ROOT / file} {label} " in done.stdout, f"examples/java: {file}", done.stdout + done.stderr)
+                classification.check(report, "examples/java", run(["java", f"-Djava.io.tmpdir={scratch}", "-cp", jar,
+                                                                   ROOT / "examples/java/Classify.java", *classification.arguments(folder)]))
                 check(not list(scratch.iterdir()), "what was written out of the jar goes", list(scratch.iterdir()))
-    for failure in failures:
-        print(f"FAILED {failure}")
-    print(f"{passed} passed, {len(failures)} failed, 0 skipped")
-    return 1 if failures else 0
+    return report.end()
 
 
 if __name__ == "__main__":

@@ -4,17 +4,17 @@
     tests/languages/run.py --build DIR [--canary]
 """
 import argparse
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "conformance"))
+sys.path[:0] = [str(ROOT / part) for part in ("capi", "tests/support", "tests/conformance")]
 import models  # noqa: E402
+import report  # noqa: E402
+from languages import Absent, cargo_settings, csharp_sources, java_sources, need  # noqa: E402
 
 EXPECTED = [12.0, 24.0, 38.0]  # linear.onnx of ones
 PACKAGE = """[package]
@@ -26,18 +26,8 @@ tenon = { path = "%s" }
 """
 
 
-class Absent(Exception):
-    pass
-
-
-def need(tool):
-    if not shutil.which(tool):
-        raise Absent(f"{tool} is not installed")
-
-
 def run(command, folder, build, **environment):
-    done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True, errors="replace", timeout=600,
-                          env={**os.environ, "LD_LIBRARY_PATH": str(build), **environment})
+    done = report.run(command, {"LD_LIBRARY_PATH": str(build), **environment}, cwd=folder)
     if done.returncode:
         raise RuntimeError(f"status {done.returncode}: {done.stdout[-1500:]}{done.stderr[-3000:]}")
     return done.stdout
@@ -57,23 +47,20 @@ def rust(code, folder, build):
     (folder / "src" / "main.rs").write_text(code)
     (folder / "Cargo.toml").write_text(PACKAGE % (ROOT / "bindings/rust/tenon"))
     shutil.copy(ROOT / "bindings/rust/Cargo.lock", folder)
-    return run(["cargo", "run", "-q"], folder, build, CARGO_TARGET_DIR=str(build / "bindings" / "rust"), TENON_LIB_DIR=str(build))
+    return run(["cargo", "run", "-q"], folder, build, **cargo_settings(build))
 
 
 def java(code, folder, build):
-    need("javac")
-    sources = [*(build / "bindings").glob("*.java"), *(build / "bindings/java").glob("*.java"),
-               *(ROOT / "bindings/java/src/main/java").glob("**/*.java")]
+    need("javac", "java")
     (folder / "First.java").write_text(code)
-    run(["javac", "-encoding", "UTF-8", "-d", "classes", "First.java", *sources], folder, build)
+    run(["javac", "-encoding", "UTF-8", "-d", "classes", "First.java", *java_sources(build)], folder, build)
     return run(["java", f"-Dtenon.library.path={build / 'bindings/java'}", "-cp", "classes", "First"], folder, build)
 
 
 def csharp(code, folder, build):
-    need("mcs")
-    sources = [*(build / "bindings").glob("*.cs"), *(build / "bindings/csharp").glob("*.cs"), *(ROOT / "bindings/csharp/src").glob("**/*.cs")]
+    need("mcs", "mono")
     (folder / "First.cs").write_text(code)
-    run(["mcs", "-langversion:latest", "-unsafe", "-out:First.exe", "First.cs", *sources], folder, build)
+    run(["mcs", "-langversion:latest", "-unsafe", "-out:First.exe", "First.cs", *csharp_sources(build)], folder, build)
     return run(["mono", "First.exe"], folder, build, LD_LIBRARY_PATH=f"{build / 'bindings/csharp'}:{build}")
 
 
@@ -92,7 +79,7 @@ def main():
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--canary", action="store_true")
     arguments = parser.parse_args()
-    passed, failures, skips = 0, [], []
+    counts = report.Report()
     for page, (mark, start) in PAGES.items():
         text = (ROOT / "docs" / "languages" / f"{page}.md").read_text()
         code = re.search(rf"^## A first result$.*?^```{mark}$\n(.*?)^```$", text, re.M | re.S).group(1)
@@ -106,21 +93,12 @@ def main():
                 got = [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?", printed)]
                 good, detail = got == EXPECTED, printed
             except Absent as reason:
-                skips.append(f"{page}: {reason}")
+                counts.skip(page, reason)
                 continue
             except RuntimeError as error:
                 good, detail = False, str(error)
-        if good:
-            passed += 1
-        else:
-            failures.append(f"{page}: the first result{' (planted)' if arguments.canary else ''}")
-            print(detail)
-    for failure in failures:
-        print(f"FAILED {failure}")
-    for skip in skips:
-        print(f"SKIPPED {skip}")
-    print(f"{passed} passed, {len(failures)} failed, {len(skips)} skipped")
-    return 1 if failures else 0
+        counts.check(good, f"{page}: the first result{' (planted)' if arguments.canary else ''}", detail)
+    return counts.end()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 import asyncio
 import gc
 import logging
-import os
-import pathlib
 import pickle
 import sys
 import threading
@@ -190,23 +188,6 @@ def test_nothing_is_left(plan, model, x):
         work()
     gc.collect()
     assert (tenon.live_count("all"), tenon.live_count("error")) == before
-
-
-def test_ten_thousand_lives(model, x):
-    """Build, run, close, again and again: memory and descriptors stay as they were after the first tenth."""
-    def used():
-        gc.collect()
-        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")), tenon.live_count()
-    for cycle in range(10001):
-        with tenon.build(model, profiles=[package.PROFILE], threads=1, options=package.FAKE) as engine:
-            engine.run({"x": x})
-        del engine
-        if cycle == 1000:
-            memory, files, objects = used()
-    later = used()
-    print(f"memory {memory} then {later[0]} bytes, {files} descriptors, {objects} objects")
-    assert later[1:] == (files, objects) and later[0] - memory < 1 << 20
 
 
 def test_every_order_of_ends(plan, x):

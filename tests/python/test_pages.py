@@ -1,14 +1,13 @@
 """The page's code runs as it stands, and so does the example."""
 import builtins
-import importlib.util
 import os
-import pathlib
 import re
 import subprocess
 import sys
 
 import package
 import pytest
+import zoo
 
 tenon = package.load()
 
@@ -39,7 +38,7 @@ def test_page_lists_every_exception():
 
 def test_example(tmp_path):
     pytest.importorskip("magika", reason="the model's package is not installed")
-    folder = pathlib.Path(importlib.util.find_spec("magika").submodule_search_locations[0]) / "models/standard_v3_3"
+    folder = zoo.magika_folder()
     files = [package.ROOT / "README.md", package.ROOT / "Makefile", __file__, package.BUILD / "libtenon.so", folder / "model.onnx"]
     for _ in range(2):  # built, then loaded
         settings = {"PYTHONPATH": str(package.PACKAGE), "TENON_PLANS": str(tmp_path)}

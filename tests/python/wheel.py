@@ -15,6 +15,7 @@ import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
+from report import Report  # noqa: E402
 from small_model import small_model  # noqa: E402
 
 PROGRAM = """
@@ -43,20 +44,14 @@ def main():
     parser.add_argument("--canary", action="store_true")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
-    passed, skipped, failures = 0, 0, []
+    report = Report()
 
     def check(good, name, detail=""):
-        nonlocal passed
-        if good:
-            passed += 1
-        else:
-            failures.append(name)
-            print(f"FAILED {name}{' (planted: libtenon is not in the wheel)' if arguments.canary else ''}\n{detail}")
-        return good
+        return report.check(good, f"{name}{' (planted: libtenon is not in the wheel)' if arguments.canary else ''}", detail)
 
     if not (build / "bindings/python/tenon/_raw.abi3.so").exists():
-        print("SKIPPED wheel: the raw layer was not built: SWIG or Python's headers were not there\n0 passed, 0 failed, 1 skipped")
-        return 0
+        report.skip("wheel", "the raw layer was not built: SWIG or Python's headers were not there")
+        return report.end()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         done = run([sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", folder, ROOT],
@@ -70,8 +65,7 @@ def main():
             wanted = {"PKG-INFO", "pyproject.toml", "meson.build", "bindings/python/tenon/__init__.py", "src/cli/meson.build"}
             check(wanted <= inside, f"the source archive lacks {sorted(wanted - inside)}")
         else:
-            print("SKIPPED the source archive: this is no Git repository")
-            skipped = 1
+            report.skip("the source archive", "this is no Git repository")
         if check(len(wheels) == 1, "pip wheel", done.stdout[-2000:] + done.stderr[-2000:]):
             wheel = wheels[0]
             check(re.fullmatch(r"tenon-\d+\.\d+\.\d+-cp311-abi3-manylinux_\d+_\d+_x86_64\.whl", wheel.name), f"name {wheel.name}")
@@ -106,8 +100,7 @@ def main():
             done = run([python, "-m", "pip", "check"])
             check(done.returncode == 0, "pip check", done.stdout)
             print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
-    print(f"{passed} passed, {len(failures)} failed, {skipped} skipped")
-    return 1 if failures else 0
+    return report.end()
 
 
 if __name__ == "__main__":

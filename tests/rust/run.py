@@ -4,13 +4,9 @@
     tests/rust/run.py --build DIR [--canary]
 """
 import argparse
-import importlib.util
-import json
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -18,15 +14,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("bindings", "capi", "tests/support")]
 import api as public  # noqa: E402
 import called  # noqa: E402
+import classification  # noqa: E402
 import coverage  # noqa: E402
+import languages  # noqa: E402
+from report import Report, run  # noqa: E402
 
 TEST = re.compile(r"^test (.*) \.\.\. (ok|FAILED|ignored)", re.M)
 
 
 def cargo(build, *arguments, environment=None):
-    settings = {"CARGO_TARGET_DIR": str(build / "bindings" / "rust"), "TENON_LIB_DIR": str(build), "RUSTFLAGS": "-D warnings"}
-    return subprocess.run(["cargo", *arguments], cwd=ROOT / "bindings" / "rust", capture_output=True, text=True, errors="replace",
-                          env={**os.environ, **settings, **(environment or {})}, timeout=1200)
+    return run(["cargo", *arguments], {**languages.cargo_settings(build), "RUSTFLAGS": "-D warnings", **(environment or {})},
+               cwd=ROOT / "bindings" / "rust")
 
 
 def uncalled(build):
@@ -35,33 +33,18 @@ def uncalled(build):
     program = re.findall(r'"executable":"([^"]*/deps/tenon-[^"]*)"', done.stdout)[-1]
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        environment = called.environment(called.make_shim(folder, build), folder / "names")
-        subprocess.run([program], cwd=folder, env={**os.environ, **environment}, capture_output=True, timeout=300)
+        run([program], called.environment(called.make_shim(folder, build), folder / "names"), cwd=folder, timeout=300)
         names = called.names(folder / "names")
     wanted = coverage.named_in("rust", ROOT)[0] & {f.name for f in public.load().functions}
     print(f"  {len(names & wanted)} of {len(wanted)} functions called")
     return sorted(wanted - names)
 
 
-FILES = {"README.md": "markdown", "Makefile": "makefile", "examples/demo/demo.py": "python", "LICENSE": "txt",
-         "examples/demo/filetype.cpp": "cpp"}
-
-
-def example(build):
-    """The files that examples/rust does not take for what they are."""
-    package = importlib.util.find_spec("magika").submodule_search_locations[0]
-    model = pathlib.Path(package) / "models" / "standard_v3_3" / "model.onnx"
+def example(report, build):
     with tempfile.TemporaryDirectory() as folder:
-        labels = pathlib.Path(folder) / "labels.txt"
-        labels.write_text("\n".join(json.loads(model.with_name("config.min.json").read_text())["target_labels_space"]) + "\n")
-        done = cargo(build, "run", "-q", "--locked", "--release", "--manifest-path", str(ROOT / "examples/rust/Cargo.toml"), "--",
-                     str(model), str(labels), *(str(ROOT / file) for file in FILES), environment={"LD_LIBRARY_PATH": str(build)})
-    lines = done.stdout.splitlines()
-    wrong = [f"examples/rust: {file} is {label}" for file, label in FILES.items()
-             if not any(line.startswith(f"{ROOT / file} {label} ") for line in lines)]
-    if wrong:
-        print(done.stdout + done.stderr[-3000:])
-    return wrong
+        classification.check(report, "examples/rust", cargo(
+            build, "run", "-q", "--locked", "--release", "--manifest-path", ROOT / "examples/rust/Cargo.toml", "--",
+            *classification.arguments(pathlib.Path(folder)), environment={"LD_LIBRARY_PATH": str(build)}))
 
 
 def main():
@@ -70,33 +53,26 @@ def main():
     parser.add_argument("--canary", action="store_true")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
+    report = Report()
     if not shutil.which("cargo"):
-        print("SKIPPED rust: Cargo is not installed\n0 passed, 0 failed, 1 skipped")
-        return 0
-    passed, failures = 0, []
-    if arguments.canary:
+        report.skip("rust", "Cargo is not installed")
+    elif arguments.canary:
         done = cargo(build, "test", "--locked", "-p", "tenon", "--test", "tenon", environment={"TENON_RUST_CANARY": "1"})
-        failures = [f"{name} (planted)" for name, how in TEST.findall(done.stdout) if how == "FAILED"]
+        for name, how in TEST.findall(done.stdout):
+            report.check(how != "FAILED", f"{name} (planted)")
     else:
         for features in ([], ["--features", "ndarray"]):
             done = cargo(build, "test", "--locked", "-p", "tenon", *features)
             tests = TEST.findall(done.stdout)
-            passed += sum(how == "ok" for _, how in tests)
-            failures += [f"{name} {' '.join(features)}" for name, how in tests if how == "FAILED"]
-            if done.returncode and not failures:
-                failures.append(f"cargo test {' '.join(features)} ended with status {done.returncode}")
-            if done.returncode:
-                print(done.stdout[-6000:] + done.stderr[-6000:])
+            for name, how in tests:
+                if how != "ignored":
+                    report.check(how == "ok", f"{name} {' '.join(features)}".rstrip())
+            report.check(done.returncode == 0 and len(tests) > 10, f"cargo test {' '.join(features)} ends well".replace("  ", " "),
+                         done.stdout + done.stderr)
         missed = uncalled(build)
-        passed += not missed
-        failures += [f"no test calls {', '.join(missed)}"] if missed else []
-        found = example(build)
-        passed += len(FILES) - len(found)
-        failures += found
-    for failure in failures:
-        print(f"FAILED {failure}")
-    print(f"{passed} passed, {len(failures)} failed, 0 skipped")
-    return 1 if failures else 0
+        report.check(not missed, f"no test calls {', '.join(missed)}")
+        example(report, build)
+    return report.end()
 
 
 if __name__ == "__main__":

@@ -38,7 +38,20 @@ namespace Tenon {
     /// <summary>The profile that is in use. When it is changed, shapes and memory must be set again.</summary>
     public int Profile {
       get => IntOf(Raw.tn_execution_context_get_profile);
-      set => Do(handle => Raw.tn_execution_context_set_profile(handle, value));
+      set {
+        Enter();
+        try {
+          using (Use use = new Use(this))
+            lock (Owned.Pins) {
+              TenonException.Check(Raw.tn_execution_context_set_profile(use.Handle, value));
+              foreach (MemoryHandle pin in Owned.Pins.Values) pin.Dispose(); // C has let go of it
+              Owned.Pins.Clear();
+            }
+          results.Clear();
+        } finally {
+          inUse = 0;
+        }
+      }
     }
 
     /// <summary>The dims of an input. Needed for inputs with dynamic dims.</summary>

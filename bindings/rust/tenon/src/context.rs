@@ -202,6 +202,38 @@ pub struct Parts {
     pub output: f64,
 }
 
+/// A CUDA stream of the caller's, for runs that take their turn among its other work: see [`Bindings::run_on`],
+/// [`Bindings::enqueue_on`] and [`ExecutionContext::enqueue_on`].
+///
+/// ```compile_fail,E0133
+/// let stream = tenon::Stream::from_raw(std::ptr::null_mut()); // unsafe: whose it is, no type says
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream(*mut c_void);
+
+// It is a number to this program; CUDA takes it on any thread.
+unsafe impl Send for Stream {}
+unsafe impl Sync for Stream {}
+
+impl Stream {
+    /// Of a `cudaStream_t`, such as `stream.cu_stream()` of cudarc; null stands for the context's own. Engines on the CPU refuse
+    /// every other.
+    ///
+    /// # Safety
+    /// The stream belongs to the device of each engine that it is used with. It is not destroyed before the runs that were started
+    /// on it have ended: until [`Bindings::run_on`] has returned, [`Bindings::wait`] or [`Running::wait`] has, or the context that
+    /// runs is dropped. Nor does it record (`cudaStreamBeginCapture`) but in [`Bindings::enqueue_on`]: a recording uses what was
+    /// bound whenever it is launched.
+    pub const unsafe fn from_raw(stream: *mut c_void) -> Stream {
+        Stream(stream)
+    }
+
+    /// The `cudaStream_t`.
+    pub const fn as_raw(self) -> *mut c_void {
+        self.0
+    }
+}
+
 /// One run of an engine at a time. It may go to another thread, but is used by one at a time:
 ///
 /// ```compile_fail,E0277
@@ -284,12 +316,17 @@ impl ExecutionContext {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn enqueue(mut self, inputs: Vec<(String, DynTensor)>) -> Running {
+    pub fn enqueue(self, inputs: Vec<(String, DynTensor)>) -> Running {
+        self.enqueue_on(inputs, Stream(null_mut()))
+    }
+
+    /// As [`ExecutionContext::enqueue`], behind what is queued on a stream of the caller's. Fails on the CPU, which has none.
+    pub fn enqueue_on(mut self, inputs: Vec<(String, DynTensor)>, stream: Stream) -> Running {
         let given: Vec<(&str, &dyn AsTensor)> = inputs.iter().map(|(name, input)| (name.as_str(), input as _)).collect();
         // Running holds the buffers and goes after the context, which waits.
         let outputs = unsafe { set_all(&mut self.raw, &self.engine.inner.tensors, &given) };
         let started = outputs.and_then(|outputs| {
-            check(unsafe { tn_execution_context_enqueue(self.raw.raw, null_mut()) })?;
+            check(unsafe { tn_execution_context_enqueue(self.raw.raw, stream.0) })?;
             Ok(outputs)
         });
         Running { run: Some(Run { context: self, outputs: started, inputs }), waiting: None, waker: Arc::default() }
@@ -428,6 +465,30 @@ impl<'b> Bindings<'_, 'b> {
     pub fn run(&mut self) -> Result<()> {
         self.make_ready()?;
         check(unsafe { tn_execution_context_run(self.context.raw.raw) })
+    }
+
+    /// Runs the network behind what is queued on a stream of the caller's, and waits for its end. Fails on the CPU, which has none.
+    pub fn run_on(&mut self, stream: Stream) -> Result<()> {
+        // Safe: what is bound stays borrowed by this call, which waits.
+        unsafe { self.enqueue_on(stream) }?;
+        self.wait()
+    }
+
+    /// Starts a run behind what is queued on a stream of the caller's, whose later work finds the outputs: on a device nothing need
+    /// be waited for in between. Until the run has ended every call but [`Bindings::wait`] fails with `Busy`.
+    ///
+    /// # Safety
+    /// What is bound stays valid, and is used by nothing but work that the stream orders, until the run has ended: `wait` has
+    /// returned, or the context is dropped. Dropping or forgetting this object ends the borrow, but not the run. What a stream
+    /// records, each launch of the recording runs.
+    pub unsafe fn enqueue_on(&mut self, stream: Stream) -> Result<()> {
+        self.make_ready()?;
+        check(tn_execution_context_enqueue(self.context.raw.raw, stream.0))
+    }
+
+    /// Waits for the run that [`Bindings::enqueue_on`] started, and gives its result. Returns at once if there is none.
+    pub fn wait(&mut self) -> Result<()> {
+        check(unsafe { tn_execution_context_wait(self.context.raw.raw) })
     }
 
     /// Runs it, and gives the microseconds that the device took.

@@ -45,7 +45,7 @@ mod types;
 pub use allocator::{Allocator, AllocatorHandle, Memory};
 pub use blob::Blob;
 pub use builder::{Builder, BuilderConfig, OptimizationProfile, Progress, TimingCache};
-pub use context::{Bindings, ExecutionContext, LayerTime, Outputs, Parts, Profiler, Running};
+pub use context::{Bindings, ExecutionContext, LayerTime, Outputs, Parts, Profiler, Running, Stream};
 pub use device::Device;
 pub use engine::{Engine, EngineInspector};
 pub use error::{BoxError, Error, ErrorCode, Result};

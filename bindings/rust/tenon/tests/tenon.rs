@@ -395,6 +395,35 @@ fn one_engine_serves_many_threads() {
     });
 }
 
+/// A stream of the caller's: the CPU has none, null stands for the context's own.
+#[test]
+fn streams() {
+    let engine = engine(1);
+    let (x, mut y) = (input(3), vec![0f32; 9]);
+    let expected = engine.run(&[("x", &x)]).unwrap();
+    let expected = expected.get::<f32>("y").unwrap().data().to_vec();
+    let (own, other) = unsafe { (Stream::from_raw(std::ptr::null_mut()), Stream::from_raw(16 as *mut _)) };
+    assert_eq!(other.as_raw() as usize, 16);
+    let mut context = ExecutionContext::new(&engine, 0).unwrap();
+    let mut bound = context.bind();
+    bound.input("x", &x).unwrap().output("y", &mut y).unwrap();
+    bound.wait().unwrap(); // for nothing
+    bound.run_on(own).unwrap();
+    assert_eq!(bound.values::<f32>("y").unwrap(), expected);
+    assert_eq!(bound.run_on(other).unwrap_err().code(), ErrorCode::InvalidArgument);
+    unsafe { bound.enqueue_on(own) }.unwrap();
+    bound.wait().unwrap();
+    assert_eq!(unsafe { bound.enqueue_on(other) }.unwrap_err().code(), ErrorCode::InvalidArgument);
+    bound.run().unwrap();
+    assert_eq!(y, expected);
+    let given = || vec![("x".into(), DynTensor::copy_of(&x).unwrap())];
+    let (context, outputs) = context.enqueue_on(given(), own).wait();
+    assert_eq!(outputs.unwrap().get::<f32>("y").unwrap().data(), expected);
+    let (mut context, refused) = context.enqueue_on(given(), other).wait();
+    assert!(refused.unwrap_err().message().contains("stream"));
+    context.run(&[("x", &x)]).unwrap();
+}
+
 #[cfg(feature = "ndarray")]
 #[test]
 fn arrays() {
@@ -406,32 +435,4 @@ fn arrays() {
     assert_eq!(y.array().as_ptr(), y.data().as_ptr());
     let turned = x.t();
     assert!(engine.run(&[("x", &turned)]).is_err());
-}
-
-/// Resident memory in kB, and open descriptors.
-fn used() -> (i64, usize) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    (line.split_whitespace().nth(1).unwrap().parse().unwrap(), std::fs::read_dir("/proc/self/fd").unwrap().count())
-}
-
-/// Takes a while: `cargo test --release -- --ignored --nocapture soak`.
-#[test]
-#[ignore]
-fn soak() {
-    let cycle = || {
-        let engine = engine(1);
-        let mut context = ExecutionContext::new(&engine, 0).unwrap();
-        context.set_profiler(|_: &LayerTime<'_>| Ok(())).unwrap();
-        context.run(&[("x", &input(2))]).unwrap();
-        let (_, outputs) = context.enqueue(vec![("x".into(), DynTensor::copy_of(&input(2)).unwrap())]).wait();
-        outputs.unwrap();
-    };
-    (0..2000).for_each(|_| cycle());
-    let before = used();
-    (0..10_000).for_each(|_| cycle());
-    let after = used();
-    println!("after 2,000 cycles {before:?}, after 12,000 {after:?} (kB resident, descriptors)");
-    assert_eq!(before.1, after.1);
-    assert!(after.0 - before.0 < 2048, "memory grew by {} kB", after.0 - before.0);
 }

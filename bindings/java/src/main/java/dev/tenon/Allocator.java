@@ -2,7 +2,6 @@ package dev.tenon;
 
 import dev.tenon.internal.Callbacks;
 import dev.tenon.internal.Raw;
-import java.util.Objects;
 
 /** Where the large memory of engines comes from. Immutable; any thread. It lives on in what uses it. */
 public final class Allocator extends NativeObject {
@@ -24,7 +23,7 @@ public final class Allocator extends NativeObject {
   }
 
   private static Callbacks.Allocator table(Source source) {
-    Objects.requireNonNull(source, "source");
+    needed(source, "source");
     return new Callbacks.Allocator() {
       @Override
       public long allocate(long size, long alignment) throws Exception {

@@ -15,12 +15,17 @@ public final class Blob extends NativeObject {
 
   /** With a copy of a buffer's bytes from position to limit. */
   public Blob(ByteBuffer bytes) {
-    this(made(out -> Raw.tn_blob_create(direct(bytes), out)));
+    this(made(copied(bytes)));
+  }
+
+  private static LongOut copied(ByteBuffer bytes) {
+    ByteBuffer data = direct(bytes, "bytes");
+    return out -> Raw.tn_blob_create(data, out);
   }
 
   /** With a copy of the bytes. */
   public Blob(byte[] bytes) {
-    this(ByteBuffer.wrap(bytes));
+    this(ByteBuffer.wrap(needed(bytes, "bytes")));
   }
 
   /**
@@ -28,17 +33,18 @@ public final class Blob extends NativeObject {
    * it, lives. Nothing is copied.
    */
   public static Blob take(ByteBuffer bytes) {
-    Tensor.requireDirect(bytes, "the buffer");
+    Tensor.requireDirect(needed(bytes, "bytes"), "the buffer");
     long slot = Raw.slot(bytes);
     if (slot == 0) {
-      throw new TenonException(ErrorCode.OUT_OF_MEMORY, "there is no memory for a blob");
+      throw new OutOfMemoryException("there is no memory for a blob");
     }
     return new Blob(made(out -> Raw.tn_blob_create_take(Memory.address(bytes), bytes.remaining(), slot, Raw.slot_release(), out)));
   }
 
   /** With the contents of a file. */
   public static Blob fromFile(Path path) {
-    return new Blob(made(out -> Raw.tn_blob_create_from_file(path.toString(), out)));
+    String name = needed(path, "path").toString();
+    return new Blob(made(out -> Raw.tn_blob_create_from_file(name, out)));
   }
 
   /** A second owner of the same bytes. */
@@ -48,7 +54,8 @@ public final class Blob extends NativeObject {
 
   /** Replaces the file as a whole: a reader finds the old contents or the new. */
   public void save(Path path) {
-    call(handle -> Raw.tn_blob_save(handle, path.toString()));
+    String name = needed(path, "path").toString();
+    call(handle -> Raw.tn_blob_save(handle, name));
   }
 
   /** Number of bytes. */
@@ -70,7 +77,7 @@ public final class Blob extends NativeObject {
     if (error != 0 || size[0] > Integer.MAX_VALUE) {
       Raw.tn_blob_destroy(owner);
       check(error);
-      throw new TenonException(ErrorCode.UNSUPPORTED, "a buffer holds less than 2 GiB; the blob has " + size[0] + " bytes");
+      throw new UnsupportedException("a buffer holds less than 2 GiB; the blob has " + size[0] + " bytes");
     }
     ByteBuffer memory = Memory.at(address[0], size[0]);
     // Views of the buffer refer to it, so the bytes live as long as the last view.
@@ -96,9 +103,9 @@ public final class Blob extends NativeObject {
     return isClosed() ? "Blob (closed)" : "Blob of " + size() + " bytes";
   }
 
-  /** The buffer, or a direct copy. */
-  static ByteBuffer direct(ByteBuffer bytes) {
-    if (bytes.isDirect()) {
+  /** The buffer, the argument of that name, or a direct copy. */
+  static ByteBuffer direct(ByteBuffer bytes, String name) {
+    if (needed(bytes, name).isDirect()) {
       return bytes;
     }
     return ByteBuffer.allocateDirect(bytes.remaining()).order(ByteOrder.nativeOrder()).put(bytes.duplicate()).flip();

@@ -17,13 +17,15 @@ public final class Builder extends NativeObject {
 
   /** For models that are imported and plans that are built; greater than 0, in the unit that the limit's name says. */
   public Builder setLimit(Limit limit, long value) {
-    call(handle -> Raw.tn_builder_set_limit(handle, limit.number(), value));
+    int number = needed(limit, "limit").number();
+    call(handle -> Raw.tn_builder_set_limit(handle, number, value));
     return this;
   }
 
   /** A limit. */
   public long limit(Limit limit) {
-    return longOf((handle, out) -> Raw.tn_builder_get_limit(handle, limit.number(), out));
+    int number = needed(limit, "limit").number();
+    return longOf((handle, out) -> Raw.tn_builder_get_limit(handle, number, out));
   }
 
   /**
@@ -46,7 +48,7 @@ public final class Builder extends NativeObject {
   }
 
   private Blob build(Network network, BuilderConfig config, long[] report) {
-    return using(network, of -> using(config, how -> new Blob(longOf(
+    return using(network, "network", of -> using(config, "config", how -> new Blob(longOf(
         (handle, plan) -> Raw.tn_builder_build(handle, of, how, plan, report)))));
   }
 

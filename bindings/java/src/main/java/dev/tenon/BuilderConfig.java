@@ -15,7 +15,7 @@ public final class BuilderConfig extends NativeObject {
 
   /** The device that the plan is for. */
   public BuilderConfig setDevice(Device device) {
-    callWith(device, Raw::tn_builder_config_set_device);
+    callWith(needed(device, "device"), Raw::tn_builder_config_set_device);
     return this;
   }
 
@@ -43,7 +43,7 @@ public final class BuilderConfig extends NativeObject {
    * @return its number in the plan
    */
   public int addProfile(OptimizationProfile profile) {
-    return using(profile, other -> intOf((handle, out) -> Raw.tn_builder_config_add_profile(handle, other, out)));
+    return using(profile, "profile", other -> intOf((handle, out) -> Raw.tn_builder_config_add_profile(handle, other, out)));
   }
 
   /** Adds a profile of one input: its smallest, likeliest and largest shape. */
@@ -100,23 +100,28 @@ public final class BuilderConfig extends NativeObject {
 
   /** Whether FP32 work may be done in a precision. On the CPU this version computes in FP32 whatever is set. */
   public BuilderConfig setPrecisionAllowed(Precision precision, boolean allowed) {
-    call(handle -> Raw.tn_builder_config_set_precision_allowed(handle, precision.number(), allowed ? 1 : 0));
+    int number = needed(precision, "precision").number();
+    call(handle -> Raw.tn_builder_config_set_precision_allowed(handle, number, allowed ? 1 : 0));
     return this;
   }
 
   /** Whether FP32 work may be done in a precision. */
   public boolean isPrecisionAllowed(Precision precision) {
-    return intOf((handle, out) -> Raw.tn_builder_config_get_precision_allowed(handle, precision.number(), out)) != 0;
+    int number = needed(precision, "precision").number();
+    return intOf((handle, out) -> Raw.tn_builder_config_get_precision_allowed(handle, number, out)) != 0;
   }
 
   /** An experimental option; "" takes it back. The header builder_config.h lists them. */
   public BuilderConfig setOption(String key, String value) {
+    needed(key, "key");
+    needed(value, "value");
     call(handle -> Raw.tn_builder_config_set_option(handle, key, value));
     return this;
   }
 
   /** The value of an experimental option; "" if it was not set. */
   public String option(String key) {
+    needed(key, "key");
     return textOf((handle, buffer, size) -> Raw.tn_builder_config_get_option(handle, key, buffer, size));
   }
 

@@ -11,7 +11,12 @@ public final class Device extends NativeObject {
    * @throws TenonException UNSUPPORTED (not on this machine), NOT_FOUND (unknown)
    */
   public Device(String name) {
-    super(made(out -> Raw.tn_device_create(name, out)), Raw::tn_device_destroy);
+    super(create(name), Raw::tn_device_destroy);
+  }
+
+  private static long create(String name) {
+    needed(name, "name");
+    return made(out -> Raw.tn_device_create(name, out));
   }
 
   /** Kind of the device. */

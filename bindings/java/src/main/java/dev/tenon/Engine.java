@@ -24,7 +24,7 @@ public final class Engine extends NativeObject {
    * @throws TenonException INVALID_PLAN (damaged), INCOMPATIBLE_PLAN (for another machine; the message says which), …
    */
   public Engine(Blob plan) {
-    this(plan.buffer());
+    this(needed(plan, "plan").buffer());
   }
 
   /** Loads a plan from the bytes of a buffer from position to limit; what is needed of them is copied. */
@@ -34,7 +34,7 @@ public final class Engine extends NativeObject {
 
   /** Loads a plan with the settings of a runtime. */
   public Engine(Runtime runtime, Blob plan) {
-    this(load(runtime, plan.buffer()));
+    this(load(runtime, needed(plan, "plan").buffer()));
   }
 
   private Engine(long handle) {
@@ -57,8 +57,8 @@ public final class Engine extends NativeObject {
   }
 
   private static long load(Runtime runtime, ByteBuffer plan) {
-    ByteBuffer bytes = Blob.direct(plan);
-    return madeOf(runtime, (handle, out) -> Raw.tn_engine_create(handle, bytes, out));
+    ByteBuffer bytes = Blob.direct(plan, "plan");
+    return madeOf(runtime, "runtime", (handle, out) -> Raw.tn_engine_create(handle, bytes, out));
   }
 
   /** Ends this object; contexts that were made of it go on. */
@@ -84,9 +84,10 @@ public final class Engine extends NativeObject {
    */
   public Map<String, Tensor> run(Map<String, Tensor> inputs) {
     handle();
+    needed(inputs, "inputs").forEach(ExecutionContext::expectTensor);
     for (TensorInfo info : tensors.values()) {
       if (info.mode() == IoMode.INPUT && !inputs.containsKey(info.name())) {
-        throw new TenonException(ErrorCode.INVALID_ARGUMENT, "the input " + info + " is missing");
+        throw new InvalidArgumentException("the input " + info + " is missing");
       }
     }
     int profile = profileFor(inputs);
@@ -108,7 +109,7 @@ public final class Engine extends NativeObject {
 
   /** {@link #run} on another thread. The inputs must not change until it is done. */
   public CompletableFuture<Map<String, Tensor>> runAsync(Map<String, Tensor> inputs) {
-    Map<String, Tensor> kept = Map.copyOf(inputs);
+    Map<String, Tensor> kept = new LinkedHashMap<>(needed(inputs, "inputs"));
     return CompletableFuture.supplyAsync(() -> run(kept), ExecutionContext.WAITERS);
   }
 
@@ -178,6 +179,7 @@ public final class Engine extends NativeObject {
    * @throws TenonException NOT_FOUND; the message names what there is
    */
   public TensorInfo tensor(String name) {
+    needed(name, "name");
     return tensor(longOf((handle, out) -> Raw.tn_engine_find_tensor(handle, name, out)));
   }
 
@@ -203,7 +205,9 @@ public final class Engine extends NativeObject {
 
   /** One of the shapes of an input in a profile. */
   public long[] profileShape(int profile, String input, ShapeSelector selector) {
-    return dimsOf((handle, dims, size) -> Raw.tn_engine_get_profile_shape(handle, profile, input, selector.number(), dims, size));
+    needed(input, "input");
+    int number = needed(selector, "selector").number();
+    return dimsOf((handle, dims, size) -> Raw.tn_engine_get_profile_shape(handle, profile, input, number, dims, size));
   }
 
   /** Bytes that each context of a profile takes for intermediate results. */

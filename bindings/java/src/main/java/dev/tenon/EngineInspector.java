@@ -7,7 +7,7 @@ import java.nio.ByteBuffer;
 public final class EngineInspector extends NativeObject {
   /** Of an engine's plan; it keeps the engine alive. */
   public EngineInspector(Engine engine) {
-    this(madeOf(engine, Raw::tn_engine_inspector_create));
+    this(madeOf(engine, "engine", Raw::tn_engine_inspector_create));
   }
 
   private EngineInspector(long handle) {
@@ -16,13 +16,14 @@ public final class EngineInspector extends NativeObject {
 
   /** Of a plan that is not loaded, which may be for another machine. */
   public static EngineInspector fromPlan(Blob plan) {
-    ByteBuffer bytes = plan.buffer();
+    ByteBuffer bytes = needed(plan, "plan").buffer();
     return new EngineInspector(made(out -> Raw.tn_engine_inspector_create_from_plan(bytes, out)));
   }
 
   /** As text, one line per fact in a fixed order, or the same as a JSON object. */
   public String information(DocumentFormat format) {
-    try (Blob blob = new Blob(longOf((handle, out) -> Raw.tn_engine_inspector_get_information(handle, format.number(), out)))) {
+    int number = needed(format, "format").number();
+    try (Blob blob = new Blob(longOf((handle, out) -> Raw.tn_engine_inspector_get_information(handle, number, out)))) {
       return blob.text();
     }
   }

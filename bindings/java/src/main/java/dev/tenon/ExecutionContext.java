@@ -38,7 +38,7 @@ public final class ExecutionContext extends NativeObject {
 
   private ExecutionContext(Engine engine, int profile, Map<String, Object> bound) {
     // Collection in any order: what is bound is kept until the handle is destroyed, which waits for a run that was enqueued.
-    super(madeOf(engine, (handle, out) -> Raw.tn_execution_context_create(handle, profile, out)),
+    super(madeOf(engine, "engine", (handle, out) -> Raw.tn_execution_context_create(handle, profile, out)),
         Raw::tn_execution_context_destroy, bound);
     this.bound = bound;
     this.infos = engine.infos();
@@ -51,18 +51,30 @@ public final class ExecutionContext extends NativeObject {
 
   /** Changes the profile. Shapes and memory must be set again afterwards. */
   public ExecutionContext setProfile(int profile) {
-    call(handle -> Raw.tn_execution_context_set_profile(handle, profile));
+    enter();
+    try {
+      synchronized (bound) {
+        call(handle -> Raw.tn_execution_context_set_profile(handle, profile));
+        bound.clear(); // C has let go of it
+      }
+      results.clear();
+    } finally {
+      inUse.set(false);
+    }
     return this;
   }
 
   /** The dims of an input. Needed for inputs with dynamic dims. */
   public ExecutionContext setInputShape(String input, long... dims) {
+    needed(input, "input");
+    needed(dims, "dims");
     call(handle -> Raw.tn_execution_context_set_input_shape(handle, input, dims));
     return this;
   }
 
   /** The dims of an input or output at the input shapes that are set. */
   public long[] shape(String tensor) {
+    needed(tensor, "tensor");
     return dimsOf((handle, dims, size) -> Raw.tn_execution_context_get_shape(handle, tensor, dims, size));
   }
 
@@ -73,23 +85,36 @@ public final class ExecutionContext extends NativeObject {
    * @throws IllegalArgumentException for a heap buffer, or a read-only one for an output
    */
   public ExecutionContext setBuffer(String tensor, ByteBuffer buffer) {
-    Tensor.requireDirect(buffer, "the buffer of " + tensor);
+    needed(tensor, "tensor");
+    Tensor.requireDirect(needed(buffer, "buffer"), "the buffer of " + tensor);
     if (buffer.isReadOnly() && infos.containsKey(tensor) && infos.get(tensor).mode() == IoMode.OUTPUT) {
       throw new IllegalArgumentException("the output " + tensor + " is to be written; the buffer is read-only");
     }
-    set(tensor, buffer.remaining() == 0 ? 0 : Memory.address(buffer), buffer.remaining(), buffer);
-    results.remove(tensor);
-    return this;
+    return replace(tensor, buffer.remaining() == 0 ? 0 : Memory.address(buffer), buffer.remaining(), buffer);
   }
 
   /**
    * Memory by its address, such as that of a GPU. It must stay valid until another is set or the object is closed.
    *
    * @param size in bytes
+   * @throws IllegalArgumentException for a negative size
    */
   public ExecutionContext setBuffer(String tensor, long address, long size) {
-    set(tensor, address, size, "memory of the caller's");
-    results.remove(tensor);
+    needed(tensor, "tensor");
+    if (size < 0) {
+      throw new IllegalArgumentException("size must not be negative: " + size);
+    }
+    return replace(tensor, address, size, "memory of the caller's");
+  }
+
+  private ExecutionContext replace(String tensor, long address, long size, Object owner) {
+    enter();
+    try {
+      set(tensor, address, size, owner);
+      results.remove(tensor);
+    } finally {
+      inUse.set(false);
+    }
     return this;
   }
 
@@ -122,14 +147,14 @@ public final class ExecutionContext extends NativeObject {
   private void enter() {
     handle();
     if (!inUse.compareAndSet(false, true)) {
-      throw new TenonException(ErrorCode.BUSY, "the execution context is used by another call: make one for each thread");
+      throw new BusyException("the execution context is used by another call: make one for each thread");
     }
   }
 
   private Map<String, Tensor> bindAll(Map<String, Tensor> inputs, Map<String, Tensor> outputs) {
     // Everything is looked at before the first call into the library.
-    inputs.forEach((name, tensor) -> expect(name, tensor, IoMode.INPUT));
-    outputs.forEach((name, tensor) -> expect(name, tensor, IoMode.OUTPUT));
+    needed(inputs, "inputs").forEach((name, tensor) -> expect(name, tensor, IoMode.INPUT));
+    needed(outputs, "outputs").forEach((name, tensor) -> expect(name, tensor, IoMode.OUTPUT));
     inputs.forEach((name, tensor) -> {
       setInputShape(name, tensor.shape());
       set(name, tensor.address(), tensor.bytes(), tensor);
@@ -144,7 +169,7 @@ public final class ExecutionContext extends NativeObject {
       if (tensor == null) {
         tensor = Tensor.allocate(info.dataType(), shape);
       } else if (!tensor.hasShape(shape)) {
-        throw new TenonException(ErrorCode.INVALID_ARGUMENT, "the output " + name + " is "
+        throw new InvalidArgumentException("the output " + name + " is "
             + Tensor.describe(info.dataType(), shape) + " at these inputs; the tensor is " + tensor);
       }
       set(name, tensor.address(), tensor.bytes(), tensor);
@@ -153,7 +178,12 @@ public final class ExecutionContext extends NativeObject {
     return Map.copyOf(results);
   }
 
+  static void expectTensor(String name, Tensor tensor) {
+    needed(tensor, "the tensor of " + name);
+  }
+
   private void expect(String name, Tensor tensor, IoMode mode) {
+    expectTensor(name, tensor);
     String kind = mode == IoMode.INPUT ? "input" : "output";
     TensorInfo info = infos.get(name);
     String wrong = null;
@@ -169,7 +199,7 @@ public final class ExecutionContext extends NativeObject {
       wrong = "the " + kind + " " + info + " cannot be " + tensor + ": the number of dims differs";
     }
     if (wrong != null) {
-      throw new TenonException(ErrorCode.INVALID_ARGUMENT, wrong);
+      throw new InvalidArgumentException(wrong);
     }
   }
 
@@ -283,7 +313,7 @@ public final class ExecutionContext extends NativeObject {
 
   /** {@link #bind}, with new memory for the outputs, and {@link #runAsync()}. */
   public CompletableFuture<Map<String, Tensor>> runAsync(Map<String, Tensor> inputs) {
-    return start(inputs);
+    return start(needed(inputs, "inputs"));
   }
 
   private CompletableFuture<Map<String, Tensor>> start(Map<String, Tensor> inputs) {

@@ -22,7 +22,7 @@ public final class Logger extends NativeObject {
    * @param maxSeverity messages that matter less are not made
    */
   public Logger(Sink sink, Severity maxSeverity) {
-    super(made(out -> Raw.tn_logger_create(table(sink), maxSeverity.number(), out)), Raw::tn_logger_destroy);
+    super(create(table(sink), needed(maxSeverity, "maxSeverity").number()), Raw::tn_logger_destroy);
   }
 
   /** Of warnings and errors. */
@@ -30,8 +30,12 @@ public final class Logger extends NativeObject {
     this(sink, Severity.WARNING);
   }
 
+  private static long create(Callbacks.Logger table, int maxSeverity) {
+    return made(out -> Raw.tn_logger_create(table, maxSeverity, out));
+  }
+
   private static Callbacks.Logger table(Sink sink) {
-    java.util.Objects.requireNonNull(sink, "sink");
+    needed(sink, "sink");
     return (severity, message) -> sink.log(Severity.of(severity), message);
   }
 }

@@ -5,6 +5,7 @@ import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 import java.util.function.LongFunction;
@@ -65,7 +66,7 @@ public abstract class NativeObject implements AutoCloseable {
   final long handle() {
     long handle = owned.handle.get();
     if (handle == 0) {
-      throw new TenonException(ErrorCode.INVALID_HANDLE, "the " + getClass().getSimpleName() + " is closed");
+      throw new InvalidHandleException("the " + getClass().getSimpleName() + " is closed");
     }
     return handle;
   }
@@ -82,6 +83,11 @@ public abstract class NativeObject implements AutoCloseable {
 
   interface Out<T> {
     long on(long handle, T out);
+  }
+
+  /** An argument that must not be null. */
+  static <T> T needed(T argument, String name) {
+    return Objects.requireNonNull(argument, name);
   }
 
   final void call(Call call) {
@@ -172,14 +178,14 @@ public abstract class NativeObject implements AutoCloseable {
     long on(long[] out);
   }
 
-  /** What a create function makes of another object. */
-  static long madeOf(NativeObject from, Out<long[]> create) {
-    return from.longOf(create);
+  /** What a create function makes of another object, the argument of that name. */
+  static long madeOf(NativeObject from, String name, Out<long[]> create) {
+    return needed(from, name).longOf(create);
   }
 
-  static <T> T using(NativeObject object, LongFunction<T> use) {
+  static <T> T using(NativeObject object, String name, LongFunction<T> use) {
     try {
-      return use.apply(object.handle());
+      return use.apply(needed(object, name).handle());
     } finally {
       Reference.reachabilityFence(object);
     }

@@ -14,23 +14,24 @@ public final class Network extends NativeObject {
 
   /** The file is mapped and must not change until the network is closed. External data lies beneath the file's folder. */
   public static Network fromOnnxFile(Builder builder, Path path) {
-    return new Network(madeOf(builder, (handle, out) -> Raw.tn_network_create_from_onnx_file(handle, path.toString(), out)));
+    String name = needed(path, "path").toString();
+    return new Network(madeOf(builder, "builder", (handle, out) -> Raw.tn_network_create_from_onnx_file(handle, name, out)));
   }
 
   /** From the bytes of a buffer from position to limit, which are copied. The model must not refer to external data. */
   public static Network fromOnnx(Builder builder, ByteBuffer model) {
-    ByteBuffer bytes = Blob.direct(model);
-    return new Network(madeOf(builder, (handle, out) -> Raw.tn_network_create_from_onnx(handle, bytes, out)));
+    ByteBuffer bytes = Blob.direct(model, "model");
+    return new Network(madeOf(builder, "builder", (handle, out) -> Raw.tn_network_create_from_onnx(handle, bytes, out)));
   }
 
   /** From bytes, which are copied. */
   public static Network fromOnnx(Builder builder, byte[] model) {
-    return fromOnnx(builder, ByteBuffer.wrap(model));
+    return fromOnnx(builder, ByteBuffer.wrap(needed(model, "model")));
   }
 
   /** From a blob, which the network keeps: nothing is copied. */
   public static Network fromOnnx(Builder builder, Blob model) {
-    return using(model, blob -> new Network(madeOf(builder,
+    return using(model, "model", blob -> new Network(madeOf(builder, "builder",
         (handle, out) -> Raw.tn_network_create_from_onnx_blob(handle, blob, out))));
   }
 
@@ -65,6 +66,7 @@ public final class Network extends NativeObject {
    * @throws TenonException NOT_FOUND; the message names what there is
    */
   public TensorInfo tensor(String name) {
+    needed(name, "name");
     return tensor(longOf((handle, out) -> Raw.tn_network_find_tensor(handle, name, out)));
   }
 
@@ -96,7 +98,8 @@ public final class Network extends NativeObject {
 
   /** A description: as text the graph, for people; as JSON name, inputs, outputs, weights and nodes. */
   public String information(DocumentFormat format) {
-    try (Blob blob = new Blob(longOf((handle, out) -> Raw.tn_network_get_information(handle, format.number(), out)))) {
+    int number = needed(format, "format").number();
+    try (Blob blob = new Blob(longOf((handle, out) -> Raw.tn_network_get_information(handle, number, out)))) {
       return blob.text();
     }
   }

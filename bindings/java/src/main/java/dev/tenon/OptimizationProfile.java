@@ -14,13 +14,19 @@ public final class OptimizationProfile extends NativeObject {
 
   /** All three shapes of an input. Whether they fit each other is checked when the profile is added to a configuration. */
   public OptimizationProfile setShapes(String input, long[] min, long[] opt, long[] max) {
+    needed(min, "min");
+    needed(opt, "opt");
+    needed(max, "max");
     return setShape(input, ShapeSelector.MIN, min).setShape(input, ShapeSelector.OPT, opt)
         .setShape(input, ShapeSelector.MAX, max);
   }
 
   /** One of the shapes of an input: dims ≥ 0. */
   public OptimizationProfile setShape(String input, ShapeSelector selector, long... dims) {
-    call(handle -> Raw.tn_optimization_profile_set_shape(handle, input, selector.number(), dims));
+    needed(input, "input");
+    needed(dims, "dims");
+    int number = needed(selector, "selector").number();
+    call(handle -> Raw.tn_optimization_profile_set_shape(handle, input, number, dims));
     return this;
   }
 
@@ -30,6 +36,8 @@ public final class OptimizationProfile extends NativeObject {
    * @throws TenonException NOT_FOUND (not set)
    */
   public long[] shape(String input, ShapeSelector selector) {
-    return dimsOf((handle, dims, size) -> Raw.tn_optimization_profile_get_shape(handle, input, selector.number(), dims, size));
+    needed(input, "input");
+    int number = needed(selector, "selector").number();
+    return dimsOf((handle, dims, size) -> Raw.tn_optimization_profile_get_shape(handle, input, number, dims, size));
   }
 }

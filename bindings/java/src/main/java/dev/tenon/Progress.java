@@ -4,8 +4,8 @@ package dev.tenon;
 @FunctionalInterface
 public interface Progress {
   /**
-   * Called on the thread that builds. What it throws ends the build and comes out of it as itself; a {@link TenonException}
-   * with {@link ErrorCode#CANCELLED} is there for that.
+   * Called on the thread that builds. What it throws ends the build and comes out of it as itself; {@link
+   * CancelledException} is there for that.
    *
    * @param phase what is being done
    * @param fraction how much of the whole build is done, in [0, 1]; it never falls

@@ -11,7 +11,7 @@ import java.util.List;
 public final class Refitter extends NativeObject {
   /** Of an engine, which the refitter keeps alive. */
   public Refitter(Engine engine) {
-    super(madeOf(engine, Raw::tn_refitter_create), Raw::tn_refitter_destroy);
+    super(madeOf(engine, "engine", Raw::tn_refitter_create), Raw::tn_refitter_destroy);
   }
 
   /** Every weight that can be named, pinned ones included. */
@@ -30,6 +30,7 @@ public final class Refitter extends NativeObject {
    * @throws TenonException NOT_FOUND
    */
   public WeightInfo weight(String name) {
+    needed(name, "name");
     return weight(longOf((handle, out) -> Raw.tn_refitter_find_weight(handle, name, out)));
   }
 
@@ -43,6 +44,8 @@ public final class Refitter extends NativeObject {
 
   /** The new value of a weight, of its type and shape; copied. Nothing happens to the engine yet. */
   public Refitter setWeight(String name, Tensor value) {
+    needed(name, "name");
+    needed(value, "value");
     call(handle -> Raw.tn_refitter_set_weight(handle, name, value.dataType().number(), value.shape(), value.data()));
     return this;
   }
@@ -53,7 +56,7 @@ public final class Refitter extends NativeObject {
    * @return how many those are
    */
   public long setWeights(Network network) {
-    return using(network, other -> longOf((handle, out) -> Raw.tn_refitter_set_weights_from_network(handle, other, out)));
+    return using(network, "network", other -> longOf((handle, out) -> Raw.tn_refitter_set_weights_from_network(handle, other, out)));
   }
 
   /** Names of weights that must be set besides those that are. */

@@ -37,12 +37,14 @@ public final class Runtime extends NativeObject {
 
   /** For plans that are loaded; greater than 0, in the unit that the limit's name says. */
   public Runtime setLimit(Limit limit, long value) {
-    call(handle -> Raw.tn_runtime_set_limit(handle, limit.number(), value));
+    int number = needed(limit, "limit").number();
+    call(handle -> Raw.tn_runtime_set_limit(handle, number, value));
     return this;
   }
 
   /** A limit. */
   public long limit(Limit limit) {
-    return longOf((handle, out) -> Raw.tn_runtime_get_limit(handle, limit.number(), out));
+    int number = needed(limit, "limit").number();
+    return longOf((handle, out) -> Raw.tn_runtime_get_limit(handle, number, out));
   }
 }

@@ -18,6 +18,8 @@ public final class Tenon {
 
   /** A model becomes an engine. */
   public static Engine build(Path model, BuilderConfig config) {
+    NativeObject.needed(model, "model");
+    NativeObject.needed(config, "config");
     try (Builder builder = new Builder(); Network network = Network.fromOnnxFile(builder, model);
         Blob plan = builder.build(network, config)) {
       return new Engine(plan);
@@ -26,7 +28,7 @@ public final class Tenon {
 
   /** A plan that {@link Engine#save} wrote becomes an engine. */
   public static Engine load(Path plan) {
-    try (Blob bytes = Blob.fromFile(plan)) {
+    try (Blob bytes = Blob.fromFile(NativeObject.needed(plan, "plan"))) {
       return new Engine(bytes);
     }
   }
@@ -55,6 +57,7 @@ public final class Tenon {
 
   /** For tests: number of objects of a type ("engine", "blob"), "internal", or "all", that exist in this process. */
   public static long liveCount(String type) {
+    NativeObject.needed(type, "type");
     return NativeObject.made(out -> Raw.tn_debug_get_live_count(type, out));
   }
 }

@@ -43,7 +43,7 @@ public final class Tensor {
    * @throws IllegalArgumentException for a heap buffer, another order, another size, a type without a fixed size
    */
   public static Tensor wrap(DataType dataType, ByteBuffer data, long... shape) {
-    requireDirect(data, "the buffer of a tensor");
+    requireDirect(NativeObject.needed(data, "data"), "the buffer of a tensor");
     requireOrder(data.order());
     long bytes = bytesOf(dataType, shape);
     if (data.remaining() != bytes) {
@@ -66,42 +66,42 @@ public final class Tensor {
 
   /** A FLOAT32 tensor with a copy of the values. */
   public static Tensor of(float[] values, long... shape) {
-    Tensor tensor = allocate(DataType.FLOAT32, expect(values.length, shape));
+    Tensor tensor = allocate(DataType.FLOAT32, expect(NativeObject.needed(values, "values").length, shape));
     tensor.floats().put(values);
     return tensor;
   }
 
   /** A FLOAT64 tensor with a copy of the values. */
   public static Tensor of(double[] values, long... shape) {
-    Tensor tensor = allocate(DataType.FLOAT64, expect(values.length, shape));
+    Tensor tensor = allocate(DataType.FLOAT64, expect(NativeObject.needed(values, "values").length, shape));
     tensor.doubles().put(values);
     return tensor;
   }
 
   /** An INT32 tensor with a copy of the values. */
   public static Tensor of(int[] values, long... shape) {
-    Tensor tensor = allocate(DataType.INT32, expect(values.length, shape));
+    Tensor tensor = allocate(DataType.INT32, expect(NativeObject.needed(values, "values").length, shape));
     tensor.ints().put(values);
     return tensor;
   }
 
   /** An INT64 tensor with a copy of the values. */
   public static Tensor of(long[] values, long... shape) {
-    Tensor tensor = allocate(DataType.INT64, expect(values.length, shape));
+    Tensor tensor = allocate(DataType.INT64, expect(NativeObject.needed(values, "values").length, shape));
     tensor.longs().put(values);
     return tensor;
   }
 
   /** An INT8 tensor with a copy of the values. */
   public static Tensor of(byte[] values, long... shape) {
-    Tensor tensor = allocate(DataType.INT8, expect(values.length, shape));
+    Tensor tensor = allocate(DataType.INT8, expect(NativeObject.needed(values, "values").length, shape));
     tensor.data().put(values);
     return tensor;
   }
 
   /** A BOOL tensor with a copy of the values. */
   public static Tensor of(boolean[] values, long... shape) {
-    Tensor tensor = allocate(DataType.BOOL, expect(values.length, shape));
+    Tensor tensor = allocate(DataType.BOOL, expect(NativeObject.needed(values, "values").length, shape));
     for (int i = 0; i < values.length; ++i) {
       tensor.data.put(i, (byte) (values[i] ? 1 : 0));
     }
@@ -229,7 +229,7 @@ public final class Tensor {
   }
 
   private static long bytesOf(DataType dataType, long[] shape) {
-    int size = dataType.size();
+    int size = NativeObject.needed(dataType, "dataType").size();
     if (size == 0) {
       throw new IllegalArgumentException("elements of type " + dataType + " have no fixed size");
     }
@@ -238,7 +238,7 @@ public final class Tensor {
 
   private static long elements(long[] shape) {
     long elements = 1;
-    for (long dim : shape) {
+    for (long dim : NativeObject.needed(shape, "shape")) {
       if (dim < 0) {
         throw new IllegalArgumentException("dims must not be negative: " + Arrays.toString(shape));
       }

@@ -16,21 +16,25 @@ public final class TimingCache extends NativeObject {
 
   /** With the entries of a file that {@link #save} wrote. */
   public static TimingCache fromFile(Path path) {
+    TimingCache cache = new TimingCache();
     try (Blob bytes = Blob.fromFile(path)) {
-      return new TimingCache().load(bytes.buffer());
+      return cache.load(bytes.buffer());
+    } catch (Throwable thrown) {
+      cache.close();
+      throw thrown;
     }
   }
 
   /** Adds the entries of a serialised cache; where both have a key, the loaded entry holds. */
   public TimingCache load(ByteBuffer bytes) {
-    ByteBuffer data = Blob.direct(bytes);
+    ByteBuffer data = Blob.direct(bytes, "bytes");
     call(handle -> Raw.tn_timing_cache_load(handle, data));
     return this;
   }
 
   /** Adds another's entries; where both have a key, the other's holds. */
   public TimingCache merge(TimingCache other) {
-    callWith(other, Raw::tn_timing_cache_merge);
+    callWith(needed(other, "other"), Raw::tn_timing_cache_merge);
     return this;
   }
 
