@@ -31,6 +31,25 @@ Result<ValueId> along(OnnxNode& node, ValueId x, size_t axis, size_t rank) {
   return reshape(node.build(), x, std::move(shape));
 }
 
+Result<ValueId> matrix_product(OnnxNode& node, ValueId a, ValueId b) {
+  const Shape left = node.type(a).shape, right = node.type(b).shape;
+  if (left.empty() || right.empty())
+    return fail(Code::invalid_model, "operands must have at least one dim, they are {} and {}", print(node.type(a)),
+                print(node.type(b)));
+  if (left.size() == 1) {
+    TN_ASSIGN(a, reshape(node.build(), a, {Dim(1), left[0]}));
+  }
+  if (right.size() == 1) {
+    TN_ASSIGN(b, reshape(node.build(), b, {right[0], Dim(1)}));
+  }
+  TN_ASSIGN(ValueId out, node.add(kMatmul, {a, b}));
+  if (left.size() > 1 && right.size() > 1) return out;
+  Shape shape = node.type(out).shape;
+  if (right.size() == 1) shape.pop_back();
+  if (left.size() == 1) shape.erase(shape.end() - (right.size() == 1 ? 1 : 2));
+  return reshape(node.build(), out, std::move(shape));
+}
+
 Result<ValueId> positions(OnnxNode& node, const Dim& size, size_t axis, size_t rank, const Dim& first) {
   Attrs attrs{{"dtype", DType::i64}, {"size", Shape{size}}, {"step", 1.0}};
   if (!first.is(0)) attrs.set("start_dim", Shape{first});

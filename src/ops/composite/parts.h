@@ -14,6 +14,8 @@ Result<ValueId> reduce(OnnxNode& node, std::string_view kind, ValueId x, std::ve
 Result<ValueId> concat(OnnxNode& node, std::vector<ValueId> parts, int64_t axis);
 // x in which dims of 1 are put in, so that it has `rank` dims of which the first is at `axis`.
 Result<ValueId> along(OnnxNode& node, ValueId x, size_t axis, size_t rank);
+// a x b as ONNX's MatMul has it: vectors are matrices of one row (a) or one column (b), and their dim leaves the result.
+Result<ValueId> matrix_product(OnnxNode& node, ValueId a, ValueId b);
 // first … first + size - 1, i64, along one axis of a tensor of `rank` dims whose other dims are 1.
 Result<ValueId> positions(OnnxNode& node, const Dim& size, size_t axis, size_t rank, const Dim& first = Dim(0));
 // A dim as i64 of rank 0.
