@@ -1,5 +1,5 @@
 // ONNX normalisations that are ordinary arithmetic: BatchNormalization, RMSNormalization, MeanVarianceNormalization,
-// LpNormalization.
+// LpNormalization, LRN.
 #include <algorithm>
 #include <numeric>
 
@@ -131,8 +131,34 @@ Status expand_lp_norm(OnnxNode& node) {
   return {};
 }
 
+// Over neighbouring channels: the mean of squares is a pooling along them, what is beyond counting as zeros.
+Status expand_lrn(OnnxNode& node) {
+  TN_TRY(expect_inputs(node, 1));
+  const Attrs& attrs = node.attrs();
+  const TensorType x = node.type(0);
+  const int64_t size = attrs.integer("size");
+  if (x.rank() < 2 || size < 1)
+    return fail(Code::invalid_model, "LRN takes a tensor of 2 dims or more and a size of 1 or more; they are {} and {}", print(x),
+                size);
+  const Dim inner = element_count({x.shape.begin() + 2, x.shape.end()});
+  TN_ASSIGN(ValueId square, add_formula(node, "mul(x0, x0)", {node.input(0)}));
+  TN_ASSIGN(square, reshape(node.build(), square, {x.shape[0], Dim(1), x.shape[1], inner}));
+  TN_ASSIGN(ValueId mean, node.add(kPool, {square},
+                                   {{"kind", std::string("average")},
+                                    {"kernel", std::vector<int64_t>{size, 1}},
+                                    {"pads", Shape{Dim((size - 1) / 2), Dim(0), Dim(size / 2), Dim(0)}},
+                                    {"count_include_pad", int64_t{1}}}));
+  TN_ASSIGN(mean, reshape(node.build(), mean, x.shape));
+  const std::string text = fmt::format("div(x0, pow(add(mul(x1, {}), {}), {}))", attrs.number("alpha", 1e-4),
+                                       attrs.number("bias", 1), attrs.number("beta", 0.75));
+  TN_ASSIGN(ValueId y, add_formula(node, text, {node.input(0), mean}));
+  node.output(0, y);
+  return {};
+}
+
 constexpr OnnxRow kRows[] = {
     {"BatchNormalization", 1, expand_batch_norm},
+    {"LRN", 1, expand_lrn},
     {"LpNormalization", 1, expand_lp_norm},
     {"MeanVarianceNormalization", 1, expand_mean_variance},
     {"RMSNormalization", 23, expand_rms_norm},
