@@ -240,7 +240,8 @@ void run_constant(const Instr& instr, Slots slots, int result, int n) {
     using T = typename decltype(tag)::type;
     T value;
     if constexpr (std::is_same_v<T, float>)
-      value = instr.type == DType::f32 ? static_cast<float>(instr.imm) : round_to(instr.type, narrow(instr.imm));
+      value = instr.type == DType::f32 || std::isinf(instr.imm) ? static_cast<float>(instr.imm)
+                                                                : round_to(instr.type, narrow(instr.imm));
     else
       value = convert<T>(instr.imm);
     T* d = slots.at<T>(result);
@@ -403,7 +404,7 @@ void store(DType type, Slots slots, int number, void* dst, int64_t at, int n) {
     for (int i = 0; i < n; ++i) out[i] = type == DType::f16 ? float_to_half(floats[i]) : float_to_bfloat(floats[i]);
   } else if (is_float(type) && size_of(type) == 1) {
     uint8_t* out = static_cast<uint8_t*>(dst) + at;
-    for (int i = 0; i < n; ++i) out[i] = float_to_float8(type, floats[i]);
+    for (int i = 0; i < n; ++i) out[i] = exact_float8(type, floats[i]);
   } else {
     size_t size = size_of(type);
     std::memcpy(static_cast<std::byte*>(dst) + at * static_cast<int64_t>(size), slots.at<std::byte>(number),

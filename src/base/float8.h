@@ -57,4 +57,11 @@ inline uint8_t float_to_float8(DType type, float value) {
   return bits == 0 && format.one_zero ? 0 : static_cast<uint8_t>(sign | bits);
 }
 
+// Of a number that the type holds, so that nothing is rounded: infinities, which a conversion saturates, are kept.
+inline uint8_t exact_float8(DType type, float value) {
+  const Float8Format format = float8_format(type);
+  if (!format.has_infinity || !std::isinf(value)) return float_to_float8(type, value);
+  return static_cast<uint8_t>((value < 0 ? 0x80 : 0) | (format.largest + 1));
+}
+
 }  // namespace tenon

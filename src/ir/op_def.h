@@ -114,7 +114,7 @@ class OnnxNode {
   Result<std::vector<Dim>> dims(size_t i, std::string_view what) const;
   // The same, all constant.
   Result<std::vector<int64_t>> integers(size_t i, std::string_view what) const;
-  // A constant scalar (pinned), as double.
+  // A constant scalar, or what pointwise nodes make of such (pinned), as double.
   Result<double> scalar(size_t i, std::string_view what) const;
   bool is_constant(size_t i) const { return graph_.is_constant(input(i)); }
   // An axis attribute or element in [-rank, rank), normalised; fails naming it.

@@ -1,6 +1,7 @@
 #include "ops/content.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -119,6 +120,69 @@ Result<std::vector<double>> use_numbers(Graph& graph, ValueId id, std::string_vi
     out.push_back(value);
   }
   return out;
+}
+
+namespace {
+
+double round_to(DType type, double value) {
+  const auto narrow = static_cast<float>(value);
+  switch (type) {
+    case DType::f32: return narrow;
+    case DType::f16: return half_to_float(float_to_half(narrow));
+    case DType::bf16: return bfloat_to_float(float_to_bfloat(narrow));
+    default: return value;
+  }
+}
+
+// A program on numbers; nullopt for other ops than those that numbers of a model are computed with.
+std::optional<double> evaluate(const Program& program, std::vector<double> at) {
+  for (const Instr& instr : program.instructions()) {
+    const double a = arity(instr.op) > 0 ? at[instr.a] : 0, b = arity(instr.op) > 1 ? at[instr.b] : 0;
+    double value = 0;
+    switch (instr.op) {
+      case ExprOp::constant: value = instr.imm; break;
+      case ExprOp::cast: value = a; break;
+      case ExprOp::neg: value = -a; break;
+      case ExprOp::sqrt: value = std::sqrt(a); break;
+      case ExprOp::reciprocal: value = 1 / a; break;
+      case ExprOp::add: value = a + b; break;
+      case ExprOp::sub: value = a - b; break;
+      case ExprOp::mul: value = a * b; break;
+      case ExprOp::div: value = a / b; break;
+      case ExprOp::pow: value = std::pow(a, b); break;
+      default: return std::nullopt;
+    }
+    if (!is_float(instr.type) && value != std::trunc(value)) return std::nullopt;
+    at.push_back(round_to(instr.type, value));
+  }
+  return at.back();
+}
+
+Result<std::optional<double>> number_of(Graph& graph, ValueId id, std::string_view reason, int depth) {
+  constexpr int kMaxDepth = 16;
+  const TensorType& type = graph.value(id).type;
+  if (!element_count(type.shape).is(1) || depth > kMaxDepth) return std::nullopt;
+  if (graph.is_constant(id)) {
+    if (!is_float(type.dtype) && !is_integer(type.dtype)) return std::nullopt;
+    auto values = use_numbers(graph, id, reason);
+    if (!values || values->size() != 1) return std::nullopt;
+    return (*values)[0];
+  }
+  const Node* producer = graph.producer(id);
+  if (!producer || producer->op != &kPointwise) return std::nullopt;
+  std::vector<double> at;
+  for (ValueId input : std::vector<ValueId>(producer->inputs)) {
+    TN_ASSIGN(std::optional<double> value, number_of(graph, input, reason, depth + 1));
+    if (!value) return std::nullopt;
+    at.push_back(*value);
+  }
+  return evaluate(producer->attrs.program("program"), std::move(at));
+}
+
+}  // namespace
+
+Result<std::optional<double>> use_number(Graph& graph, ValueId value, std::string_view reason) {
+  return number_of(graph, value, reason, 0);
 }
 
 bool at_least(const Dim& dim, int64_t low) {

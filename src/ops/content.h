@@ -35,6 +35,10 @@ Result<std::vector<int64_t>> use_integers(Graph& graph, ValueId constant, std::s
 // The elements of a constant as doubles, pinned. Float tensors of more than one element cannot be pinned: refused.
 Result<std::vector<double>> use_numbers(Graph& graph, ValueId constant, std::string_view reason);
 
+// The number that a constant of one element holds, or that pointwise nodes make of such constants; all of them pinned.
+// nullopt when it is none of these.
+Result<std::optional<double>> use_number(Graph& graph, ValueId value, std::string_view reason);
+
 // What a pointwise program yields on operands of known content (types: the operands' tensor types, broadcast
 // together to rank 0 or 1). nullopt when it cannot be said.
 Content evaluate_content(const Program& program, std::span<const TensorType> types, std::span<const Content> contents);

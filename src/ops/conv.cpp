@@ -1,11 +1,14 @@
-// conv and conv_transpose, and the ONNX operators Conv, ConvTranspose and ConvInteger.
+// conv and conv_transpose, and the ONNX operators Conv, ConvTranspose, ConvInteger and QLinearConv.
 #include "ops/conv.h"
 
 #include <cstddef>
 
+#include "ops/composite/parts.h"
+#include "ops/composite/quantize.h"
 #include "ops/content.h"
 #include "ops/epilogue.h"
 #include "ops/ops.h"
+#include "ops/shapes.h"
 #include "ops/window.h"
 
 namespace tenon {
@@ -118,19 +121,20 @@ struct OnnxConv {
   std::vector<int64_t> strides, dilations;
 };
 
-Result<OnnxConv> read_conv(OnnxNode& node) {
-  if (node.rank(0) < 3 || node.rank(1) != node.rank(0))
+// Of a node whose weights are input `weights`.
+Result<OnnxConv> read_conv(OnnxNode& node, size_t weights = 1) {
+  if (node.rank(0) < 3 || node.rank(weights) != node.rank(0))
     return fail(Code::invalid_model, "x must have at least 3 dims and w as many, they are {} and {}",
-                print(node.type(0)), print(node.type(1)));
+                print(node.type(0)), print(node.type(weights)));
   OnnxConv out;
   out.spatial = node.rank(0) - 2;
-  const Shape &x = node.type(0).shape, &w = node.type(1).shape;
+  const Shape &x = node.type(0).shape, &w = node.type(weights).shape;
   out.in.assign(x.begin() + 2, x.end());
   out.kernel.assign(w.begin() + 2, w.end());
   const std::vector<int64_t> declared = node.attrs().integers("kernel_shape");
   for (size_t i = 0; i < declared.size(); ++i)
     if (declared.size() != out.spatial || always_equal(out.kernel[i], Dim(declared[i])) == false)
-      return fail(Code::invalid_model, "kernel_shape does not agree with w {}", print(node.type(1)));
+      return fail(Code::invalid_model, "kernel_shape does not agree with w {}", print(node.type(weights)));
   TN_ASSIGN(out.strides, onnx_steps(node.attrs(), "strides", out.spatial, 1));
   TN_ASSIGN(out.dilations, onnx_steps(node.attrs(), "dilations", out.spatial, 1));
   for (size_t i = 0; i < out.spatial; ++i)
@@ -193,38 +197,59 @@ Status expand_transpose(OnnxNode& node) {
   return {};
 }
 
-// i32 of an 8-bit operand less its zero point, a scalar or one per output channel.
-Result<ValueId> centred(OnnxNode& node, size_t i, size_t zero) {
-  std::vector<ValueId> operands = {node.input(i)};
-  std::vector<DType> types = {node.type(i).dtype};
-  if (node.has(zero)) {
-    ValueId offset = node.input(zero);
-    if (node.type(offset).rank() == 1 && i == 1) {
-      Shape shape(node.rank(1), Dim(1));
-      shape[0] = node.type(offset).shape[0];
-      TN_ASSIGN(offset, node.add(kReshape, {offset}, {{"shape", shape}}));
-    }
-    operands.push_back(offset);
-    types.push_back(node.type(offset).dtype);
+// A scalar, or a vector of one number per filter, so that it broadcasts with filters along `axis`.
+Result<ValueId> along_filters(OnnxNode& node, size_t i, size_t axis) {
+  if (element_count(node.type(i).shape).is(1)) return reshape(node.build(), node.input(i), {});
+  if (node.rank(i) == 1) return along(node, node.input(i), axis, node.rank(0));
+  return fail(Code::invalid_model, "input {} must be a scalar or [filters], it is {}", i, print(node.type(i)));
+}
+
+// The inputs of a convolution of 8-bit integers: x and w with their zero points.
+struct IntegerConv {
+  size_t x, zero_x, w, zero_w;
+};
+
+// (x - its zero point) * (w - its zero point), exact in i32; what is padded is 0 after the subtraction.
+Result<ValueId> integer_conv(OnnxNode& node, const IntegerConv& at, ValueId bias = {}) {
+  TN_ASSIGN(OnnxConv conv, read_conv(node, at.w));
+  TN_ASSIGN(Shape pads, onnx_pads(node.attrs(), conv.in, conv.kernel, conv.strides, conv.dilations));
+  ValueId zero_x, zero_w;
+  if (node.has(at.zero_x)) {
+    TN_ASSIGN(zero_x, reshape(node.build(), node.input(at.zero_x), {}));
   }
-  ProgramBuilder builder(types);
-  uint8_t result = builder.cast(DType::i32, 0);
-  if (operands.size() == 2) result = builder.binary(ExprOp::sub, result, builder.cast(DType::i32, 1));
-  TN_ASSIGN(Program program, builder.finish(result));
-  return node.add(kPointwise, std::move(operands), {{"program", program}});
+  if (node.has(at.zero_w)) {
+    TN_ASSIGN(zero_w, along_filters(node, at.zero_w, 0));
+  }
+  TN_ASSIGN(ValueId x, centred(node, node.input(at.x), zero_x));
+  TN_ASSIGN(ValueId w, centred(node, node.input(at.w), zero_w));
+  std::vector<ValueId> inputs = {x, w};
+  if (bias.valid()) inputs.push_back(bias);
+  return node.add(kConv, std::move(inputs), core_attrs(node, conv, std::move(pads)));
 }
 
 Status expand_conv_integer(OnnxNode& node) {
-  TN_ASSIGN(OnnxConv conv, read_conv(node));
-  TN_ASSIGN(Shape pads, onnx_pads(node.attrs(), conv.in, conv.kernel, conv.strides, conv.dilations));
-  TN_ASSIGN(ValueId x, centred(node, 0, 2));
-  TN_ASSIGN(ValueId w, centred(node, 1, 3));
-  TN_ASSIGN(ValueId out, node.add(kConv, {x, w}, core_attrs(node, conv, std::move(pads))));
+  TN_TRY(expect_inputs(node, 2));
+  TN_ASSIGN(ValueId out, integer_conv(node, {0, 2, 1, 3}));
   node.output(0, out);
   return {};
 }
 
-constexpr OnnxRow kConvRows[] = {{"Conv", 1, expand_conv}, {"ConvInteger", 10, expand_conv_integer}};
+// The bias has the scale of x times w, so that it is added to the integers.
+Status expand_qlinear_conv(OnnxNode& node) {
+  TN_TRY(expect_inputs(node, 8));
+  TN_ASSIGN(ValueId sum, integer_conv(node, {0, 2, 3, 5}, node.input(8)));
+  TN_ASSIGN(ValueId scale_x, reshape(node.build(), node.input(1), {}));
+  TN_ASSIGN(ValueId scale_w, along_filters(node, 4, 1));
+  TN_ASSIGN(ValueId scale_y, reshape(node.build(), node.input(6), {}));
+  TN_ASSIGN(ValueId zero_y, reshape(node.build(), node.input(7), {}));
+  TN_ASSIGN(ValueId y, quantized(node, "mul(cast(x0):f32, div(mul(x1, x2), x3))", {sum, scale_x, scale_w, scale_y}, zero_y,
+                                 node.type(7).dtype));
+  node.output(0, y);
+  return {};
+}
+
+constexpr OnnxRow kConvRows[] = {
+    {"Conv", 1, expand_conv}, {"ConvInteger", 10, expand_conv_integer}, {"QLinearConv", 10, expand_qlinear_conv}};
 constexpr OnnxRow kTransposeRows[] = {{"ConvTranspose", 1, expand_transpose}};
 
 }  // namespace

@@ -1,6 +1,7 @@
-// matmul, and the ONNX operators MatMul, Gemm and MatMulInteger.
+// matmul, and the ONNX operators MatMul and Gemm.
 #include "ops/matmul.h"
 
+#include "ops/composite/parts.h"
 #include "ops/content.h"
 #include "ops/epilogue.h"
 #include "ops/ops.h"
@@ -84,28 +85,8 @@ Result<ValueId> pointwise(OnnxNode& node, std::vector<ValueId> operands, const R
   return node.add(kPointwise, std::move(operands), {{"program", *program}});
 }
 
-// Vectors become matrices of one row (a) or column (b), and their dim leaves the result.
-Result<ValueId> product(OnnxNode& node, ValueId a, ValueId b) {
-  const Shape left = node.type(a).shape, right = node.type(b).shape;
-  if (left.empty() || right.empty())
-    return fail(Code::invalid_model, "operands must have at least one dim, they are {} and {}",
-                print(node.type(a)), print(node.type(b)));
-  if (left.size() == 1) {
-    TN_ASSIGN(a, node.add(kReshape, {a}, {{"shape", Shape{1, left[0]}}}));
-  }
-  if (right.size() == 1) {
-    TN_ASSIGN(b, node.add(kReshape, {b}, {{"shape", Shape{right[0], 1}}}));
-  }
-  TN_ASSIGN(ValueId out, node.add(kMatmul, {a, b}));
-  if (left.size() > 1 && right.size() > 1) return out;
-  Shape shape = node.type(out).shape;
-  if (right.size() == 1) shape.pop_back();
-  if (left.size() == 1) shape.erase(shape.end() - (right.size() == 1 ? 1 : 2));
-  return node.add(kReshape, {out}, {{"shape", shape}});
-}
-
 Status expand_matmul(OnnxNode& node) {
-  TN_ASSIGN(ValueId out, product(node, node.input(0), node.input(1)));
+  TN_ASSIGN(ValueId out, matrix_product(node, node.input(0), node.input(1)));
   node.output(0, out);
   return {};
 }
@@ -147,34 +128,7 @@ Status expand_gemm(OnnxNode& node) {
   return {};
 }
 
-// i32 of an 8-bit operand less its zero point; `column`: a vector of zero points belongs to rows.
-Result<ValueId> centred(OnnxNode& node, size_t i, size_t zero, bool rows) {
-  const DType type = node.type(i).dtype;
-  ValueId offset = node.has(zero) ? node.input(zero) : ValueId{};
-  if (!offset.valid()) {
-    ProgramBuilder program({&type, 1});
-    return pointwise(node, {node.input(i)}, program.finish(program.cast(DType::i32, 0)));
-  }
-  if (rows && node.type(offset).rank() == 1 && !node.type(offset).shape[0].is(1)) {
-    const Shape column = {node.type(offset).shape[0], 1};
-    TN_ASSIGN(offset, node.add(kReshape, {offset}, {{"shape", column}}));
-  }
-  const DType types[2] = {type, node.type(offset).dtype};
-  ProgramBuilder program(types);
-  const uint8_t x = program.cast(DType::i32, 0), z = program.cast(DType::i32, 1);
-  return pointwise(node, {node.input(i), offset}, program.finish(program.binary(ExprOp::sub, x, z)));
-}
-
-Status expand_matmul_integer(OnnxNode& node) {
-  TN_ASSIGN(ValueId a, centred(node, 0, 2, true));
-  TN_ASSIGN(ValueId b, centred(node, 1, 3, false));
-  TN_ASSIGN(ValueId out, product(node, a, b));
-  node.output(0, out);
-  return {};
-}
-
-constexpr OnnxRow kRows[] = {
-    {"MatMul", 1, expand_matmul}, {"Gemm", 1, expand_gemm}, {"MatMulInteger", 10, expand_matmul_integer}};
+constexpr OnnxRow kRows[] = {{"MatMul", 1, expand_matmul}, {"Gemm", 1, expand_gemm}};
 
 }  // namespace
 

@@ -52,13 +52,13 @@ Result<double> OnnxNode::scalar(size_t i, std::string_view what) const {
     return fail(Code::invalid_model, "{}: input {} ({}) must have one element, it has {}", where(graph_, node_), i,
                 what, values.size());
   }
-  if (!is_constant(i))
-    return fail(Code::unsupported, "{}: input {} ({}) must be constant", where(graph_, node_), i, what);
-  TN_ASSIGN(std::vector<double> values,
-            use_numbers(graph_, inputs_[i], fmt::format("{} of {}", what, where(graph_, node_))));
-  if (values.size() == 1) return values[0];
-  return fail(Code::invalid_model, "{}: input {} ({}) must have one element, it has {}", where(graph_, node_), i, what,
-              values.size());
+  if (!element_count(type(i).shape).is(1))
+    return fail(Code::invalid_model, "{}: input {} ({}) must have one element, it is {}", where(graph_, node_), i, what,
+                print(type(i)));
+  TN_ASSIGN(std::optional<double> value,
+            use_number(graph_, inputs_[i], fmt::format("{} of {}", what, where(graph_, node_))));
+  if (value) return *value;
+  return fail(Code::unsupported, "{}: input {} ({}) must be constant", where(graph_, node_), i, what);
 }
 
 Result<int64_t> OnnxNode::axis(int64_t value, size_t rank) const {

@@ -15,6 +15,7 @@ extern const OpDef kConcat;
 extern const OpDef kConv;
 extern const OpDef kConvTranspose;
 extern const OpDef kCumsum;
+extern const OpDef kDft;
 extern const OpDef kExpand;
 extern const OpDef kGather;
 extern const OpDef kGatherElements;

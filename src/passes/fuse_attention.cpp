@@ -18,6 +18,7 @@ namespace {
 
 // A number this low added to a score or put in its place gives the same weight: none.
 constexpr double kLowest = -1e30;
+constexpr std::string_view kReason = "a number of an attention";
 
 // The expression behind the scores, over the first product (operand 0) and other values.
 struct Expression {
@@ -109,50 +110,6 @@ class Matcher {
     return found;
   }
 
-  // A constant of one element, or what pointwise nodes make of such; pinned.
-  Result<std::optional<double>> number(ValueId id, int depth = 0) {
-    if (!element_count(type(id).shape).is(1) || depth > 8) return std::nullopt;
-    if (graph_.is_constant(id)) {
-      if (!is_float(type(id).dtype) && !is_integer(type(id).dtype)) return std::nullopt;
-      auto values = use_numbers(graph_, id, "a number of an attention");
-      if (!values || values->size() != 1) return std::nullopt;
-      return (*values)[0];
-    }
-    const Node* producer = graph_.producer(id);
-    if (!producer || producer->op != &kPointwise) return std::nullopt;
-    std::vector<double> at;
-    for (ValueId input : std::vector<ValueId>(producer->inputs)) {
-      TN_ASSIGN(std::optional<double> value, number(input, depth + 1));
-      if (!value) return std::nullopt;
-      at.push_back(*value);
-    }
-    return evaluate(producer->attrs.program("program"), std::move(at));
-  }
-
-  // A program on numbers; nullopt for what no scale is computed with.
-  static std::optional<double> evaluate(const Program& program, std::vector<double> at) {
-    for (const Instr& instr : program.instructions()) {
-      const double a = arity(instr.op) > 0 ? at[instr.a] : 0, b = arity(instr.op) > 1 ? at[instr.b] : 0;
-      double value = 0;
-      switch (instr.op) {
-        case ExprOp::constant: value = instr.imm; break;
-        case ExprOp::cast: value = a; break;
-        case ExprOp::neg: value = -a; break;
-        case ExprOp::sqrt: value = std::sqrt(a); break;
-        case ExprOp::reciprocal: value = 1 / a; break;
-        case ExprOp::add: value = a + b; break;
-        case ExprOp::sub: value = a - b; break;
-        case ExprOp::mul: value = a * b; break;
-        case ExprOp::div: value = a / b; break;
-        case ExprOp::pow: value = std::pow(a, b); break;
-        default: return std::nullopt;
-      }
-      if (!is_float(instr.type) && value != std::trunc(value)) return std::nullopt;
-      at.push_back(value);
-    }
-    return at.back();
-  }
-
   // Whether the softmax's epilogue makes zeros of what is no number; false without one, nullopt for another one.
   Result<std::optional<bool>> zeros_where_no_number(const Node& softmax) {
     const Program epilogue = softmax.attrs.program("epilogue");
@@ -169,7 +126,7 @@ class Matcher {
     if (const Instr* constant = instr(last.b)) {
       if (constant->op == ExprOp::constant) value = constant->imm;
     } else if (last.b > 0) {
-      TN_ASSIGN(value, number(softmax.inputs[own + last.b - 1]));
+      TN_ASSIGN(value, use_number(graph_, softmax.inputs[own + last.b - 1], kReason));
     }
     return value == 0.0 ? std::optional(true) : std::nullopt;
   }
@@ -225,7 +182,7 @@ class Matcher {
   Result<std::optional<double>> number_of(const Expression& e, uint8_t operand) {
     if (const Instr* instr = instruction(e.program, operand))
       return instr->op == ExprOp::constant ? std::optional(instr->imm) : std::nullopt;
-    return number(e.operands[operand]);
+    return use_number(graph_, e.operands[operand], kReason);
   }
 
   // The expression as scale * product + addends; the reason why it is none.

@@ -1,5 +1,8 @@
 // Cast and CastLike.
+#include "ops/composite/cast.h"
+
 #include "ops/composite/elementwise.h"
+#include "ops/composite/parts.h"
 #include "ops/ops.h"
 
 namespace tenon {
@@ -10,10 +13,7 @@ Status cast_to(OnnxNode& node, DType to) {
   DType from = node.type(0).dtype;
   if (to == DType::string || from == DType::string)
     return fail(Code::unsupported, "a cast of {} to {} is not supported", name_of(from), name_of(to));
-  if (size_of(to) == 1 && is_float(to) && node.attrs().integer("saturate", 1) == 0)
-    return fail(Code::unsupported, "a cast to {} with saturate=0 is not supported", name_of(to));
-  if (from == to) return node.output(0, node.input(0)), Status{};
-  TN_ASSIGN(ValueId out, add_formula(node, fmt::format("cast(x0):{}", name_of(to)), {node.input(0)}));
+  TN_ASSIGN(ValueId out, cast(node, node.input(0), to, node.attrs().integer("saturate", 1) != 0));
   node.output(0, out);
   return {};
 }
@@ -45,7 +45,34 @@ Status expand_cast_like(OnnxNode& node) {
 
 constexpr OnnxRow kRows[] = {{"Cast", 1, expand_cast}, {"CastLike", 15, expand_cast_like}};
 
+// What a number beyond the largest finite one of an 8-bit float becomes when the cast does not saturate. A number halfway
+// between the largest and the next step rounds to the even one of both.
+struct Overflow {
+  DType type;
+  std::string_view beyond;  // of the magnitude
+  std::string_view result;
+};
+constexpr Overflow kOverflows[] = {
+    {DType::f8e4m3fn, "gt(abs(t0), 464)", "nan"},
+    {DType::f8e4m3fnuz, "ge(abs(t0), 248)", "nan"},
+    {DType::f8e5m2, "ge(abs(t0), 61440)", "inf"},
+    {DType::f8e5m2fnuz, "ge(abs(t0), 61440)", "nan"},
+};
+
 }  // namespace
+
+Result<ValueId> cast(OnnxNode& node, ValueId x, DType type, bool saturate) {
+  const DType from = node.type(x).dtype;
+  if (saturate || from == type) return cast(node, x, type);
+  for (const Overflow& row : kOverflows) {
+    if (row.type != type) continue;
+    const std::string to(name_of(type)), inner = is_float(from) ? "x0" : "cast(x0):f64";
+    const std::string over = row.result == "inf" ? fmt::format("where(lt(t0, 0), -inf:{0}, inf:{0})", to)
+                                                 : fmt::format("nan:{}", to);
+    return add_formula(node, fmt::format("t0 = {}; where({}, {}, cast(t0):{})", inner, row.beyond, over, to), {x});
+  }
+  return cast(node, x, type);
+}
 
 extern const OpFile cast_ops = {nullptr, kRows};
 

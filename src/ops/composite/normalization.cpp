@@ -1,18 +1,15 @@
 // ONNX normalisations that are ordinary arithmetic: BatchNormalization, RMSNormalization, MeanVarianceNormalization,
-// LpNormalization.
+// LpNormalization, LRN.
 #include <algorithm>
 #include <numeric>
 
 #include "ops/composite/elementwise.h"
+#include "ops/composite/parts.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
 
 namespace tenon {
 namespace {
-
-Result<ValueId> reduced(OnnxNode& node, std::string_view kind, ValueId x, std::vector<int64_t> axes) {
-  return node.add(kReduce, {x}, {{"kind", std::string(kind)}, {"axes", std::move(axes)}});
-}
 
 // A vector [C] as [C,1,…] so that it goes with axis 1 of a tensor of `rank` dims.
 Result<ValueId> along_channels(OnnxNode& node, ValueId vector, size_t rank) {
@@ -20,11 +17,6 @@ Result<ValueId> along_channels(OnnxNode& node, ValueId vector, size_t rank) {
   if (shape.size() != 1) return fail(Code::invalid_model, "expected one value per channel, got {}", print(node.type(vector)));
   for (size_t i = 2; i < rank; ++i) shape.push_back(Dim(1));
   return reshape(node.build(), vector, shape);
-}
-
-Result<ValueId> cast(OnnxNode& node, ValueId x, DType type) {
-  if (node.type(x).dtype == type) return x;
-  return add_formula(node, fmt::format("cast(x0):{}", name_of(type)), {x});
 }
 
 // x * (scale / sqrt(variance + epsilon)) + (bias - mean * that): the vectors are computed by nodes of their own, so
@@ -52,7 +44,7 @@ Status batch_norm_training(OnnxNode& node) {
   std::iota(axes.begin(), axes.end(), 0);
   axes.erase(axes.begin() + 1);
   auto vector_of = [&](ValueId of) -> Result<ValueId> {
-    TN_ASSIGN(ValueId mean, node.add(kReduce, {of}, {{"kind", std::string("mean")}, {"axes", axes}, {"keep_dims", int64_t{0}}}));
+    TN_ASSIGN(ValueId mean, reduce(node, "mean", of, axes, false));
     return cast(node, mean, node.type(3).dtype);
   };
   TN_ASSIGN(ValueId mean, vector_of(x));
@@ -99,7 +91,7 @@ Status expand_rms_norm(OnnxNode& node) {
   if (!is_float(stash)) return fail(Code::invalid_model, "attribute stash_type is no float type");
   TN_ASSIGN(ValueId x, cast(node, node.input(0), stash));
   TN_ASSIGN(ValueId square, add_formula(node, "mul(x0, x0)", {x}));
-  TN_ASSIGN(ValueId mean, reduced(node, "mean", square, std::move(axes)));
+  TN_ASSIGN(ValueId mean, reduce(node, "mean", square, std::move(axes)));
   double epsilon = node.attrs().number("epsilon", 1e-5);
   TN_ASSIGN(ValueId y, add_formula(node, fmt::format("div(x0, sqrt(add(x1, {})))", epsilon), {x, mean}));
   TN_ASSIGN(y, cast(node, y, type));
@@ -118,10 +110,10 @@ Status expand_mean_variance(OnnxNode& node) {
   }
   std::sort(axes.begin(), axes.end());
   axes.erase(std::unique(axes.begin(), axes.end()), axes.end());
-  TN_ASSIGN(ValueId mean, reduced(node, "mean", node.input(0), axes));
+  TN_ASSIGN(ValueId mean, reduce(node, "mean", node.input(0), axes));
   TN_ASSIGN(ValueId centred, add_formula(node, "sub(x0, x1)", {node.input(0), mean}));
   TN_ASSIGN(ValueId square, add_formula(node, "mul(x0, x0)", {centred}));
-  TN_ASSIGN(ValueId variance, reduced(node, "mean", square, axes));
+  TN_ASSIGN(ValueId variance, reduce(node, "mean", square, axes));
   TN_ASSIGN(ValueId y, add_formula(node, "div(x0, add(sqrt(x1), 1e-09))", {centred, variance}));
   node.output(0, y);
   return {};
@@ -133,14 +125,40 @@ Status expand_lp_norm(OnnxNode& node) {
   int64_t p = node.attrs().integer("p", 2);
   if (p != 1 && p != 2) return fail(Code::invalid_model, "attribute p of LpNormalization must be 1 or 2, it is {}", p);
   TN_ASSIGN(int64_t axis, node.axis(node.attrs().integer("axis", -1), node.rank(0)));
-  TN_ASSIGN(ValueId norm, reduced(node, p == 1 ? "l1" : "l2", node.input(0), {axis}));
+  TN_ASSIGN(ValueId norm, reduce(node, p == 1 ? "l1" : "l2", node.input(0), {axis}));
   TN_ASSIGN(ValueId y, add_formula(node, "div(x0, where(eq(x1, 0), 1, x1))", {node.input(0), norm}));
+  node.output(0, y);
+  return {};
+}
+
+// Over neighbouring channels: the mean of squares is a pooling along them, what is beyond counting as zeros.
+Status expand_lrn(OnnxNode& node) {
+  TN_TRY(expect_inputs(node, 1));
+  const Attrs& attrs = node.attrs();
+  const TensorType x = node.type(0);
+  const int64_t size = attrs.integer("size");
+  if (x.rank() < 2 || size < 1)
+    return fail(Code::invalid_model, "LRN takes a tensor of 2 dims or more and a size of 1 or more; they are {} and {}", print(x),
+                size);
+  const Dim inner = element_count({x.shape.begin() + 2, x.shape.end()});
+  TN_ASSIGN(ValueId square, add_formula(node, "mul(x0, x0)", {node.input(0)}));
+  TN_ASSIGN(square, reshape(node.build(), square, {x.shape[0], Dim(1), x.shape[1], inner}));
+  TN_ASSIGN(ValueId mean, node.add(kPool, {square},
+                                   {{"kind", std::string("average")},
+                                    {"kernel", std::vector<int64_t>{size, 1}},
+                                    {"pads", Shape{Dim((size - 1) / 2), Dim(0), Dim(size / 2), Dim(0)}},
+                                    {"count_include_pad", int64_t{1}}}));
+  TN_ASSIGN(mean, reshape(node.build(), mean, x.shape));
+  const std::string text = fmt::format("div(x0, pow(add(mul(x1, {}), {}), {}))", attrs.number("alpha", 1e-4),
+                                       attrs.number("bias", 1), attrs.number("beta", 0.75));
+  TN_ASSIGN(ValueId y, add_formula(node, text, {node.input(0), mean}));
   node.output(0, y);
   return {};
 }
 
 constexpr OnnxRow kRows[] = {
     {"BatchNormalization", 1, expand_batch_norm},
+    {"LRN", 1, expand_lrn},
     {"LpNormalization", 1, expand_lp_norm},
     {"MeanVarianceNormalization", 1, expand_mean_variance},
     {"RMSNormalization", 23, expand_rms_norm},

@@ -1,20 +1,13 @@
 // What follows from comparing positions: OneHot, Trilu, EyeLike.
 #include <algorithm>
 
+#include "ops/composite/parts.h"
 #include "ops/content.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
 
 namespace tenon {
 namespace {
-
-// 0 … size-1 along one axis of a tensor of `rank` dims whose other dims are 1.
-Result<ValueId> positions(OnnxNode& node, const Dim& size, size_t axis, size_t rank) {
-  TN_ASSIGN(ValueId iota, node.add(kIota, {}, {{"dtype", DType::i64}, {"size", Shape{size}}, {"step", 1.0}}));
-  Shape shape(rank, Dim(1));
-  shape[axis] = size;
-  return reshape(node.build(), iota, std::move(shape));
-}
 
 Result<ValueId> pointwise(OnnxNode& node, std::vector<ValueId> inputs, ProgramBuilder& builder, uint8_t result) {
   TN_ASSIGN(Program program, builder.finish(result));
@@ -39,7 +32,7 @@ Status onnx_one_hot(OnnxNode& node) {
   with_axis.insert(with_axis.begin() + axis, Dim(1));
   TN_ASSIGN(ValueId x, reshape(node.build(), node.input(0), with_axis));
   TN_ASSIGN(ValueId at, positions(node, depth[0], static_cast<size_t>(axis), with_axis.size()));
-  TN_ASSIGN(ValueId count, node.add(kShapeValue, {}, {{"values", Shape{depth[0]}}, {"scalar", int64_t{1}}}));
+  TN_ASSIGN(ValueId count, dim_value(node, depth[0]));
   ValueId value[2];
   for (int i = 0; i < 2; ++i) {
     TN_ASSIGN(value[i], slice(node.build(), node.input(2), 0, Dim(i), Dim(1)));
