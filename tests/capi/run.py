@@ -35,10 +35,11 @@ def main():
         folder = pathlib.Path(folder)
         models.write(folder)
         program = folder / "capi_test"
+        criterion = ["-I", ROOT / "tests/capi/plain"] if arguments.sanitize == "thread" else ["-lcriterion"]
 
         def compile_with(*more):
             return instrumented.compile_c(program, [ROOT / "tests/capi/capi_test.c", *more], build, arguments.sanitize,
-                                          ["-O1", "-Wall", "-Wextra", "-Werror", "-lcriterion"])
+                                          ["-O1", "-Wall", "-Wextra", "-Werror", *criterion])
 
         def start(*options):
             return run([program, "--color=never", "-j2", *options], {"TENON_CANARY": "1"} if arguments.canary else {}, cwd=folder,
