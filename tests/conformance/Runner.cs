@@ -245,6 +245,9 @@ sealed class Runner {
 
   void DoConfig() {
     var config = new BuilderConfig();
+    if (step.Has("device")) {
+      using (var device = new Device(Text("device"))) config.SetDevice(device);
+    }
     if (step.Has("threads")) config.ThreadCount = Number("threads");
     if (step.Has("level")) config.OptimizationLevel = Number("level");
     if (step.Has("onednn")) config.OnednnEnabled = Is("onednn");

@@ -332,6 +332,9 @@ final class Runner {
 
   private void config() {
     BuilderConfig config = new BuilderConfig();
+    if (has("device")) {
+      config.setDevice(text("device"));
+    }
     if (has("threads")) {
       config.setThreadCount(number("threads"));
     }

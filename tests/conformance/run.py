@@ -1,14 +1,20 @@
 #!/usr/bin/env python3
 """The languages agree: every scenario's transcript, as docs/conformance.md describes it.
 
-    tests/conformance/run.py --build DIR [--bless] [--canary] [--only LANGUAGE] [--sanitize address,undefined|thread] [SCENARIO ...]
+    tests/conformance/run.py --build DIR [--bless] [--canary] [--only LANGUAGE] [--sanitize address,undefined|thread]
+                             [--device NAME] [--models DIR] [SCENARIO ...]
 
 `--bless` lets C write the transcripts anew. `--canary` changes one character of every transcript, and demands that each
-language is found to differ. `--sanitize` runs C alone, compiled like DIR with sanitizers. A language whose tools or layer are absent is skipped by name.
+language is found to differ. `--sanitize` runs C alone, compiled like DIR with sanitizers. `--device`: every network is
+built for that device, and the others must print what C prints; where C differs from the transcript, which is the CPU's, it
+is shown. `--models`: they are there (tests/conformance/models.py DIR), for a machine that cannot write them. A language whose
+tools or layer are absent is skipped by name.
 """
 import argparse
 import difflib
+import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +25,6 @@ sys.path[:0] = [str(HERE), str(ROOT / "tests" / "support"), str(ROOT / "bindings
 import api as public  # noqa: E402
 import called  # noqa: E402
 import instrumented  # noqa: E402
-import models  # noqa: E402
 from languages import Absent, cargo_settings, csharp_sources, java_sources, linked, need, python_settings  # noqa: E402
 from report import Report, run  # noqa: E402
 
@@ -93,10 +98,36 @@ LANGUAGES = {
 }
 
 
-def transcript(command, environment, scenario, folder):
-    """What a runner printed for a scenario, in a folder of models of its own."""
+def write_models(folder, source):
+    """The models into a new folder: from `source`, or None to write them."""
+    if source:
+        shutil.copytree(source, folder)
+        return
+    import models  # needs the onnx package
     folder.mkdir(parents=True)
     models.write(folder)
+
+
+def for_device(scenario, device, folder):
+    """The scenario with every network built for the device."""
+    steps = json.loads(scenario.read_text())
+    for step in steps:
+        if step["do"] == "device":
+            step["name"] = device
+        if step["do"] == "config":
+            step["device"] = device
+    folder.mkdir(exist_ok=True)
+    (folder / scenario.name).write_text(json.dumps(steps, ensure_ascii=False), encoding="utf-8")
+    return folder / scenario.name
+
+
+def difference(expected, got, name):
+    return "\n".join(list(difflib.unified_diff(expected.splitlines(), got.splitlines(), "transcript", name, lineterm=""))[:40])
+
+
+def transcript(command, environment, scenario, folder, models):
+    """What a runner printed for a scenario, in a folder of models of its own."""
+    write_models(folder, models)
     try:
         done = run([*command, scenario], environment, cwd=folder, timeout=300)
     except subprocess.TimeoutExpired:
@@ -104,7 +135,7 @@ def transcript(command, environment, scenario, folder):
     return done.stdout if done.returncode == 0 else f"{done.stdout}status {done.returncode}: {done.stderr[-2000:]}\n"
 
 
-def check_rest(source, build, folder, environment, sanitize):
+def check_rest(source, build, folder, environment, sanitize, models):
     """What is wrong with a program that calls what the scenarios do not."""
     program = folder / source.name.replace(".", "_")
     if source.suffix == ".c":
@@ -115,8 +146,7 @@ def check_rest(source, build, folder, environment, sanitize):
     if wrong:
         return wrong
     data = folder / f"{source.name}.models"
-    data.mkdir()
-    models.write(data)
+    write_models(data, models)
     done = run([program], environment, cwd=data, timeout=300)
     return "" if done.returncode == 0 else f"status {done.returncode} {done.stderr[-1000:]}".replace("\n", " ")
 
@@ -128,20 +158,21 @@ def main():
     parser.add_argument("--canary", action="store_true")
     parser.add_argument("--only", choices=LANGUAGES)
     instrumented.add_option(parser)
+    parser.add_argument("--device")
+    parser.add_argument("--models", type=pathlib.Path)
     parser.add_argument("scenarios", nargs="*")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     scenarios = [path for path in sorted((HERE / "scenarios").glob("*.json"))
                  if not arguments.scenarios or path.stem in arguments.scenarios]
-    report, blind = Report(), []
+    report, blind, printed_by_c = Report(), [], {}
     planted = ' (planted)' if arguments.canary else ''
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         shim = None if arguments.sanitize else called.make_shim(folder, build)
         languages = {"c": c_with(arguments.sanitize)} if arguments.sanitize else LANGUAGES
         if arguments.sanitize:
-            (folder / "faults").mkdir()
-            models.write(folder / "faults")
+            write_models(folder / "faults", arguments.models)
             program = folder / "faults" / "runner"
             instrumented.check_faults(
                 report, "c", arguments.sanitize, folder,
@@ -164,20 +195,26 @@ def main():
                 golden = HERE / "transcripts" / f"{scenario.stem}.txt"
                 if shim:
                     environment = {**environment, **called.environment(shim, folder / f"{name}.called")}
-                got = transcript(command, environment, scenario, folder / name / scenario.stem)
+                path = for_device(scenario, arguments.device, folder / "scenarios") if arguments.device else scenario
+                got = transcript(command, environment, path, folder / name / scenario.stem, arguments.models)
                 if arguments.bless:
                     golden.write_text(got)
                 expected = golden.read_text() if golden.exists() else ""
+                if arguments.device and name == "c":
+                    print(f"  c: {scenario.stem}\n{difference(expected, got, arguments.device)}" if got != expected else "", end="")
+                    printed_by_c[scenario.stem] = got
+                    expected = "" if "\nstatus " in got else got
+                elif arguments.device:
+                    expected = printed_by_c.get(scenario.stem, "")
                 if arguments.canary:
                     expected = expected.replace("1", "2", 1)
-                same = report.check(got == expected and got, f"{name}: {scenario.stem}: the transcript differs{planted}", "" if planted else
-                                    "\n".join(list(difflib.unified_diff(expected.splitlines(), got.splitlines(), "transcript", name,
-                                                                        lineterm=""))[:40]))
+                same = report.check(got == expected and got, f"{name}: {scenario.stem}: the transcript differs{planted}",
+                                    "" if planted else difference(expected, got, name))
                 good += same
                 blind += [f"{name}: {scenario.stem}"] if same and planted else []
             rest = HERE / {"c": "rest.c", "cpp": "rest.cpp"}.get(name, "none")
-            if rest.exists() and not (arguments.bless or arguments.canary or arguments.scenarios):
-                wrong = check_rest(rest, build, folder, environment, arguments.sanitize)
+            if rest.exists() and not (arguments.bless or arguments.canary or arguments.scenarios or arguments.device):
+                wrong = check_rest(rest, build, folder, environment, arguments.sanitize, arguments.models)
                 report.check(not wrong, f"{name}: {rest.name}: {wrong}")
                 if shim:
                     uncalled = sorted({f.name for f in public.load().functions} - called.names(folder / f"{name}.called"))

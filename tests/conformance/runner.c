@@ -358,6 +358,12 @@ static void do_config(void) {
   double deadline = 0;
   TRY(tn_builder_config_create(&config));
   own(CONFIG, config);
+  if (json_field(step, "device")) {
+    tn_device_t device = NULL;
+    TRY(tn_device_create(field_text("device", ""), &device));
+    own(DEVICE, device);
+    TRY(tn_builder_config_set_device(config, device));
+  }
   if (json_field(step, "threads"))
     TRY(tn_builder_config_set_thread_count(config, (int32_t)field_number("threads", 0)));
   if (json_field(step, "level"))

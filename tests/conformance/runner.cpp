@@ -156,6 +156,7 @@ void do_network(const tenon::Builder& shared) {
 
 void do_config() {
   tenon::BuilderConfig config;
+  if (has("device")) config.set_device(tenon::Device(text("device")));
   if (has("threads")) config.set_thread_count(static_cast<std::int32_t>(number("threads")));
   if (has("level")) config.set_optimization_level(static_cast<int>(number("level")));
   if (has("onednn")) config.set_onednn_enabled(number("onednn") != 0);
@@ -630,5 +631,6 @@ int main(int argc, char** argv) {
   }
   run_scenario(argv[1]);
   std::cout << "live " << tenon::live_count("all") << "\n";
+  json_free_all();
   return 0;
 }

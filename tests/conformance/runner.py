@@ -152,6 +152,8 @@ class Runner:
 
     def config(self, step):
         config = tenon.BuilderConfig()
+        if "device" in step:
+            config.set_device(step["device"])
         if "threads" in step:
             config.thread_count = step["threads"]
         if "level" in step:

@@ -238,6 +238,9 @@ impl Runner {
 
     fn config(&mut self, step: &Json) -> Done {
         let config = BuilderConfig::new()?;
+        if let Some(device) = step.get("device") {
+            config.set_device(&Device::new(device.text())?)?;
+        }
         if let Some(threads) = step.get("threads") {
             config.set_thread_count(threads.number() as i32)?;
         }
