@@ -18,7 +18,7 @@ from ._core import (BusyError, InvalidArgumentError, Object, OutOfRangeError, Te
                     dims_of, fail, given, handle_of, text_of)
 from ._enums import DataType, DocumentFormat, IoMode, Limit, ShapeSelector, TensorFormat, TensorLocation
 from ._host import Allocator, Blob, Logger
-from ._tensors import Array, Memory, Shape, TensorInfo, dtype_name, memory_of, numpy_dtype, print_shape
+from ._tensors import Array, Memory, Shape, TensorInfo, dtype_name, memory_of, named_stream, numpy_dtype, print_shape
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -161,7 +161,8 @@ class Engine(Object):
         Any thread, several at once: each call uses a context of its own, which the engine keeps for later calls. The profile
         is the first that takes the inputs' shapes.
         """
-        arrays = {name: _array_in(name, value, self) for name, value in inputs.items()}
+        stream = named_stream([*inputs.values(), *(outputs or {}).values()])
+        arrays = {name: _array_in(name, value, self, stream) for name, value in inputs.items()}
         if missing := [t.name for t in self._tensors if t.mode == IoMode.INPUT and t.name not in arrays]:
             raise InvalidArgumentError(f"inputs are missing: {', '.join(missing)}")
         profile = self._profile_for(arrays)
@@ -557,8 +558,9 @@ class ExecutionContext(Object):
             self._streams[name] = memory.stream
 
     def _bind(self, inputs: Mapping[str, Any] | None, outputs: Mapping[str, Any] | None, stream: int | None) -> None:
+        order = stream if stream is not None else named_stream([*(inputs or {}).values(), *(outputs or {}).values()])
         for name, value in (inputs or {}).items():
-            memory = value if type(value) is Memory else _array_in(name, value, self._engine, stream)
+            memory = value if type(value) is Memory else _array_in(name, value, self._engine, order)
             info = self._infos.get(name)
             if info is None or info.mode != IoMode.INPUT:
                 raise InvalidArgumentError(f"{name} is no input of the engine; its inputs are "
@@ -575,7 +577,7 @@ class ExecutionContext(Object):
             if info.mode != IoMode.OUTPUT:
                 continue
             if outputs is not None and name in outputs:
-                memory = memory_of(outputs[name], stream)
+                memory = memory_of(outputs[name], order)
                 _expect(info, memory)
                 shape = self._output_shape(name)
                 if memory.data_type is not None and memory.shape != shape:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -246,6 +247,29 @@ def _from_buffer(thing: Any) -> Memory:
     return Memory(address, size, tuple(view.shape or ()), data_type, "cpu", view.readonly, None, view)
 
 
+def _has_interface(thing: Any) -> bool:
+    # torch's CPU tensors have the attribute too, and raise when it is asked for.
+    try:
+        return hasattr(thing, "__cuda_array_interface__")
+    except (RuntimeError, TypeError):
+        return False
+
+
+def named_stream(things: Iterable[Any]) -> int | None:
+    """The CUDA stream that the first of the arrays names which names one; producers of DLPack are asked to follow it."""
+    for thing in things:
+        if isinstance(thing, np.ndarray):
+            continue
+        stream: int | None = None
+        if isinstance(thing, Memory):
+            stream = thing.stream
+        elif _has_interface(thing):
+            stream = thing.__cuda_array_interface__.get("stream")
+        if stream is not None:
+            return stream
+    return None
+
+
 def memory_of(thing: Any, stream: int | None = None) -> Memory:
     """The memory of an array: of NumPy's, of whatever has `__cuda_array_interface__` or `__dlpack__` (torch, cupy, JAX, …),
     of whatever has a buffer (array.array, memoryview; bytes and bytearray are bare bytes, of any type). Nothing is copied.
@@ -258,11 +282,7 @@ def memory_of(thing: Any, stream: int | None = None) -> Memory:
         return _from_numpy(thing)
     if isinstance(thing, Memory):
         return thing
-    # torch's CPU tensors have the attribute too, and raise when it is asked for.
-    try:
-        has_interface = hasattr(thing, "__cuda_array_interface__")
-    except (RuntimeError, TypeError):
-        has_interface = False
+    has_interface = _has_interface(thing)
     has_dlpack = hasattr(thing, "__dlpack__") and hasattr(thing, "__dlpack_device__")
     # An interface that names no stream says nothing of the order; DLPack does.
     if has_interface and (not has_dlpack or thing.__cuda_array_interface__.get("stream") is not None):
