@@ -2,7 +2,6 @@
 #ifndef TENON_CONFORMANCE_JSON_H
 #define TENON_CONFORMANCE_JSON_H
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,20 +28,21 @@ typedef union json_block {
   max_align_t align;
 } json_block;
 
-static _Atomic(json_block*) json_blocks;
+static json_block* json_blocks;
 
 /* Zeros, on any thread, which live until json_free_all(). */
 static void* json_new(size_t size) {
   json_block* block = (json_block*)calloc(1, sizeof *block + size);
   if (!block) json_fail("no memory", "");
-  block->next = atomic_load(&json_blocks);
-  while (!atomic_compare_exchange_weak(&json_blocks, &block->next, block)) {
+  block->next = __atomic_load_n(&json_blocks, __ATOMIC_ACQUIRE);
+  while (!__atomic_compare_exchange_n(&json_blocks, &block->next, block, 1, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE)) {
   }
   return block + 1;
 }
 
 static void json_free_all(void) {
-  json_block* block = atomic_exchange(&json_blocks, NULL);
+  json_block* block = __atomic_exchange_n(&json_blocks, (json_block*)NULL, __ATOMIC_ACQ_REL);
   while (block) {
     json_block* next = block->next;
     free(block);

@@ -21,21 +21,15 @@ import called  # noqa: E402
 import instrumented  # noqa: E402
 import models  # noqa: E402
 from languages import Absent, cargo_settings, csharp_sources, java_sources, linked, need, python_settings  # noqa: E402
-from report import Report, run  # noqa: E402
+from report import Report, must_run, run  # noqa: E402
 
 WARNINGS = ["-O1", "-g", "-Wall", "-Wextra", "-Werror"]
-
-
-def compile(command, environment=None):
-    done = run(command, environment)
-    if done.returncode:
-        raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
 
 
 # Each gives (command, environment) of its runner, compiled into `folder`; raises Absent if it cannot be there.
 def c(build, folder):
     need("gcc")
-    compile(["gcc", "-std=gnu11", *WARNINGS, HERE / "runner.c", "-o", folder / "runner_c", *linked(build)])
+    must_run(["gcc", "-std=gnu11", *WARNINGS, HERE / "runner.c", "-o", folder / "runner_c", *linked(build)])
     return [folder / "runner_c"], {}
 
 
@@ -55,7 +49,7 @@ def python(build, folder):
 def cpp(build, folder, compiler="g++"):
     need(compiler)
     program = folder / f"runner_{compiler}"
-    compile([compiler, "-std=c++17", *WARNINGS, "-pedantic", HERE / "runner.cpp", "-o", program, *linked(build)])
+    must_run([compiler, "-std=c++17", *WARNINGS, "-pedantic", HERE / "runner.cpp", "-o", program, *linked(build)])
     return [program], {}
 
 
@@ -65,20 +59,20 @@ def cpp_clang(build, folder):
 
 def rust(build, folder):
     need("cargo")
-    compile(["cargo", "build", "-q", "--locked", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-conformance"],
+    must_run(["cargo", "build", "-q", "--locked", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-conformance"],
             cargo_settings(build))
     return [build / "bindings" / "rust" / "debug" / "tenon-conformance"], {}
 
 
 def java(build, folder):
     need("javac", "java")
-    compile(["javac", "-encoding", "UTF-8", "-nowarn", "-d", folder / "classes", *java_sources(build), HERE / "Runner.java"])
+    must_run(["javac", "-encoding", "UTF-8", "-nowarn", "-d", folder / "classes", *java_sources(build), HERE / "Runner.java"])
     return ["java", f"-Dtenon.library.path={build / 'bindings/java'}", "-cp", folder / "classes", "Runner"], {}
 
 
 def csharp(build, folder):
     need("mcs", "mono")
-    compile(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Runner.exe'}", *csharp_sources(build), HERE / "Runner.cs"])
+    must_run(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Runner.exe'}", *csharp_sources(build), HERE / "Runner.cs"])
     return ["mono", folder / "Runner.exe"], {"LD_LIBRARY_PATH": str(build / "bindings/csharp")}
 
 

@@ -630,5 +630,6 @@ int main(int argc, char** argv) {
   }
   run_scenario(argv[1]);
   std::cout << "live " << tenon::live_count("all") << "\n";
+  json_free_all();
   return 0;
 }
