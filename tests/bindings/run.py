@@ -31,7 +31,7 @@ import coverage  # noqa: E402
 import languages  # noqa: E402
 from languages import Absent, need, need_file  # noqa: E402
 import parsed  # noqa: E402
-from report import Report, run, run_canaries  # noqa: E402
+from report import Report, must_run, run, run_canaries  # noqa: E402
 from small_model import small_model  # noqa: E402
 
 STEPS = ("version", "build", "file", "run", "profile", "errors", "exception", "destroy")
@@ -46,11 +46,6 @@ class Language:
         self.output = build / "bindings" / name
         getattr(self, f"prepare_{name}")(folder)
 
-    def compile(self, command):
-        done = run(command)
-        if done.returncode:
-            raise RuntimeError(f"{self.name} does not compile:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-
     def prepare_python(self, folder):
         package = self.output / "tenon"
         need_file(package / "_raw.abi3.so", "Python's headers were not there when the build was configured")
@@ -61,13 +56,13 @@ class Language:
         need("javac", "java")
         sources = [path for path in languages.java_sources(self.build) if path.parent.name != "tenon"]
         self.classes = folder / "classes"
-        self.compile(["javac", "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-d", self.classes, *sources, HERE / "RawSmoke.java"])
+        must_run(["javac", "-encoding", "UTF-8", "-Xlint:all", "-Werror", "-d", self.classes, *sources, HERE / "RawSmoke.java"])
         self.command = ["java", "-Xcheck:jni", f"-Dtenon.library.path={self.output}", "-cp", self.classes, "RawSmoke"]
 
     def prepare_csharp(self, folder):
         need("mcs", "mono")
         sources = [path for path in languages.csharp_sources(self.build) if path.parent.name != "src"]
-        self.compile(["mcs", "-langversion:latest", "-unsafe", "-warnaserror", f"-out:{folder / 'RawSmoke.exe'}", *sources,
+        must_run(["mcs", "-langversion:latest", "-unsafe", "-warnaserror", f"-out:{folder / 'RawSmoke.exe'}", *sources,
                       HERE / "RawSmoke.cs"])
         self.environment = {"LD_LIBRARY_PATH": str(self.output)}
         self.command = ["mono", folder / "RawSmoke.exe"]
@@ -76,9 +71,7 @@ class Language:
         need("cargo")
         crate = ["--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-sys"]
         settings = languages.cargo_settings(self.build)
-        done = run(["cargo", "test", "-q", "--locked", "--no-run", *crate], settings)
-        if done.returncode:
-            raise RuntimeError(f"rust does not compile:\n{done.stderr[-3000:]}")
+        must_run(["cargo", "test", "-q", "--locked", "--no-run", *crate], settings)
         found = run(["cargo", "test", "-q", "--locked", "--no-run", "--message-format=json", *crate], settings)
         self.command = [re.search(r'"executable":"([^"]*raw_smoke[^"]*)"', found.stdout).group(1)]
 

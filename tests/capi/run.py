@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The C API from C: capi_test.c with Criterion, each test in a process of its own.
+"""The C API from C: capi_test.c with Criterion, or, under ThreadSanitizer, with plain/criterion; each test in a process of its own.
 
     tests/capi/run.py --build DIR [--canary] [--sanitize address,undefined|thread]
 """

@@ -28,20 +28,21 @@ typedef union json_block {
   max_align_t align;
 } json_block;
 
-static json_block* json_blocks;  /* every thread's: by the compiler's atomics, which C and C++ have */
+static json_block* json_blocks;
 
 /* Zeros, on any thread, which live until json_free_all(). */
 static void* json_new(size_t size) {
   json_block* block = (json_block*)calloc(1, sizeof *block + size);
   if (!block) json_fail("no memory", "");
-  block->next = __atomic_load_n(&json_blocks, __ATOMIC_RELAXED);
-  while (!__atomic_compare_exchange_n(&json_blocks, &block->next, block, 1, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+  block->next = __atomic_load_n(&json_blocks, __ATOMIC_ACQUIRE);
+  while (!__atomic_compare_exchange_n(&json_blocks, &block->next, block, 1, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE)) {
   }
   return block + 1;
 }
 
 static void json_free_all(void) {
-  json_block* block = __atomic_exchange_n(&json_blocks, (json_block*)0, __ATOMIC_ACQ_REL);
+  json_block* block = __atomic_exchange_n(&json_blocks, (json_block*)NULL, __ATOMIC_ACQ_REL);
   while (block) {
     json_block* next = block->next;
     free(block);

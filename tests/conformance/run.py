@@ -11,8 +11,10 @@ is shown. `--models`: they are there (tests/conformance/models.py DIR), for a ma
 tools or layer are absent is skipped by name.
 """
 import argparse
+import concurrent.futures
 import difflib
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -26,21 +28,15 @@ import api as public  # noqa: E402
 import called  # noqa: E402
 import instrumented  # noqa: E402
 from languages import Absent, cargo_settings, csharp_sources, java_sources, linked, need, python_settings  # noqa: E402
-from report import Report, run  # noqa: E402
+from report import Report, must_run, run  # noqa: E402
 
 WARNINGS = ["-O1", "-g", "-Wall", "-Wextra", "-Werror"]
-
-
-def compile(command, environment=None):
-    done = run(command, environment)
-    if done.returncode:
-        raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
 
 
 # Each gives (command, environment) of its runner, compiled into `folder`; raises Absent if it cannot be there.
 def c(build, folder):
     need("gcc")
-    compile(["gcc", "-std=gnu11", *WARNINGS, HERE / "runner.c", "-o", folder / "runner_c", *linked(build)])
+    must_run(["gcc", "-std=gnu11", *WARNINGS, HERE / "runner.c", "-o", folder / "runner_c", *linked(build)])
     return [folder / "runner_c"], {}
 
 
@@ -60,7 +56,7 @@ def python(build, folder):
 def cpp(build, folder, compiler="g++"):
     need(compiler)
     program = folder / f"runner_{compiler}"
-    compile([compiler, "-std=c++17", *WARNINGS, "-pedantic", HERE / "runner.cpp", "-o", program, *linked(build)])
+    must_run([compiler, "-std=c++17", *WARNINGS, "-pedantic", HERE / "runner.cpp", "-o", program, *linked(build)])
     return [program], {}
 
 
@@ -70,20 +66,20 @@ def cpp_clang(build, folder):
 
 def rust(build, folder):
     need("cargo")
-    compile(["cargo", "build", "-q", "--locked", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-conformance"],
+    must_run(["cargo", "build", "-q", "--locked", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p", "tenon-conformance"],
             cargo_settings(build))
     return [build / "bindings" / "rust" / "debug" / "tenon-conformance"], {}
 
 
 def java(build, folder):
     need("javac", "java")
-    compile(["javac", "-encoding", "UTF-8", "-nowarn", "-d", folder / "classes", *java_sources(build), HERE / "Runner.java"])
+    must_run(["javac", "-encoding", "UTF-8", "-nowarn", "-d", folder / "classes", *java_sources(build), HERE / "Runner.java"])
     return ["java", f"-Dtenon.library.path={build / 'bindings/java'}", "-cp", folder / "classes", "Runner"], {}
 
 
 def csharp(build, folder):
     need("mcs", "mono")
-    compile(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Runner.exe'}", *csharp_sources(build), HERE / "Runner.cs"])
+    must_run(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Runner.exe'}", *csharp_sources(build), HERE / "Runner.cs"])
     return ["mono", folder / "Runner.exe"], {"LD_LIBRARY_PATH": str(build / "bindings/csharp")}
 
 
@@ -191,12 +187,17 @@ def main():
                 report.check(False, f"{name}: the runner does not compile", error)
                 continue
             good = 0
-            for scenario in scenarios:
-                golden = HERE / "transcripts" / f"{scenario.stem}.txt"
-                if shim:
-                    environment = {**environment, **called.environment(shim, folder / f"{name}.called")}
+            if shim:
+                environment = {**environment, **called.environment(shim, folder / f"{name}.called")}
+
+            def transcript_of(scenario):
                 path = for_device(scenario, arguments.device, folder / "scenarios") if arguments.device else scenario
-                got = transcript(command, environment, path, folder / name / scenario.stem, arguments.models)
+                return transcript(command, environment, path, folder / name / scenario.stem, arguments.models)
+
+            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+                transcripts = list(pool.map(transcript_of, scenarios))
+            for scenario, got in zip(scenarios, transcripts):
+                golden = HERE / "transcripts" / f"{scenario.stem}.txt"
                 if arguments.bless:
                     golden.write_text(got)
                 expected = golden.read_text() if golden.exists() else ""

@@ -27,10 +27,7 @@ tenon = { path = "%s" }
 
 
 def run(command, folder, build, **environment):
-    done = report.run(command, {"LD_LIBRARY_PATH": str(build), **environment}, cwd=folder)
-    if done.returncode:
-        raise RuntimeError(f"status {done.returncode}: {done.stdout[-1500:]}{done.stderr[-3000:]}")
-    return done.stdout
+    return report.must_run(command, {"LD_LIBRARY_PATH": str(build), **environment}, cwd=folder).stdout
 
 
 def compiled(compiler, suffix, code, folder, build):

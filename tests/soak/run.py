@@ -22,29 +22,23 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / part) for part in ("capi", "tests/support", "tests/conformance")]
 import models  # noqa: E402
 from languages import Absent, cargo_settings, csharp_sources, java_sources, linked, need, python_settings  # noqa: E402
-from report import Report, run  # noqa: E402
+from report import Report, must_run  # noqa: E402
 
 WARNINGS = ["-O1", "-Wall", "-Wextra", "-Werror"]
 # Their heaps have their whole size from the beginning: what grows is outside.
 JVM = ["-Xms64m", "-Xmx64m", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC"]
 
 
-def compile(command, settings=None):
-    done = run(command, settings)
-    if done.returncode:
-        raise RuntimeError(done.stdout + done.stderr)
-
-
 # Each gives (command, environment) of its program, compiled into `folder`.
 def c(build, folder):
     need("gcc")
-    compile(["gcc", "-std=gnu11", *WARNINGS, HERE / "soak.c", "-o", folder / "soak_c", *linked(build)])
+    must_run(["gcc", "-std=gnu11", *WARNINGS, HERE / "soak.c", "-o", folder / "soak_c", *linked(build)])
     return [folder / "soak_c"], {}
 
 
 def cpp(build, folder):
     need("g++")
-    compile(["g++", "-std=c++17", *WARNINGS, HERE / "soak.cpp", "-o", folder / "soak_cpp", *linked(build)])
+    must_run(["g++", "-std=c++17", *WARNINGS, HERE / "soak.cpp", "-o", folder / "soak_cpp", *linked(build)])
     return [folder / "soak_cpp"], {}
 
 
@@ -54,20 +48,20 @@ def python(build, folder):
 
 def rust(build, folder):
     need("cargo")
-    compile(["cargo", "build", "-q", "--locked", "--release", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p",
+    must_run(["cargo", "build", "-q", "--locked", "--release", "--manifest-path", ROOT / "bindings/rust/Cargo.toml", "-p",
              "tenon-conformance", "--bin", "soak"], cargo_settings(build))
     return [build / "bindings/rust/release/soak"], {}
 
 
 def java(build, folder):
     need("javac", "java")
-    compile(["javac", "-encoding", "UTF-8", "-d", folder / "classes", *java_sources(build), HERE / "Soak.java"])
+    must_run(["javac", "-encoding", "UTF-8", "-d", folder / "classes", *java_sources(build), HERE / "Soak.java"])
     return ["java", *JVM, f"-Dtenon.library.path={build / 'bindings/java'}", "-cp", folder / "classes", "Soak"], {}
 
 
 def csharp(build, folder):
     need("mcs", "mono")
-    compile(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Soak.exe'}", *csharp_sources(build),
+    must_run(["mcs", "-langversion:latest", "-unsafe", "-nowarn:1591", f"-out:{folder / 'Soak.exe'}", *csharp_sources(build),
              HERE / "Soak.cs"])
     return ["mono", folder / "Soak.exe"], {"LD_LIBRARY_PATH": str(build / "bindings/csharp")}
 

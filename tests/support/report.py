@@ -34,6 +34,14 @@ def run(command, environment=None, *, timeout=1800, **options):
                           env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})}, **options)
 
 
+def must_run(command, environment=None, **options):
+    """The same of one that must end well; RuntimeError says how it did not."""
+    done = run(command, environment, **options)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return done
+
+
 def run_canaries(canaries):
     """The status of a suite with `--canary`, which fails, naming the plant, when every check finds its fault.
 
