@@ -35,6 +35,27 @@ def test_cuda_array_interface_refused(interface, error):
         tenon.memory_of(Cuda(**interface))
 
 
+class Follower:
+    """Memory of a GPU by DLPack, which notes the stream that it is asked to follow."""
+    def __dlpack_device__(self):
+        return 2, 0
+
+    def __dlpack__(self, stream=None, **options):
+        self.asked = stream
+        raise BufferError("noted")
+
+
+def test_arrays_follow_the_stream_that_another_names(engine):
+    for inputs, stream, expected in (({"x": Follower()}, None, 1), ({"x": Follower()}, 7, 7), ({"x": Follower(), "z": Cuda(stream=2)}, None, 2)):
+        with pytest.raises(BufferError, match="noted"):
+            engine.create_context().run(inputs, stream=stream)
+        assert inputs["x"].asked == expected
+    follower = Follower()
+    with pytest.raises(BufferError, match="noted"):
+        engine.run({"x": follower}, {"y": Cuda(stream=5)})
+    assert follower.asked == 5
+
+
 def test_device_memory_is_refused_by_an_engine_of_the_cpu(engine, x):
     with pytest.raises(ValueError, match="must lie in the host's memory; the array lies on cuda"):
         engine.run({"x": Cuda()})
