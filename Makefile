@@ -17,7 +17,7 @@ run := $(python) tests/run.py --build $(BUILD)
 .DEFAULT_GOAL := help
 # Every target that has a description.
 .PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-cli test-plan test-python test-python-wheel test-rust \
-  test-fuzz-corpus test-fault test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless operators format format-check tidy bench bench-bindings bench-calls \
+  test-fuzz-corpus test-fault test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless bless-abi operators format format-check tidy bench bench-bindings bench-calls \
   install clean
 
 help:  ## this list
@@ -116,6 +116,8 @@ test-canaries: build  ## every suite must fail when a fault is planted
 	@$(run) canaries
 fuzz: setup  ## each libFuzzer target for SECONDS=60 seconds
 	@$(run) fuzz --seconds $(SECONDS)
+bless-abi: $(python_stamp)  ## the binary interface as it is now becomes the one that tests demand (before 0.1); prints the difference
+	@$(python) capi/abi.py --bless
 bless: build  ## rewrite the expectations of filetests and golden statistics; review the difference like code
 	@$(run) --bless filetests plan-all
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The C API from outside: headers, exported symbols, misuse, the installed library.
 
-    tests/abi/run.py --build DIR [--canary] [--sanitize address,undefined|thread] [headers|symbols|misuse|installed ...]
+    tests/abi/run.py --build DIR [--canary] [--sanitize address,undefined|thread] [headers|symbols|binary|misuse|installed ...]
 
 `--canary` plants a fault for every check and demands that it is found.
 """
@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "capi"))
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(ROOT / "tests" / "support")]
+import abi  # noqa: E402
 import api as public  # noqa: E402
 import instrumented  # noqa: E402
 import misuse  # noqa: E402
@@ -26,6 +27,7 @@ from small_model import small_model  # noqa: E402
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
 C_COMPILERS = {"gcc": "gcc", "clang": "clang-14"}
 CPP_COMPILERS = {"gcc": "g++", "clang": "clang++-14"}
+CHECKS = ["headers", "symbols", "binary", "misuse", "installed"]
 
 
 def found(compilers, report, what):
@@ -106,6 +108,17 @@ def check_misuse(report, build, extra_source=None, sanitize=None):
         report.passed += int(closing.group(1))
         for line in re.findall(r"^FAILED (.*)$", done.stdout, re.M):
             report.check(False, line)
+
+
+# --- what compiled programs count on ---------------------------------------------------------------------------------
+def check_binary(report, include=ROOT / "include"):
+    """The types of parameters and results, layouts and values of enumerations are those of capi/tenon.abi."""
+    missing = [tool for tool in abi.TOOLS if not shutil.which(tool)]
+    if missing:
+        report.skip("binary: against capi/tenon.abi", f"{missing[0]} is not installed")
+        return
+    changed = abi.difference(include)
+    report.check(not changed, "binary: the interface is not that of capi/tenon.abi (before 0.1: make bless-abi)", changed[-3000:])
 
 
 # --- a user's program against the installed library ----------------------------------------------------------------
@@ -203,6 +216,17 @@ def canaries(build):
         planted("symbols", lambda report: check_symbols(report, build, include / "tenon"))
         blob.write_text(good.replace("Destroys a handle;", "Drops a handle;"))
         planted("api.json", lambda report: check_symbols(report, build, include / "tenon"))
+        if all(shutil.which(tool) for tool in abi.TOOLS):
+            allocator = include / "tenon" / "allocator.h"
+            table = allocator.read_text()
+            for name, changed in (("a parameter's type", good.replace("size_t data_size", "int data_size")),
+                                  ("a function that is gone", good.replace("tn_blob_save(", "tn_blob_persist("))):
+                blob.write_text(changed)
+                planted(f"the binary interface: {name}", lambda report: check_binary(report, include))
+            blob.write_text(good)
+            allocator.write_text(re.sub(r"(size_t struct_size;)", r"\1 int more;", table, count=1))
+            planted("the binary interface: a table's layout", lambda report: check_binary(report, include))
+            allocator.write_text(table)
         blob.write_text(good.replace("tn_blob_save(", "tn_blob_persist("))
         planted("the grammar", lambda report: check_symbols(report, build, include / "tenon"))
         # A function that takes bad handles for good ones, before the library's.
@@ -219,18 +243,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--canary", action="store_true")
-    parser.add_argument("checks", nargs="*", choices=[[], "headers", "symbols", "misuse", "installed"])
+    parser.add_argument("checks", nargs="*", choices=[[], *CHECKS])
     instrumented.add_option(parser)
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     if arguments.canary:
         return run_canaries(lambda: canaries(build))
     report = Report()
-    wanted = arguments.checks or ["headers", "symbols", "misuse", "installed"]
+    wanted = arguments.checks or CHECKS
     if "headers" in wanted:
         check_headers(report)
     if "symbols" in wanted:
         check_symbols(report, build)
+    if "binary" in wanted:
+        check_binary(report)
     if "misuse" in wanted:
         check_misuse(report, build, sanitize=arguments.sanitize)
     if "installed" in wanted:
