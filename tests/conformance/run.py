@@ -158,6 +158,7 @@ def main():
     parser.add_argument("--models", type=pathlib.Path)
     parser.add_argument("scenarios", nargs="*")
     arguments = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # what was found is told even if it is stopped
     build = arguments.build.resolve()
     scenarios = [path for path in sorted((HERE / "scenarios").glob("*.json"))
                  if not arguments.scenarios or path.stem in arguments.scenarios]
