@@ -13,6 +13,9 @@ Status cast_to(OnnxNode& node, DType to) {
   DType from = node.type(0).dtype;
   if (to == DType::string || from == DType::string)
     return fail(Code::unsupported, "a cast of {} to {} is not supported", name_of(from), name_of(to));
+  if (to == DType::f8e8m0 && (node.attrs().text("round_mode", "up") != "up" || node.attrs().integer("saturate", 1) == 0))
+    return fail(Code::unsupported, "a cast to {} rounds up and saturates; round_mode={} with saturate={} is not supported",
+                name_of(to), node.attrs().text("round_mode", "up"), node.attrs().integer("saturate", 1));
   TN_ASSIGN(ValueId out, cast(node, node.input(0), to, node.attrs().integer("saturate", 1) != 0));
   node.output(0, out);
   return {};
