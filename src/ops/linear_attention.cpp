@@ -33,6 +33,9 @@ Dim last_of(NodeView view, size_t i, const Dim& a, const Dim& b) {
 Result<Inferred> infer(NodeView view) {
   const TensorType &q = view.input(0), &v = view.input(2), &past = view.input(3);
   const int64_t q_heads = view.attrs().integer("q_heads"), kv_heads = view.attrs().integer("kv_heads");
+  if (view.input_count() != 6)
+    return fail(Code::invalid_model, "linear_attention has 6 inputs, of which the last 3 may be absent; there are {}",
+                view.input_count());
   if (q_heads < 1 || kv_heads < 1 || q_heads % kv_heads != 0)
     return fail(Code::invalid_model, "linear_attention: {} heads of queries must be a multiple of {} of keys and values, both "
                                      "above 0", q_heads, kv_heads);
@@ -94,7 +97,7 @@ constexpr OnnxRow kRows[] = {{"LinearAttention", 27, expand_linear_attention}};
 
 }  // namespace
 
-const OpDef kLinearAttention{.name = "linear_attention", .min_inputs = 6, .max_inputs = 6, .min_outputs = 2,
+const OpDef kLinearAttention{.name = "linear_attention", .min_inputs = 3, .max_inputs = 6, .min_outputs = 2,
                              .max_outputs = 2, .attrs = kAttrs, .infer = infer, .reference = reference};
 const OpFile linear_attention_ops{&kLinearAttention, kRows};
 
