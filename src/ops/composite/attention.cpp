@@ -35,9 +35,12 @@ Result<ValueId> with_past(OnnxNode& node, ValueId x, size_t past) {
 Result<ValueId> repeat_heads(OnnxNode& node, ValueId x, const Dim& heads) {
   const Shape shape = node.type(x).shape;
   if (shape[1] == heads) return x;
-  if (!shape[1].is_constant() || !heads.is_constant() || shape[1].is(0) || heads.value() % shape[1].value() != 0)
-    return fail(Code::invalid_model, "Attention has {} heads of queries for {} of keys or values; it must be a multiple",
-                heads.text(), shape[1].text());
+  if (!shape[1].is_constant() || !heads.is_constant())
+    return fail(Code::unsupported, "{} has {} heads of queries for {} of keys or values; unless the dims are one and the same, "
+                                   "both must be constant", node.attrs().text("op_type"), heads.text(), shape[1].text());
+  if (shape[1].is(0) || heads.value() % shape[1].value() != 0)
+    return fail(Code::invalid_model, "{} has {} heads of queries for {} of keys or values; it must be a multiple",
+                node.attrs().text("op_type"), heads.text(), shape[1].text());
   const Dim times(heads.value() / shape[1].value());
   TN_ASSIGN(ValueId out, reshape(node.build(), x, {shape[0], shape[1], Dim(1), shape[2], shape[3]}));
   TN_ASSIGN(out, expand(node.build(), out, {shape[0], shape[1], times, shape[2], shape[3]}));
