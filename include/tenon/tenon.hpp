@@ -81,7 +81,13 @@ enum class DataType : std::int32_t {
   float8_e4m3fn = TN_DATA_TYPE_FLOAT8_E4M3FN,
   float8_e4m3fnuz = TN_DATA_TYPE_FLOAT8_E4M3FNUZ,
   float8_e5m2 = TN_DATA_TYPE_FLOAT8_E5M2,
-  float8_e5m2fnuz = TN_DATA_TYPE_FLOAT8_E5M2FNUZ
+  float8_e5m2fnuz = TN_DATA_TYPE_FLOAT8_E5M2FNUZ,
+  uint4 = TN_DATA_TYPE_UINT4,
+  int4 = TN_DATA_TYPE_INT4,
+  float4_e2m1 = TN_DATA_TYPE_FLOAT4_E2M1,
+  float8_e8m0 = TN_DATA_TYPE_FLOAT8_E8M0,
+  uint2 = TN_DATA_TYPE_UINT2,
+  int2 = TN_DATA_TYPE_INT2
 };
 
 enum class TensorFormat : std::int32_t {

@@ -38,7 +38,13 @@ TN_ENUM(tn_data_type) {
   TN_DATA_TYPE_FLOAT8_E4M3FN = 17,
   TN_DATA_TYPE_FLOAT8_E4M3FNUZ = 18,
   TN_DATA_TYPE_FLOAT8_E5M2 = 19,
-  TN_DATA_TYPE_FLOAT8_E5M2FNUZ = 20
+  TN_DATA_TYPE_FLOAT8_E5M2FNUZ = 20,
+  TN_DATA_TYPE_UINT4 = 21,        /**< one byte per element, its low 4 bits; the others are 0 */
+  TN_DATA_TYPE_INT4 = 22,         /**< one byte per element, its low 4 bits; the others are 0 */
+  TN_DATA_TYPE_FLOAT4_E2M1 = 23,  /**< one byte per element, its low 4 bits; the others are 0 */
+  TN_DATA_TYPE_FLOAT8_E8M0 = 24,  /**< powers of two */
+  TN_DATA_TYPE_UINT2 = 25,        /**< one byte per element, its low 2 bits; the others are 0 */
+  TN_DATA_TYPE_INT2 = 26          /**< one byte per element, its low 2 bits; the others are 0 */
 };
 
 /** How the elements of a tensor lie in memory. */

@@ -42,4 +42,11 @@ struct AttentionFlashParams {
   int32_t reserved = 0;
 };
 
+// linear_attention: q heads share the states of kv heads.
+struct LinearAttentionParams {
+  int64_t q_heads = 1;
+  int64_t kv_heads = 1;
+  double scale = 1;
+};
+
 }  // namespace tenon

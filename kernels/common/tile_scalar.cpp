@@ -8,6 +8,7 @@
 
 #include "base/float8.h"
 #include "base/half.h"
+#include "base/narrow.h"
 
 namespace tenon {
 namespace {
@@ -41,6 +42,10 @@ void with_form(DType type, F&& f) {
     case DType::u32: return f(Tag<uint32_t>{});
     case DType::i64: return f(Tag<int64_t>{});
     case DType::u64: return f(Tag<uint64_t>{});
+    case DType::u4:
+    case DType::u2: return f(Tag<uint8_t>{});
+    case DType::i4:
+    case DType::i2: return f(Tag<int8_t>{});
     default: return f(Tag<float>{});
   }
 }
@@ -78,6 +83,8 @@ float round_to(DType type, float value) {
     case DType::f8e4m3fnuz:
     case DType::f8e5m2:
     case DType::f8e5m2fnuz: return float8_to_float(type, float_to_float8(type, value));
+    case DType::f4e2m1: return float4_to_float(float_to_float4(value));
+    case DType::f8e8m0: return e8m0_to_float(float_to_e8m0(value));
     default: return value;
   }
 }
@@ -113,6 +120,8 @@ void run_cast(const Instr& instr, DType from, Slots slots, int result, int n) {
         if constexpr (std::is_same_v<To, float>)
           d[i] = instr.type == DType::f32 ? static_cast<float>(a[i])
                                           : round_to(instr.type, narrow(static_cast<double>(a[i])));
+        else if (narrow_bits(instr.type) < 8)
+          d[i] = static_cast<To>(narrow_to_int(instr.type, int_to_narrow(instr.type, convert<int64_t>(a[i]))));
         else
           d[i] = convert<To>(a[i]);
       }
@@ -387,6 +396,16 @@ void load(DType type, const TileOperand& operand, int64_t row, int64_t col, Slot
     case DType::f8e5m2:
     case DType::f8e5m2fnuz:
       return gather<uint8_t>(operand, at, floats, n, [type](uint8_t bits) { return float8_to_float(type, bits); });
+    case DType::f4e2m1: return gather<uint8_t>(operand, at, floats, n, float4_to_float);
+    case DType::f8e8m0: return gather<uint8_t>(operand, at, floats, n, e8m0_to_float);
+    case DType::u4:
+    case DType::u2:
+      return gather<uint8_t>(operand, at, slots.at<uint8_t>(number), n,
+                             [type](uint8_t v) { return static_cast<uint8_t>(narrow_to_int(type, v)); });
+    case DType::i4:
+    case DType::i2:
+      return gather<uint8_t>(operand, at, slots.at<int8_t>(number), n,
+                             [type](uint8_t v) { return static_cast<int8_t>(narrow_to_int(type, v)); });
     case DType::boolean:
       return gather<uint8_t>(operand, at, slots.at<uint8_t>(number), n, [](uint8_t v) -> uint8_t { return v != 0; });
     default:
@@ -405,6 +424,13 @@ void store(DType type, Slots slots, int number, void* dst, int64_t at, int n) {
   } else if (is_float(type) && size_of(type) == 1) {
     uint8_t* out = static_cast<uint8_t*>(dst) + at;
     for (int i = 0; i < n; ++i) out[i] = exact_float8(type, floats[i]);
+  } else if (type == DType::f4e2m1 || type == DType::f8e8m0) {
+    uint8_t* out = static_cast<uint8_t*>(dst) + at;
+    for (int i = 0; i < n; ++i) out[i] = type == DType::f4e2m1 ? float_to_float4(floats[i]) : float_to_e8m0(floats[i]);
+  } else if (narrow_bits(type) < 8) {
+    uint8_t* out = static_cast<uint8_t*>(dst) + at;
+    const uint8_t* numbers = slots.at<uint8_t>(number);
+    for (int i = 0; i < n; ++i) out[i] = int_to_narrow(type, numbers[i]);
   } else {
     size_t size = size_of(type);
     std::memcpy(static_cast<std::byte*>(dst) + at * static_cast<int64_t>(size), slots.at<std::byte>(number),

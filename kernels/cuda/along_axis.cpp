@@ -55,33 +55,37 @@ Status prepare_cumsum(const PrepareCall& call, Prepared& prepared) {
     source.body(fmt::format("const I line = (I)blockIdx.x{};\n", is_short ? fmt::format(" * {} + threadIdx.x", kThreads) : ""));
     source.body(fmt::format("if (line >= {}) return;\n", source.number(count)));
     source.body(fmt::format("const I base = ({}) * {} * {} + line % {};\n", source.quotient("line", lines.inner), n, inner, inner));
+    const std::string_view none = params.product ? "1" : "0", join = params.product ? "*" : "+";
     if (is_short) {
       source.body(fmt::format(
-          "A sum = 0;\nfor (I i = 0; i < {}; ++i) {{\nconst I e = base + {} * {};\nconst A next = sum + (A)get(x[e]);\n"
+          "A sum = {};\nfor (I i = 0; i < {}; ++i) {{\nconst I e = base + {} * {};\nconst A next = sum {} (A)get(x[e]);\n"
           "y[e] = Put<{}>::of(({}){});\nsum = next;\n}}\n",
-          n, place, inner, out, value, params.exclusive ? "sum" : "next"));
+          none, n, place, inner, join, out, value, params.exclusive ? "sum" : "next"));
     } else {
+      const std::string result = fmt::format("before {} {}", join, params.exclusive ? "preceding" : "sum");
       // A block's width at a time: sums within warps, of warps, and of what came before.
       source.body(fmt::format(R"(
 __shared__ A warps[{warps}];
-A carry = 0;
+A carry = {none};
 const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 for (I first = 0; first < {n}; first += {threads}) {{
   const I i = first + threadIdx.x, e = base + (i < {n} ? {place} * {inner} : 0);
-  const A own = i < {n} ? (A)get(x[e]) : (A)0;
+  const A own = i < {n} ? (A)get(x[e]) : (A){none};
   A sum = own;
 #pragma unroll
   for (int d = 1; d < 32; d *= 2) {{
     const A other = __shfl_up_sync(0xffffffffu, sum, d);
-    if (lane >= d) sum += other;
+    if (lane >= d) sum = sum {join} other;
   }}
+  A preceding = __shfl_up_sync(0xffffffffu, sum, 1);
+  if (lane == 0) preceding = {none};
   __syncthreads();
   if (lane == 31) warps[warp] = sum;
   __syncthreads();
   A before = carry, all = carry;
   for (int k = 0; k < {warps}; ++k) {{
-    if (k < warp) before += warps[k];
-    all += warps[k];
+    if (k < warp) before = before {join} warps[k];
+    all = all {join} warps[k];
   }}
   if (i < {n}) y[e] = Put<{out}>::of(({value})({result}));
   carry = all;
@@ -89,7 +93,7 @@ for (I first = 0; first < {n}; first += {threads}) {{
 )",
                               fmt::arg("warps", kThreads / 32), fmt::arg("threads", kThreads), fmt::arg("n", n), fmt::arg("place", place),
                               fmt::arg("inner", inner), fmt::arg("out", out), fmt::arg("value", value),
-                              fmt::arg("result", params.exclusive ? "before + (sum - own)" : "before + sum")));
+                              fmt::arg("result", result), fmt::arg("none", none), fmt::arg("join", join)));
     }
     LaunchShape shape;
     shape.block[0] = kThreads;

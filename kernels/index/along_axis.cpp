@@ -48,10 +48,11 @@ Status launch_cumsum(const LaunchCall& call) {
     auto line = [&](int64_t begin, int64_t end, int) {
       for (int64_t at = begin; at < end; ++at) {
         const int64_t base = at / lines.inner * lines.n * lines.inner + at % lines.inner;
-        typename E::Value sum{};
+        typename E::Value sum{};  // or product
+        if (params.product) sum = 1;
         for (int64_t i = 0; i < lines.n; ++i) {
           const int64_t e = base + (params.reverse ? lines.n - 1 - i : i) * lines.inner;
-          const typename E::Value value = E::load(x.as<const T>()[e]), next = sum + value;
+          const typename E::Value value = E::load(x.as<const T>()[e]), next = params.product ? sum * value : sum + value;
           out.as<T>()[e] = E::store(params.exclusive ? sum : next);
           sum = next;
         }

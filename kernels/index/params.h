@@ -29,6 +29,7 @@ struct CumsumParams {
   int64_t axis = 0;
   int64_t exclusive = 0;
   int64_t reverse = 0;
+  int64_t product = 0;     // products in the place of sums
 };
 
 struct TopKParams {

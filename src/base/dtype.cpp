@@ -7,7 +7,7 @@ struct Row {
   DType type;
   const char* name;
   uint8_t size;
-  char kind;  // f float, i signed, u unsigned, b bool, s string
+  char kind;  // f float, i signed, u unsigned, b bool, s string, n narrow
 };
 
 constexpr Row kRows[] = {
@@ -20,6 +20,9 @@ constexpr Row kRows[] = {
     {DType::u64, "u64", 8, 'u'},         {DType::bf16, "bf16", 2, 'f'},
     {DType::f8e4m3fn, "f8e4m3fn", 1, 'f'}, {DType::f8e4m3fnuz, "f8e4m3fnuz", 1, 'f'},
     {DType::f8e5m2, "f8e5m2", 1, 'f'},   {DType::f8e5m2fnuz, "f8e5m2fnuz", 1, 'f'},
+    {DType::u4, "u4", 1, 'n'},           {DType::i4, "i4", 1, 'n'},
+    {DType::f4e2m1, "f4e2m1", 1, 'n'},   {DType::f8e8m0, "f8e8m0", 1, 'n'},
+    {DType::u2, "u2", 1, 'n'},           {DType::i2, "i2", 1, 'n'},
 };
 
 const Row* find(DType type) {
@@ -61,6 +64,11 @@ bool is_integer(DType type) {
 bool is_signed(DType type) {
   const Row* row = find(type);
   return row && (row->kind == 'i' || row->kind == 'f');
+}
+
+bool is_only_stored(DType type) {
+  const Row* row = find(type);
+  return row && row->size == 1 && (row->kind == 'f' || row->kind == 'n');
 }
 
 }  // namespace tenon

@@ -28,6 +28,14 @@ enum class DType : uint8_t {
   f8e4m3fnuz = 18,
   f8e5m2 = 19,
   f8e5m2fnuz = 20,
+  // A byte an element each, whose low bits it is (base/narrow.h). These are stored, moved and cast; nothing is computed in
+  // them.
+  u4 = 21,
+  i4 = 22,
+  f4e2m1 = 23,
+  f8e8m0 = 24,
+  u2 = 25,
+  i2 = 26,
 };
 
 // Bytes of one element; 0 for `none`, `string` and numbers that name no type.
@@ -36,9 +44,11 @@ size_t size_of(DType type);
 std::string_view name_of(DType type);
 std::optional<DType> dtype_from_name(std::string_view name);
 bool is_known(DType type);
-bool is_float(DType type);
-// Signed or unsigned integers; not bool.
+bool is_float(DType type);   // f4e2m1 and f8e8m0 are none
+// Signed or unsigned integers of 8 bits or more; not bool.
 bool is_integer(DType type);
 bool is_signed(DType type);
+// A type that nothing is computed in but casts: 8-bit floats and what is narrower.
+bool is_only_stored(DType type);
 
 }  // namespace tenon

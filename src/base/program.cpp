@@ -35,6 +35,7 @@ bool holds(DType type, double value) {
   if (is_float(type)) return true;
   if (!(value == std::trunc(value))) return false;
   if (type == DType::boolean) return value == 0 || value == 1;
+  if (!is_integer(type)) return false;
   int bits = static_cast<int>(size_of(type)) * 8;
   double high = std::ldexp(1.0, is_signed(type) ? bits - 1 : bits);
   return value < high && value >= (is_signed(type) ? -high : 0.0);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/narrow.h"
 #include "onnx/wire.h"
 
 namespace tenon::onnx {
@@ -44,6 +45,7 @@ constexpr DataRow kDataRows[] = {
     {DType::f8e4m3fnuz, kInt32Data, 5, Storage::varint, 0, UINT8_MAX},
     {DType::f8e5m2, kInt32Data, 5, Storage::varint, 0, UINT8_MAX},
     {DType::f8e5m2fnuz, kInt32Data, 5, Storage::varint, 0, UINT8_MAX},
+    {DType::f8e8m0, kInt32Data, 5, Storage::varint, 0, UINT8_MAX},
 };
 
 using Buffer = std::vector<std::byte>;
@@ -204,7 +206,23 @@ Result<TensorData> read_varints(const TensorView& tensor, const DataRow& row, in
   return TensorData{row.type, {}, *data, data};
 }
 
+Result<TensorData> read_elements(const TensorView& tensor, DType dtype, int64_t count, const Source& source);
+
+// Elements of less than a byte lie beside each other in the file, the first in the low bits.
+Result<TensorData> read_narrow(const TensorView& tensor, DType dtype, int64_t count, const Source& source) {
+  const int bits = narrow_bits(dtype), each = 8 / bits;
+  TN_ASSIGN(TensorData packed, read_elements(tensor, DType::u8, count / each + (count % each != 0), source));
+  auto data = std::make_shared<Buffer>(static_cast<size_t>(count));
+  for (size_t i = 0; i < data->size(); ++i) {
+    const auto byte = static_cast<uint8_t>(packed.bytes[i / static_cast<size_t>(each)]);
+    const int shift = static_cast<int>(i % static_cast<size_t>(each)) * bits;
+    (*data)[i] = std::byte{int_to_narrow(dtype, byte >> shift)};
+  }
+  return TensorData{dtype, {}, *data, data};
+}
+
 Result<TensorData> read_elements(const TensorView& tensor, DType dtype, int64_t count, const Source& source) {
+  if (narrow_bits(dtype) < 8) return read_narrow(tensor, dtype, count, source);
   uint64_t bytes = static_cast<uint64_t>(count) * size_of(dtype);
   if (tensor.external) return read_external(tensor, dtype, bytes, source);
   if (tensor.has_raw) {

@@ -28,7 +28,7 @@ struct TensorData {
 
 // Reads a tensor of any known element type but string. Counts are checked against dims and limits before
 // memory is taken. A view where the file's bytes are aligned for the type, else (and for all fields that are
-// not already raw little-endian memory) a copy. Bools other than 0 and 1 become 1.
+// not already raw little-endian memory) a copy. Bools other than 0 and 1 become 1; elements of less than a byte get one each.
 Result<TensorData> read_tensor(const TensorView& tensor, const Source& source);
 
 // The elements of a string tensor, as views of the model's bytes.

@@ -13,7 +13,8 @@ Status expect_axis(int64_t axis, const TensorType& x) {
 }
 
 constexpr AttrSpec kCumsumAttrs[] = {
-    {"axis", AttrKind::integer, true}, {"exclusive", AttrKind::integer}, {"reverse", AttrKind::integer}};
+    {"axis", AttrKind::integer, true}, {"exclusive", AttrKind::integer}, {"reverse", AttrKind::integer},
+    {"product", AttrKind::integer}};
 constexpr AttrSpec kTopKAttrs[] = {
     {"axis", AttrKind::integer, true}, {"k", AttrKind::shape, true}, {"largest", AttrKind::integer}};
 constexpr AttrSpec kReverseAttrs[] = {{"batch_axis", AttrKind::integer, true}, {"time_axis", AttrKind::integer, true}};
@@ -28,7 +29,8 @@ Result<Inferred> infer_cumsum(NodeView view) {
 Result<KernelCall> reference_cumsum(NodeView view) {
   const Attrs& attrs = view.attrs();
   return KernelCall::with("cumsum.reference",
-                          CumsumParams{attrs.integer("axis"), attrs.integer("exclusive"), attrs.integer("reverse")});
+                          CumsumParams{attrs.integer("axis"), attrs.integer("exclusive"), attrs.integer("reverse"),
+                                       attrs.integer("product")});
 }
 
 Result<Inferred> infer_top_k(NodeView view) {
@@ -67,12 +69,14 @@ Result<KernelCall> reference_reverse(NodeView view) {
 }
 
 Status onnx_cumsum(OnnxNode& node) {
+  const std::string op = node.attrs().text("op_type");
   TN_ASSIGN(std::vector<int64_t> axis, node.integers(1, "axis"));
-  if (axis.size() != 1) return fail(Code::invalid_model, "CumSum: axis must be one number");
+  if (axis.size() != 1) return fail(Code::invalid_model, "{}: axis must be one number", op);
   TN_ASSIGN(int64_t along, node.axis(axis[0], node.rank(0)));
   TN_ASSIGN(ValueId out, node.add(kCumsum, {node.input(0)}, {{"axis", along},
                                                              {"exclusive", node.attrs().integer("exclusive")},
-                                                             {"reverse", node.attrs().integer("reverse")}}));
+                                                             {"reverse", node.attrs().integer("reverse")},
+                                                             {"product", int64_t{op == "CumProd"}}}));
   node.output(0, out);
   return {};
 }
@@ -104,7 +108,7 @@ Status onnx_reverse_sequence(OnnxNode& node) {
   return {};
 }
 
-constexpr OnnxRow kCumsumRows[] = {{"CumSum", 11, onnx_cumsum}};
+constexpr OnnxRow kCumsumRows[] = {{"CumSum", 11, onnx_cumsum}, {"CumProd", 26, onnx_cumsum}};
 constexpr OnnxRow kTopKRows[] = {{"TopK", 1, onnx_top_k_attr}, {"TopK", 10, onnx_top_k}};
 constexpr OnnxRow kReverseRows[] = {{"ReverseSequence", 10, onnx_reverse_sequence}};
 

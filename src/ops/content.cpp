@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/half.h"
+#include "base/narrow.h"
 #include "ops/ops.h"
 
 namespace tenon {
@@ -36,6 +37,7 @@ Result<double> read_number(DType type, const std::byte* at) {
     return value;
   };
   if (holds_integers(type)) return static_cast<double>(read_integer(type, at));
+  if (narrow_bits(type) < 8 && type != DType::f4e2m1) return narrow_to_int(type, read(uint8_t{}));
   switch (type) {
     case DType::f32: return read(float{});
     case DType::f64: return read(double{});

@@ -11,18 +11,22 @@ namespace tenon {
 
 // One per core op of docs/ops.md, defined in src/ops/<op>.cpp.
 extern const OpDef kAttention;
+extern const OpDef kBitcast;
 extern const OpDef kConcat;
 extern const OpDef kConv;
 extern const OpDef kConvTranspose;
 extern const OpDef kCumsum;
+extern const OpDef kDeterminant;
 extern const OpDef kDft;
 extern const OpDef kExpand;
 extern const OpDef kGather;
 extern const OpDef kGatherElements;
 extern const OpDef kGatherNd;
+extern const OpDef kGridSample;
 extern const OpDef kGroupNorm;
 extern const OpDef kIota;
 extern const OpDef kLayerNorm;
+extern const OpDef kLinearAttention;
 extern const OpDef kMatmul;
 extern const OpDef kPack;
 extern const OpDef kPad;
@@ -34,6 +38,7 @@ extern const OpDef kReshape;
 extern const OpDef kResize;
 extern const OpDef kReverseSequence;
 extern const OpDef kRnn;
+extern const OpDef kRoiAlign;
 extern const OpDef kScatterElements;
 extern const OpDef kScatterNd;
 extern const OpDef kShapeValue;

@@ -42,7 +42,7 @@ Result<KernelCall> reference(NodeView view) {
 Result<std::optional<double>> literal(Graph& graph, ValueId id) {
   const Value& value = graph.value(id);
   if (!value.constant || !value.constant->refit_name.empty() || value.constant->bytes.view.empty()) return std::nullopt;
-  if (!element_count(value.type.shape).is(1) || (is_float(value.type.dtype) && size_of(value.type.dtype) < 2))
+  if (!element_count(value.type.shape).is(1) || is_only_stored(value.type.dtype))
     return std::nullopt;
   TN_ASSIGN(std::vector<double> numbers, use_numbers(graph, id, "a literal of an expression"));
   constexpr double kExact = 9007199254740992;  // 2^53

@@ -276,6 +276,28 @@ class Matcher {
     return patch.add(kPointwise, std::move(operands), {{"program", program}});
   }
 
+  // What a value [batch, heads, …] was before each of its heads was repeated for the queries' heads that share it: a
+  // reshape, an expand and a reshape. Invalid if it was not.
+  ValueId shared_heads(ValueId id) const {
+    auto producer = [&](ValueId of, const OpDef& op) {
+      const Node* node = graph_.producer(of);
+      return node && node->op == &op ? node : nullptr;
+    };
+    const Node* joined = producer(id, kReshape);
+    const Node* repeated = joined ? producer(joined->inputs[0], kExpand) : nullptr;
+    const Node* split = repeated ? producer(repeated->inputs[0], kReshape) : nullptr;
+    if (!split) return {};
+    const Shape &before = type(split->inputs[0]).shape, &after = type(id).shape, &many = type(joined->inputs[0]).shape;
+    if (before.size() != 4 || many.size() != 5) return {};
+    Shape once = before;
+    once.insert(once.begin() + 2, Dim(1));
+    Shape all = once, merged = before;
+    all[2] = many[2];
+    merged[1] = before[1] * many[2];
+    const bool repeats = type(repeated->inputs[0]).shape == once && many == all && after == merged;
+    return repeats ? split->inputs[0] : ValueId{};
+  }
+
   // What is not told from the two products.
   struct Details {
     NodeId softmax;                // valid: the node is made in place of the others
@@ -304,6 +326,11 @@ class Matcher {
     Attrs attrs{{"perm_q", q}, {"perm_k", std::vector<int64_t>{k[0], k[1], k[3], k[2]}}, {"perm_v", v}};
     if (last.attrs.has("perm_out")) attrs.set("perm_out", last.attrs.integers("perm_out"));
     std::vector<ValueId> inputs = {first.inputs[0], first.inputs[1], last.inputs[1]};
+    const ValueId shared_k = shared_heads(inputs[1]), shared_v = shared_heads(inputs[2]);
+    if (shared_k.valid() && shared_v.valid() && type(shared_k).shape[1] == type(shared_v).shape[1] && k[1] == 1 && v[1] == 1) {
+      inputs[1] = shared_k;
+      inputs[2] = shared_v;
+    }
     if (details.softmax.valid()) {
       TN_ASSIGN(ValueId mask, mask_of(patch, *details.expression, *details.scores, type(first.outputs[0]).dtype));
       if (mask.valid()) inputs.push_back(mask);

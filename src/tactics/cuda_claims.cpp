@@ -8,7 +8,7 @@
 namespace tenon {
 namespace {
 
-bool is_computed(DType type) { return type != DType::string && !(is_float(type) && size_of(type) == 1); }
+bool is_computed(DType type) { return type != DType::string && !is_only_stored(type); }
 
 std::vector<const TensorType*> tensors(NodeView node) {
   std::vector<const TensorType*> out;

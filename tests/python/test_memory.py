@@ -130,7 +130,7 @@ def test_types(dtype):
     assert tenon.dtype_name(tenon.DataType.INT64) == "i64"
 
 
-@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2", "int4", "uint2", "float4_e2m1fn", "float8_e8m0fnu"])
 def test_types_of_ml_dtypes(name):
     ml_dtypes = pytest.importorskip("ml_dtypes")
     array = np.zeros(4, getattr(ml_dtypes, name))

@@ -28,13 +28,14 @@ def _library():
 _lib = _library()
 _DTYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
            11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16", 17: "float8_e4m3fn", 18: "float8_e4m3fnuz",
-           19: "float8_e5m2", 20: "float8_e5m2fnuz"}
+           19: "float8_e5m2", 20: "float8_e5m2fnuz", 21: "uint4", 22: "int4", 23: "float4_e2m1fn", 24: "float8_e8m0fnu",
+           25: "uint2", 26: "int2"}
 MIN, OPT, MAX = 0, 1, 2
 
 
 def numpy_type(code):
     name = _DTYPES[code]
-    if name.startswith(("bfloat", "float8")):
+    if code >= 16:
         import ml_dtypes
         return np.dtype(getattr(ml_dtypes, name))
     return np.dtype(name)

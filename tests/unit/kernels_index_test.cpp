@@ -151,24 +151,28 @@ TEST_P(Index, TopKAndCumsum) {
   const int64_t n = dims[axis], k = static_cast<int64_t>(rng() % static_cast<uint64_t>(n + 1)), largest = rng() % 2;
   std::vector<int32_t> numbers(static_cast<size_t>(count_of(dims)));
   for (int32_t& v : numbers) v = static_cast<int32_t>(rng() % 7) - 3;
-  Tensor x = Tensor::of(DType::i32, dims, numbers), sums(DType::i32, dims);
+  Tensor x = Tensor::of(DType::i32, dims, numbers), sums(DType::i32, dims), products(DType::i32, dims);
   std::vector<int64_t> out_dims = dims;
   out_dims[axis] = k;
   Tensor values(DType::i32, out_dims), indices(DType::i64, out_dims);
   run_ok("top_k.reference", TopKParams{static_cast<int64_t>(axis), largest}, {&x}, {&values, &indices});
   const CumsumParams sum{static_cast<int64_t>(axis), static_cast<int64_t>(rng() % 2), static_cast<int64_t>(rng() % 2)};
   run_ok("cumsum.reference", sum, {&x}, {&sums});
+  CumsumParams product = sum;
+  product.product = 1;
+  run_ok("cumsum.reference", product, {&x}, {&products});
   for (int64_t flat = 0; flat < count_of(dims); ++flat) {
     std::vector<int64_t> index = unravel(flat, dims), other = index;
     const int32_t mine = numbers[static_cast<size_t>(flat)];
-    int64_t rank = 0, total = 0;  // how many come before this one in the order; the sum up to here
+    int64_t rank = 0, total = 0, factors = 1;  // how many come before this one in the order; the sum up to here
     for (other[axis] = 0; other[axis] < n; ++other[axis]) {
       const int32_t theirs = numbers[static_cast<size_t>(ravel(other, dims))];
       const bool first = other[axis] < index[axis], same = other[axis] == index[axis];
       rank += theirs == mine ? first : (theirs > mine) == (largest != 0);
-      if (same ? !sum.exclusive : first != (sum.reverse != 0)) total += theirs;
+      if (same ? !sum.exclusive : first != (sum.reverse != 0)) total += theirs, factors *= theirs;
     }
     ASSERT_EQ(sums.as<int32_t>()[flat], total);
+    ASSERT_EQ(products.as<int32_t>()[flat], factors);
     if (rank >= k) continue;
     std::vector<int64_t> at = index;
     at[axis] = rank;

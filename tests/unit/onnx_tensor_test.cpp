@@ -55,6 +55,20 @@ Message tensor(int type, std::initializer_list<int64_t> dims) {
   return Message().integers(1, dims).integer(2, type);
 }
 
+// Two or four elements to a byte, the first in the low bits; in memory one byte each.
+TEST(OnnxTensor, NarrowElementsGetAByteEach) {
+  using Bytes = std::vector<uint8_t>;
+  EXPECT_EQ(Read(tensor(21, {3}).text(9, raw<uint8_t>({0x21, 0xf3}))).values<uint8_t>(), (Bytes{1, 2, 3}));
+  EXPECT_EQ(Read(tensor(22, {2}).integers(5, {0x9f})).values<uint8_t>(), (Bytes{15, 9}));
+  EXPECT_EQ(Read(tensor(23, {1, 2}).text(9, raw<uint8_t>({0x70}))).values<uint8_t>(), (Bytes{0, 7}));
+  EXPECT_EQ(Read(tensor(25, {5}).text(9, raw<uint8_t>({0xe4, 0x02}))).values<uint8_t>(), (Bytes{0, 1, 2, 3, 2}));
+  EXPECT_EQ(Read(tensor(26, {4}).integers(5, {0x1b})).values<uint8_t>(), (Bytes{3, 2, 1, 0}));
+  EXPECT_EQ(Read(tensor(24, {2}).text(9, raw<uint8_t>({0x7f, 0x80}))).values<uint8_t>(), (Bytes{0x7f, 0x80}));
+  EXPECT_EQ(Read(tensor(21, {0}).text(9, "")).values<uint8_t>(), Bytes{});
+  EXPECT_HAS(Read(tensor(21, {3}).text(9, raw<uint8_t>({0x21}))).problem(), "raw_data has 1 bytes");
+  EXPECT_HAS(Read(tensor(26, {5}).text(9, raw<uint8_t>({1, 2, 3}))).problem(), "raw_data has 3 bytes");
+}
+
 TEST(OnnxTensor, ReadsEveryWayOfStoringElements) {
   EXPECT_EQ(Read(tensor(1, {2}).text(9, raw<float>({1.5f, -2.f}))).values<float>(),
             (std::vector<float>{1.5f, -2.f}));
@@ -121,7 +135,7 @@ TEST(OnnxTensor, AbsurdDimsAreRefusedBeforeMemoryIsTaken) {
   EXPECT_HAS(Read(tensor(7, {int64_t{1} << 30}).integers(7, {1})).problem(), "cannot hold");
   EXPECT_HAS(Read(tensor(1, {1, 1, 1, 1, 1, 1, 1, 1, 1})).problem(), "the most is 8");
   EXPECT_HAS(Read(tensor(8, {1}).text(6, "text")).problem(), "type string");
-  EXPECT_HAS(Read(tensor(22, {1}).integers(5, {1})).problem(), "type int4");
+  EXPECT_HAS(Read(tensor(14, {1}).integers(5, {1})).problem(), "type complex64");
   EXPECT_HAS(Read(tensor(257, {1}).integers(5, {1})).problem(), "type 257");
   EXPECT_HAS(Read(tensor(0, {1}).integers(5, {1})).problem(), "type undefined");
 }

@@ -22,5 +22,17 @@ namespace Tenon {
     Float8E4M3FNUZ = 18,
     Float8E5M2 = 19,
     Float8E5M2FNUZ = 20,
+    /// <summary>One byte per element, its low 4 bits; the others are 0.</summary>
+    UInt4 = 21,
+    /// <summary>One byte per element, its low 4 bits; the others are 0.</summary>
+    Int4 = 22,
+    /// <summary>One byte per element, its low 4 bits; the others are 0.</summary>
+    Float4E2M1 = 23,
+    /// <summary>Powers of two.</summary>
+    Float8E8M0 = 24,
+    /// <summary>One byte per element, its low 2 bits; the others are 0.</summary>
+    UInt2 = 25,
+    /// <summary>One byte per element, its low 2 bits; the others are 0.</summary>
+    Int2 = 26,
   }
 }

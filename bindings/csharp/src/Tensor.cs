@@ -63,7 +63,7 @@ namespace Tenon {
   }
 
   /// <summary>A tensor over memory of elements of a type. Types of 16 bits that C# lacks, Float16 and BFloat16, are ushort, those of 8
-  /// bits byte.</summary>
+  /// bits and less byte.</summary>
   public sealed class Tensor<T> : Tensor where T : struct {
     private static readonly Dictionary<Type, DataType[]> Holds = new Dictionary<Type, DataType[]> {
       { typeof(float), new[] { DataType.Float32 } }, { typeof(double), new[] { DataType.Float64 } },
@@ -72,7 +72,8 @@ namespace Tenon {
       { typeof(uint), new[] { DataType.UInt32 } }, { typeof(ulong), new[] { DataType.UInt64 } }, { typeof(bool), new[] { DataType.Bool } },
       { typeof(ushort), new[] { DataType.UInt16, DataType.Float16, DataType.BFloat16 } },
       { typeof(byte), new[] { DataType.UInt8, DataType.Float8E4M3FN, DataType.Float8E4M3FNUZ, DataType.Float8E5M2,
-                              DataType.Float8E5M2FNUZ } },
+                              DataType.Float8E5M2FNUZ, DataType.UInt4, DataType.Int4, DataType.Float4E2M1,
+                              DataType.Float8E8M0, DataType.UInt2, DataType.Int2 } },
     };
 
     /// <summary>Over memory, such as an array; nothing is copied. Throws ArgumentException if it has not exactly the elements that the

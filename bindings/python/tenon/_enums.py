@@ -60,6 +60,12 @@ class DataType(_Enum):
     FLOAT8_E4M3FNUZ = 18
     FLOAT8_E5M2 = 19
     FLOAT8_E5M2FNUZ = 20
+    UINT4 = 21
+    INT4 = 22
+    FLOAT4_E2M1 = 23
+    FLOAT8_E8M0 = 24
+    UINT2 = 25
+    INT2 = 26
 
 
 class TensorFormat(_Enum):

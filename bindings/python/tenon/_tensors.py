@@ -22,7 +22,9 @@ _NUMPY = {DataType.FLOAT32: "float32", DataType.UINT8: "uint8", DataType.INT8: "
           DataType.FLOAT16: "float16", DataType.FLOAT64: "float64", DataType.UINT32: "uint32", DataType.UINT64: "uint64"}
 _ML_DTYPES = {DataType.BFLOAT16: "bfloat16", DataType.FLOAT8_E4M3FN: "float8_e4m3fn",
               DataType.FLOAT8_E4M3FNUZ: "float8_e4m3fnuz", DataType.FLOAT8_E5M2: "float8_e5m2",
-              DataType.FLOAT8_E5M2FNUZ: "float8_e5m2fnuz"}
+              DataType.FLOAT8_E5M2FNUZ: "float8_e5m2fnuz", DataType.UINT4: "uint4", DataType.INT4: "int4",
+              DataType.FLOAT4_E2M1: "float4_e2m1fn", DataType.FLOAT8_E8M0: "float8_e8m0fnu", DataType.UINT2: "uint2",
+              DataType.INT2: "int2"}
 _BY_NAME = {name: data_type for table in (_NUMPY, _ML_DTYPES) for data_type, name in table.items()}
 
 

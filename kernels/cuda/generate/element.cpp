@@ -3,15 +3,7 @@
 namespace tenon::cuda {
 
 bool is_computable(DType type) {
-  switch (type) {
-    case DType::f8e4m3fn:
-    case DType::f8e4m3fnuz:
-    case DType::f8e5m2:
-    case DType::f8e5m2fnuz:
-    case DType::none:
-    case DType::string: return false;
-    default: return is_known(type);
-  }
+  return is_known(type) && type != DType::string && !is_only_stored(type);
 }
 
 std::string_view storage_name(DType type) { return type == DType::boolean ? "boolean" : name_of(type); }

@@ -1,4 +1,4 @@
-// Attention: products, masks and a softmax, which fuse_attention makes one node of where that is faster.
+// Attention and FlexAttention: products, masks and a softmax, which fuse_attention makes one node of where that is faster.
 #include <cmath>
 
 #include "ops/composite/elementwise.h"
@@ -35,9 +35,12 @@ Result<ValueId> with_past(OnnxNode& node, ValueId x, size_t past) {
 Result<ValueId> repeat_heads(OnnxNode& node, ValueId x, const Dim& heads) {
   const Shape shape = node.type(x).shape;
   if (shape[1] == heads) return x;
-  if (!shape[1].is_constant() || !heads.is_constant() || shape[1].is(0) || heads.value() % shape[1].value() != 0)
-    return fail(Code::invalid_model, "Attention has {} heads of queries for {} of keys or values; it must be a multiple",
-                heads.text(), shape[1].text());
+  if (!shape[1].is_constant() || !heads.is_constant())
+    return fail(Code::unsupported, "{} has {} heads of queries for {} of keys or values; unless the dims are one and the same, "
+                                   "both must be constant", node.attrs().text("op_type"), heads.text(), shape[1].text());
+  if (shape[1].is(0) || heads.value() % shape[1].value() != 0)
+    return fail(Code::invalid_model, "{} has {} heads of queries for {} of keys or values; it must be a multiple",
+                node.attrs().text("op_type"), heads.text(), shape[1].text());
   const Dim times(heads.value() / shape[1].value());
   TN_ASSIGN(ValueId out, reshape(node.build(), x, {shape[0], shape[1], Dim(1), shape[2], shape[3]}));
   TN_ASSIGN(out, expand(node.build(), out, {shape[0], shape[1], times, shape[2], shape[3]}));
@@ -98,19 +101,18 @@ Result<ValueId> bias_of(OnnxNode& node, DType type, const Shape& scores) {
   return add_formula(node, text, std::move(operands));
 }
 
+// 1 / sqrt(head size) or what the attribute says, of a type.
+Result<ValueId> scale_of(OnnxNode& node, const Dim& size, DType type) {
+  if (node.attrs().has("scale")) return node.build().scalar(type, node.attrs().number("scale"));
+  if (size.is_constant()) return node.build().scalar(type, 1 / std::sqrt(static_cast<double>(size.value())));
+  TN_ASSIGN(ValueId dim, dim_value(node, size));
+  return add_formula(node, fmt::format("cast(reciprocal(sqrt(cast(x0):f32))):{}", name_of(type)), {dim});
+}
+
 // q kᵀ, scaled. In 16 bits the query is scaled before the product, which could leave the type's range.
 Result<ValueId> scores_of(OnnxNode& node, ValueId q, ValueId k) {
   const TensorType type = node.type(q);
-  const Dim size = type.shape[3];
-  ValueId factor;
-  if (node.attrs().has("scale")) {
-    factor = node.build().scalar(type.dtype, node.attrs().number("scale"));
-  } else if (size.is_constant()) {
-    factor = node.build().scalar(type.dtype, 1 / std::sqrt(static_cast<double>(size.value())));
-  } else {
-    TN_ASSIGN(ValueId dim, dim_value(node, size));
-    TN_ASSIGN(factor, add_formula(node, fmt::format("cast(reciprocal(sqrt(cast(x0):f32))):{}", name_of(type.dtype)), {dim}));
-  }
+  TN_ASSIGN(ValueId factor, scale_of(node, type.shape[3], type.dtype));
   const bool narrow = size_of(type.dtype) < 4;
   if (narrow) {
     TN_ASSIGN(q, add_formula(node, "mul(x0, x1)", {q, factor}));
@@ -178,7 +180,30 @@ Status expand_attention(OnnxNode& node) {
   return {};
 }
 
-constexpr OnnxRow kRows[] = {{"Attention", 23, expand_attention}};
+// The scores, their softmax and nothing between: models with sub-graphs that change them are refused when they are read.
+Status expand_flex_attention(OnnxNode& node) {
+  TN_TRY(expect_inputs(node, 3));
+  const DType type = node.type(0).dtype;
+  for (size_t i = 0; i < 3; ++i)
+    if (node.rank(i) != 4 || !is_float(node.type(i).dtype))
+      return fail(Code::invalid_model, "input {} of FlexAttention must be floats of 4 dims, it is {}", i, print(node.type(i)));
+  TN_ASSIGN(DType precision, type_attribute(node, "softmax_precision", type == DType::f64 ? DType::f64 : DType::f32));
+  TN_ASSIGN(ValueId q, cast(node, node.input(0), precision));
+  TN_ASSIGN(ValueId k, cast(node, node.input(1), precision));
+  const Dim heads = node.type(q).shape[1];
+  TN_ASSIGN(k, repeat_heads(node, k, heads));
+  TN_ASSIGN(ValueId v, repeat_heads(node, node.input(2), heads));
+  TN_ASSIGN(ValueId weights, scores_of(node, q, k));
+  TN_ASSIGN(weights, node.add(kSoftmax, {weights}, {{"axis", int64_t{3}}}));
+  TN_ASSIGN(weights, cast(node, weights, node.type(v).dtype));
+  TN_ASSIGN(ValueId y, node.add(kMatmul, {weights, v}));
+  TN_ASSIGN(y, cast(node, y, type));
+  node.output(0, y);
+  return {};
+}
+
+constexpr OnnxRow kRows[] = {{"Attention", 23, expand_attention},
+                             {"FlexAttention", 1, expand_flex_attention, "ai.onnx.preview"}};
 
 }  // namespace
 

@@ -8,11 +8,32 @@
 namespace tenon {
 namespace {
 
+// To powers of two, rounded as round_mode says. The cast itself rounds up and saturates; from its result the power below is
+// known.
+Status cast_to_powers(OnnxNode& node) {
+  const std::string mode = node.attrs().text("round_mode", "up");
+  if (mode != "up" && mode != "down" && mode != "nearest")
+    return fail(Code::invalid_model, "attribute round_mode must be up, down or nearest, it is '{}'", mode);
+  std::string text = "t0 = cast(x0):f32; ";
+  std::string result = "t0";
+  if (mode != "up") {
+    text += "t1 = cast(cast(t0):f8e8m0):f32; ";
+    result = fmt::format("where(lt(t0, {}), mul(t1, 0.5), t1)", mode == "down" ? "t1" : "mul(t1, 0.75)");
+  }
+  // Beyond 2^-127 and 2^127.
+  if (node.attrs().integer("saturate", 1) == 0)
+    result = fmt::format("where(logical_or(lt(t0, 5.877471754111438e-39), gt(t0, 1.7014118346046923e+38)), nan:f32, {})", result);
+  TN_ASSIGN(ValueId out, add_formula(node, fmt::format("{}cast({}):f8e8m0", text, result), {node.input(0)}));
+  node.output(0, out);
+  return {};
+}
+
 Status cast_to(OnnxNode& node, DType to) {
   if (!is_known(to)) return fail(Code::invalid_model, "the type to cast to is {}, no known one", static_cast<int>(to));
   DType from = node.type(0).dtype;
   if (to == DType::string || from == DType::string)
     return fail(Code::unsupported, "a cast of {} to {} is not supported", name_of(from), name_of(to));
+  if (to == DType::f8e8m0 && from != to) return cast_to_powers(node);
   TN_ASSIGN(ValueId out, cast(node, node.input(0), to, node.attrs().integer("saturate", 1) != 0));
   node.output(0, out);
   return {};

@@ -20,6 +20,7 @@ struct Range {
 };
 constexpr Range kRanges[] = {
     {DType::u8, 0, 255}, {DType::i8, -128, 127}, {DType::u16, 0, 65535}, {DType::i16, -32768, 32767},
+    {DType::u4, 0, 15},  {DType::i4, -8, 7},     {DType::u2, 0, 3},      {DType::i2, -2, 1},
 };
 
 const Range* range_of(DType type) {
@@ -28,7 +29,7 @@ const Range* range_of(DType type) {
   return nullptr;
 }
 
-bool is_float8(DType type) { return is_float(type) && size_of(type) == 1; }
+bool is_float8(DType type) { return is_float(type) && is_only_stored(type); }
 
 // A scale or zero point that broadcasts to x: as it is for a whole tensor, along `axis`, or each of its elements for
 // `block` of x's along that axis.
@@ -96,7 +97,7 @@ Status expand_quantize(OnnxNode& node) {
     node.output(0, y);
     return {};
   }
-  if (!is_float8(to))
+  if (!is_float8(to) && to != DType::f4e2m1)
     return fail(Code::unsupported, "{} quantises to {}, which is not supported", node.attrs().text("op_type"), name_of(to));
   TN_ASSIGN(ValueId y, add_formula(node, "div(x0, x1)", {x, scaling.scale}));
   if (scaling.zero.valid()) {

@@ -84,6 +84,18 @@ pub const TN_DATA_TYPE_FLOAT8_E4M3FN: tn_data_type = 17;
 pub const TN_DATA_TYPE_FLOAT8_E4M3FNUZ: tn_data_type = 18;
 pub const TN_DATA_TYPE_FLOAT8_E5M2: tn_data_type = 19;
 pub const TN_DATA_TYPE_FLOAT8_E5M2FNUZ: tn_data_type = 20;
+/// one byte per element, its low 4 bits; the others are 0
+pub const TN_DATA_TYPE_UINT4: tn_data_type = 21;
+/// one byte per element, its low 4 bits; the others are 0
+pub const TN_DATA_TYPE_INT4: tn_data_type = 22;
+/// one byte per element, its low 4 bits; the others are 0
+pub const TN_DATA_TYPE_FLOAT4_E2M1: tn_data_type = 23;
+/// powers of two
+pub const TN_DATA_TYPE_FLOAT8_E8M0: tn_data_type = 24;
+/// one byte per element, its low 2 bits; the others are 0
+pub const TN_DATA_TYPE_UINT2: tn_data_type = 25;
+/// one byte per element, its low 2 bits; the others are 0
+pub const TN_DATA_TYPE_INT2: tn_data_type = 26;
 
 /// row-major, no padding
 pub const TN_TENSOR_FORMAT_LINEAR: tn_tensor_format = 0;

@@ -77,6 +77,18 @@ c_enum! {
         F8E5m2 = TN_DATA_TYPE_FLOAT8_E5M2,
         /// As `F8E5m2` with one zero and no infinities.
         F8E5m2fnuz = TN_DATA_TYPE_FLOAT8_E5M2FNUZ,
+        /// A byte, of which the low 4 bits are the element and the others 0.
+        U4 = TN_DATA_TYPE_UINT4,
+        /// As `U4`, signed.
+        I4 = TN_DATA_TYPE_INT4,
+        /// As `U4`: a sign, 2 bits of exponent, 1 of mantissa.
+        F4E2m1 = TN_DATA_TYPE_FLOAT4_E2M1,
+        /// A byte: powers of two.
+        F8E8m0 = TN_DATA_TYPE_FLOAT8_E8M0,
+        /// A byte, of which the low 2 bits are the element and the others 0.
+        U2 = TN_DATA_TYPE_UINT2,
+        /// As `U2`, signed.
+        I2 = TN_DATA_TYPE_INT2,
     }
 }
 

@@ -25,6 +25,18 @@ public enum DataType {
   FLOAT8_E4M3FNUZ(18),
   FLOAT8_E5M2(19),
   FLOAT8_E5M2FNUZ(20),
+  /** One byte per element, its low 4 bits; the others are 0. */
+  UINT4(21),
+  /** One byte per element, its low 4 bits; the others are 0. */
+  INT4(22),
+  /** One byte per element, its low 4 bits; the others are 0. */
+  FLOAT4_E2M1(23),
+  /** Powers of two. */
+  FLOAT8_E8M0(24),
+  /** One byte per element, its low 2 bits; the others are 0. */
+  UINT2(25),
+  /** One byte per element, its low 2 bits; the others are 0. */
+  INT2(26),
   /** A number that this version of the package does not name. */
   UNKNOWN(-1);
 

@@ -1,0 +1,150 @@
+// TfIdfVectorizer of numbers: how often each n-gram of a pool is in a row.
+#include <algorithm>
+
+#include "ops/composite/elementwise.h"
+#include "ops/composite/parts.h"
+#include "ops/content.h"
+#include "ops/ops.h"
+#include "ops/shapes.h"
+
+namespace tenon {
+namespace {
+
+// A formula has two operands for each element of an n-gram, and two more.
+constexpr int64_t kLongest = (kMaxProgramInputs - 2) / 2;
+
+// The n-grams of one length: their elements one after the other, and their columns in the result.
+struct Grams {
+  int64_t length = 0;
+  std::vector<int64_t> elements, columns;
+  int64_t count() const { return static_cast<int64_t>(columns.size()); }
+};
+
+struct Pool {
+  std::vector<Grams> grams;  // of the lengths that are wanted
+  int64_t columns = 0;
+};
+
+Result<Pool> read_pool(const Attrs& attrs) {
+  const std::vector<int64_t> elements = attrs.integers("pool_int64s"), begins = attrs.integers("ngram_counts"),
+                             columns = attrs.integers("ngram_indexes");
+  const int64_t shortest = attrs.integer("min_gram_length"), longest = attrs.integer("max_gram_length");
+  if (elements.empty() || attrs.has("pool_strings"))
+    return fail(Code::unsupported, "TfIdfVectorizer is supported with pool_int64s, not with pool_strings");
+  if (columns.empty() || shortest < 1 || longest < shortest || attrs.integer("max_skip_count") < 0)
+    return fail(Code::invalid_model, "TfIdfVectorizer: {} ngram_indexes, n-grams of {} to {}, skips up to {}", columns.size(),
+                shortest, longest, attrs.integer("max_skip_count"));
+  Pool pool;
+  for (int64_t column : columns) {
+    if (column < 0 || column >= (int64_t{1} << 31)) return fail(Code::invalid_model, "ngram_indexes holds {}", column);
+    pool.columns = std::max(pool.columns, column + 1);
+  }
+  size_t taken = 0;
+  for (size_t i = 0; i < begins.size(); ++i) {
+    const auto total = static_cast<int64_t>(elements.size()), length = static_cast<int64_t>(i) + 1;
+    const int64_t begin = begins[i], end = i + 1 < begins.size() ? begins[i + 1] : total;
+    if (begin < 0 || end < begin || end > total || (end - begin) % length != 0 ||
+        static_cast<size_t>((end - begin) / length) > columns.size() - taken)
+      return fail(Code::invalid_model, "ngram_counts, pool_int64s and ngram_indexes do not agree about n-grams of {}", length);
+    const auto count = static_cast<size_t>((end - begin) / length);
+    if (count > 0 && length >= shortest && length <= longest) {
+      if (length > kLongest)
+        return fail(Code::unsupported, "TfIdfVectorizer: n-grams of {} are not supported; up to {} are", length, kLongest);
+      const auto first = columns.begin() + static_cast<ptrdiff_t>(taken);
+      pool.grams.push_back({length, {elements.begin() + begin, elements.begin() + end}, {first, first + static_cast<ptrdiff_t>(count)}});
+    }
+    taken += count;
+  }
+  return pool;
+}
+
+// How often rows [N, C] hold each n-gram whose elements are `distance` apart: f32[N, grams].
+Result<ValueId> counts_of(OnnxNode& node, ValueId x, const Grams& grams, int64_t distance) {
+  const Dim size = node.type(x).shape[1];
+  TN_ASSIGN(ValueId place, positions(node, size, 0, 1));
+  TN_ASSIGN(ValueId length, dim_value(node, size));
+  TN_ASSIGN(ValueId wide_place, along(node, place, 1, 3));
+  std::vector<ValueId> operands = {wide_place, length};
+  // An n-gram that ends beyond the row is none; what is read for it there is the last element.
+  std::string text = fmt::format("lt(add(x0, {}), x1)", distance * (grams.length - 1));
+  for (int64_t k = 0; k < grams.length; ++k) {
+    TN_ASSIGN(ValueId at, add_formula(node, fmt::format("min(add(x0, {}), sub(x1, 1))", distance * k), {place, length}));
+    TN_ASSIGN(ValueId element, node.add(kGather, {x, at}, {{"axis", int64_t{1}}}));
+    TN_ASSIGN(element, along(node, element, 0, 3));
+    std::vector<int64_t> wanted;
+    for (int64_t g = 0; g < grams.count(); ++g) wanted.push_back(grams.elements[static_cast<size_t>(g * grams.length + k)]);
+    TN_ASSIGN(ValueId gram, along(node, node.build().constant_integers(wanted), 2, 3));
+    text = fmt::format("logical_and({}, eq(x{}, x{}))", text, operands.size(), operands.size() + 1);
+    operands.push_back(element);
+    operands.push_back(gram);
+  }
+  TN_ASSIGN(ValueId hits, add_formula(node, fmt::format("cast({}):f32", text), std::move(operands)));
+  return reduce(node, "sum", hits, {1}, false);
+}
+
+// By the weight of its column: each count, or whether there is any.
+Result<ValueId> weighted(OnnxNode& node, ValueId counts, int64_t columns) {
+  const std::string mode = node.attrs().text("mode");
+  if (mode == "TF") return counts;
+  if (mode != "IDF" && mode != "TFIDF")
+    return fail(Code::invalid_model, "attribute mode of TfIdfVectorizer must be TF, IDF or TFIDF, it is '{}'", mode);
+  if (mode == "IDF") {
+    TN_ASSIGN(counts, add_formula(node, "cast(gt(x0, 0)):f32", {counts}));
+  }
+  const std::vector<double> given = node.attrs().get<std::vector<double>>("weights");
+  if (given.empty()) return counts;
+  if (given.size() < static_cast<size_t>(columns))
+    return fail(Code::invalid_model, "TfIdfVectorizer has {} weights for {} columns", given.size(), columns);
+  const std::vector<float> weights(given.begin(), given.begin() + columns);
+  const ValueId row = node.build().constant({DType::f32, {Dim(columns)}, kLinear}, std::as_bytes(std::span(weights)));
+  return add_formula(node, "mul(x0, x1)", {counts, row});
+}
+
+Status expand_tf_idf(OnnxNode& node) {
+  TN_TRY(expect_inputs(node, 1));
+  const TensorType x = node.type(0);
+  TN_ASSIGN(Pool pool, read_pool(node.attrs()));
+  if ((x.rank() != 1 && x.rank() != 2) || (x.dtype != DType::i32 && x.dtype != DType::i64))
+    return fail(Code::invalid_model, "TfIdfVectorizer with pool_int64s takes integers [C] or [N, C], not {}", print(x));
+  TN_ASSIGN(ValueId rows, along(node, node.input(0), 2 - x.rank(), 2));
+  TN_ASSIGN(rows, cast(node, rows, DType::i64));
+  const Dim count = node.type(rows).shape[0];
+  std::vector<ValueId> counts;
+  std::vector<int64_t> columns;
+  for (const Grams& grams : pool.grams) {
+    const int64_t skips = grams.length == 1 ? 0 : node.attrs().integer("max_skip_count");
+    ValueId sum;
+    for (int64_t distance = 1; distance <= skips + 1; ++distance) {
+      // In rows of a known length, n-grams that are longer than it are nowhere.
+      const Dim& size = node.type(rows).shape[1];
+      if (sum.valid() && size.is_constant() && distance * (grams.length - 1) >= size.value()) break;
+      TN_ASSIGN(ValueId here, counts_of(node, rows, grams, distance));
+      if (sum.valid()) {
+        TN_ASSIGN(here, add_formula(node, "add(x0, x1)", {sum, here}));
+      }
+      sum = here;
+    }
+    counts.push_back(sum);
+    columns.insert(columns.end(), grams.columns.begin(), grams.columns.end());
+  }
+  TN_ASSIGN(ValueId y, expand(node.build(), node.build().scalar(DType::f32, 0), {count, Dim(pool.columns)}));
+  if (!counts.empty()) {
+    TN_ASSIGN(ValueId all, concat(node, std::move(counts), 1));
+    TN_ASSIGN(ValueId at, expand(node.build(), node.build().constant_integers(columns), node.type(all).shape));
+    TN_ASSIGN(y, node.add(kScatterElements, {y, at, all}, {{"axis", int64_t{1}}, {"reduction", std::string("add")}}));
+  }
+  TN_ASSIGN(y, weighted(node, y, pool.columns));
+  if (x.rank() == 1) {
+    TN_ASSIGN(y, reshape(node.build(), y, {Dim(pool.columns)}));
+  }
+  node.output(0, y);
+  return {};
+}
+
+constexpr OnnxRow kRows[] = {{"TfIdfVectorizer", 9, expand_tf_idf}};
+
+}  // namespace
+
+extern const OpFile ngrams_ops = {nullptr, kRows};
+
+}  // namespace tenon
