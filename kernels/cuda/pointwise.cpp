@@ -104,7 +104,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     space.simplify();
     PointwisePlan plan{space, program, {}, call.outputs[0]};
     for (size_t k = 0; k < call.inputs.size(); ++k)
-      plan.reads.push_back({fmt::format("x{}", k), call.inputs[k].dtype, space.operands()[k]});
+      plan.reads.push_back({fmt::format("x{}", k), call.inputs[k].dtype, space.operands()[k], ""});
     LaunchState attempt;
     TN_TRY(add_pointwise(session_of(call), plan, attempt));
     if (state->launches.empty() && space.fits()) state->launches = std::move(attempt.launches);
