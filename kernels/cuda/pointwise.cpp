@@ -18,7 +18,7 @@ Status add_pointwise(Session& session, const PointwisePlan& plan, LaunchState& s
   const int rank = static_cast<int>(space.loops().size()), inner = rank - 1;
   const bool flat = rank <= 1;
   std::vector<Operand> operands = plan.reads, all = plan.reads;
-  all.push_back({"y", plan.out.dtype, space.operands().back()});
+  all.push_back({"y", plan.out.dtype, space.operands().back(), ""});
   const int width = vector_width(space, all, inner, flat);
   const Extent count = space.count();
   const bool ragged = flat && !count.divides_by(width);
