@@ -10,12 +10,16 @@
 namespace tenon {
 namespace {
 
+// A fixed number of points along a bin's sides is at most this; one that follows the region's extent has no bound, but only
+// points inside the image take time.
+constexpr int64_t kMostPoints = 1 << 10;
+
 Status prepare(const PrepareCall& call, Prepared&) {
   TN_TRY(expect_counts(call, 3, 3, 1));
   const Arg &x = call.inputs[0], &rois = call.inputs[1], &images = call.inputs[2], &out = call.outputs[0];
   const auto& params = call.as<RoiAlignParams>();
   if (params.pooling < RoiPooling::average || params.pooling > RoiPooling::max || params.sampling_ratio < 0 ||
-      params.sampling_ratio > (1 << 20) || !std::isfinite(params.spatial_scale))
+      params.sampling_ratio > kMostPoints || !std::isfinite(params.spatial_scale))
     return fail(Code::invalid_plan, "roi_align: pooling {}, sampling ratio {}, scale {}", static_cast<int64_t>(params.pooling),
                 params.sampling_ratio, params.spatial_scale);
   if (!is_float(x.dtype) || size_of(x.dtype) < 2)
@@ -57,6 +61,20 @@ struct Bins {
   }
 };
 
+// Points first … end - 1 of a bin, those outside of which lie outside of an image of `size`.
+struct Points {
+  int64_t first, end;
+};
+
+Points near(const Bins& bins, int64_t bin, int64_t size) {
+  const double step = bins.size / static_cast<double>(bins.points), begin = bins.point(bin, 0);
+  if (!(step > 0)) return {0, bins.points};
+  if (!std::isfinite(step) || !std::isfinite(begin)) return {0, 0};
+  const auto most = static_cast<double>(bins.points);
+  const double first = std::floor((-1 - begin) / step), last = std::ceil((static_cast<double>(size) - begin) / step);
+  return {static_cast<int64_t>(std::clamp(first, 0.0, most)), static_cast<int64_t>(std::clamp(last + 1, 0.0, most))};
+}
+
 Bins bins_of(double begin, double end, int64_t count, const RoiAlignParams& params) {
   const double shift = params.half_pixel ? 0.5 : 0;
   begin = begin * params.spatial_scale - shift;
@@ -73,11 +91,13 @@ Bins bins_of(double begin, double end, int64_t count, const RoiAlignParams& para
 template <class E>
 double pooled(const typename E::Storage* image, int64_t height, int64_t width, const Bins& rows, const Bins& columns,
               int64_t row, int64_t column, RoiPooling pooling) {
+  const Points down = near(rows, row, height), across = near(columns, column, width);
   double result = 0;
-  bool first = true;
-  for (int64_t i = 0; i < rows.points; ++i) {
+  // Points outside count as 0.
+  bool first = down.end - down.first == rows.points && across.end - across.first == columns.points;
+  for (int64_t i = down.first; i < down.end; ++i) {
     const Between y = between(rows.point(row, i), height);
-    for (int64_t j = 0; j < columns.points; ++j) {
+    for (int64_t j = across.first; j < across.end; ++j) {
       const Between x = between(columns.point(column, j), width);
       double parts[4] = {};
       if (y.inside && x.inside) {

@@ -121,6 +121,8 @@ Result<Deformed> read_deformed(OnnxNode& node) {
   if (out.pads.size() != 2 * spatial) return fail(Code::invalid_model, "pads must have {} entries", 2 * spatial);
   for (size_t i = 0; i < spatial; ++i) {
     if (out.strides[i] < 1 || out.dilations[i] < 1) return fail(Code::invalid_model, "strides and dilations must be at least 1");
+    for (int64_t pad : {out.pads[i], out.pads[spatial + i]})
+      if (pad < INT32_MIN || pad > INT32_MAX) return fail(Code::invalid_model, "pads holds {}, beyond {} to {}", pad, INT32_MIN, INT32_MAX);
     out.out.push_back(floordiv(x.shape[2 + i] + Dim(out.pads[i] + out.pads[spatial + i]) -
                                    window_extent(out.kernel[i], out.dilations[i]), Dim(out.strides[i])) + Dim(1));
     if (always_equal(out.out[i], offset.shape[2 + i]) == false)

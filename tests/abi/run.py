@@ -10,6 +10,7 @@ import itertools
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -117,7 +118,10 @@ def check_binary(report, include=ROOT / "include"):
     if missing:
         report.skip("binary: against capi/tenon.abi", f"{missing[0]} is not installed")
         return
-    changed = abi.difference(include)
+    try:
+        changed = abi.difference(include)
+    except subprocess.CalledProcessError as error:
+        changed = f"the headers do not compile:\n{error.stderr}"
     report.check(not changed, "binary: the interface is not that of capi/tenon.abi (before 0.1: make bless-abi)", changed[-3000:])
 
 

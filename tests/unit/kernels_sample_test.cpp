@@ -133,11 +133,12 @@ TEST(RoiAlign, WhatDoesNotFitIsRefused) {
   EXPECT_TRUE(refused({RoiPooling::max, 0, NAN, 1}, images));
   EXPECT_TRUE(refused({static_cast<RoiPooling>(2), 0, 1, 1}, images));
   // A region that is enormous, or no region at all, ends.
-  for (float edge : {1e30f, INFINITY, NAN}) {
-    regions.as<float>()[2] = edge;
-    RoiAlignParams params{RoiPooling::average, 2, 1, 1};
-    EXPECT_FALSE(refused(params, images));
-  }
+  for (float edge : {1e30f, INFINITY, NAN})
+    for (int64_t ratio : {0, 2}) {
+      regions.as<float>()[2] = regions.as<float>()[3] = edge;
+      EXPECT_FALSE(refused({RoiPooling::average, ratio, 1, 1}, images));
+      EXPECT_FALSE(refused({RoiPooling::max, ratio, 1, 1}, images));
+    }
 }
 
 }  // namespace

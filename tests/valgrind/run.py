@@ -93,6 +93,8 @@ def main():
     everything = sorted((ROOT / "tests/conformance/scenarios").glob("*.json"))
     if arguments.canary:
         return run_canaries(lambda: canaries(build, [path for path in everything if path.stem == "load"]))
+    if unknown := set(arguments.scenarios) - {path.stem for path in everything}:
+        parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
     wanted = [path for path in everything if path.stem in arguments.scenarios or not arguments.scenarios]
     check(report, build, wanted, "run/*" if arguments.scenarios else "*")
     return report.end()

@@ -267,7 +267,7 @@ def named_stream(things: Iterable[Any]) -> int | None:
             stream = thing.stream
         elif _has_interface(thing):
             stream = thing.__cuda_array_interface__.get("stream")
-        if stream is not None:
+        if stream:  # 0 is refused where the array is taken
             return stream
     return None
 

@@ -78,6 +78,8 @@ Status take_diagonals(OnnxNode& node, Operand& operand) {
     const int64_t first = place(operand.labels, operand.labels[second]);
     if (first == static_cast<int64_t>(second)) continue;
     const TensorType type = node.type(operand.value);
+    if (always_equal(type.shape[static_cast<size_t>(first)], type.shape[second]) == false)
+      return fail(Code::invalid_model, "Einsum: one letter stands for dims {} and {} of {}, which differ", first, second, print(type));
     ValueId at[2];
     for (int i = 0; i < 2; ++i) {
       const size_t axis = i == 0 ? static_cast<size_t>(first) : second;

@@ -16,11 +16,13 @@ std::vector<int64_t> all_axes(size_t rank) {
 }
 
 // ignore_index as a constant of an expression; nullopt when there is none, or when no target of the type is equal to it.
-std::optional<double> ignored_class(OnnxNode& node, DType target) {
+Result<std::optional<double>> ignored_class(OnnxNode& node, DType target) {
   if (!node.attrs().has("ignore_index")) return std::nullopt;
   const int64_t index = node.attrs().integer("ignore_index");
-  const int64_t limit = target == DType::i32 ? int64_t{1} << 31 : int64_t{1} << 53;
-  if (index < -limit || index >= limit) return std::nullopt;
+  if (target == DType::i32 && (index < INT32_MIN || index > INT32_MAX)) return std::nullopt;
+  constexpr int64_t kMost = int64_t{1} << 53;
+  if (index < -kMost || index > kMost)
+    return fail(Code::unsupported, "attribute ignore_index is {}; -2^53 to 2^53 are supported", index);
   return static_cast<double>(index);
 }
 
@@ -33,7 +35,9 @@ Status likelihood_loss(OnnxNode& node, ValueId log_probabilities) {
   if (x.rank() < 2 || target.rank() + 1 != x.rank() || (target.dtype != DType::i32 && target.dtype != DType::i64))
     return fail(Code::invalid_model, "targets must be i32 or i64 with the dims of {} but the second, they are {}", print(x),
                 print(target));
-  const std::optional<double> ignored = ignored_class(node, target.dtype);
+  TN_ASSIGN(const std::optional<double> ignored, ignored_class(node, target.dtype));
+  // Sums of many elements leave the range of f16.
+  const DType wide = x.dtype == DType::f16 || x.dtype == DType::bf16 ? DType::f32 : x.dtype;
   ValueId classes = node.input(1);
   if (ignored) {
     TN_ASSIGN(classes, add_formula(node, fmt::format("where(eq(x0, {}), 0, x0)", *ignored), {classes}));
@@ -43,16 +47,18 @@ Status likelihood_loss(OnnxNode& node, ValueId log_probabilities) {
   TN_ASSIGN(ValueId at, reshape(node.build(), classes, column));
   TN_ASSIGN(ValueId loss, node.add(kGatherElements, {log_probabilities, at}, {{"axis", int64_t{1}}}));
   TN_ASSIGN(loss, reshape(node.build(), loss, target.shape));
+  TN_ASSIGN(loss, cast(node, loss, wide));
 
   ValueId weights;  // of each element, where they are not all 1
   if (node.has(2)) {
     if (node.rank(2) != 1) return fail(Code::invalid_model, "weight must be [classes], it is {}", print(node.type(2)));
     TN_ASSIGN(weights, node.add(kGather, {node.input(2), classes}, {{"axis", int64_t{0}}}));
+    TN_ASSIGN(weights, cast(node, weights, wide));
     if (ignored) {
       TN_ASSIGN(weights, add_formula(node, fmt::format("where(eq(x0, {}), 0, x1)", *ignored), {node.input(1), weights}));
     }
   } else if (ignored) {
-    TN_ASSIGN(weights, add_formula(node, fmt::format("cast(ne(x0, {})):{}", *ignored, name_of(x.dtype)), {node.input(1)}));
+    TN_ASSIGN(weights, add_formula(node, fmt::format("cast(ne(x0, {})):{}", *ignored, name_of(wide)), {node.input(1)}));
   }
   if (ignored) {
     TN_ASSIGN(loss, add_formula(node, fmt::format("where(eq(x0, {}), 0, neg(mul(x1, x2)))", *ignored),
@@ -71,6 +77,7 @@ Status likelihood_loss(OnnxNode& node, ValueId log_probabilities) {
       TN_ASSIGN(loss, add_formula(node, "div(x0, x1)", {loss, total}));
     }
   }
+  TN_ASSIGN(loss, cast(node, loss, x.dtype));
   node.output(0, loss);
   return {};
 }

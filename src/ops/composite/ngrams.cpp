@@ -12,6 +12,8 @@ namespace {
 
 // A formula has two operands for each element of an n-gram, and two more.
 constexpr int64_t kLongest = (kMaxProgramInputs - 2) / 2;
+// Each distance between an n-gram's elements is a few nodes; each column an element of every result.
+constexpr int64_t kMostDistances = 256, kMostColumns = 1 << 24;
 
 // The n-grams of one length: their elements one after the other, and their columns in the result.
 struct Grams {
@@ -36,7 +38,9 @@ Result<Pool> read_pool(const Attrs& attrs) {
                 shortest, longest, attrs.integer("max_skip_count"));
   Pool pool;
   for (int64_t column : columns) {
-    if (column < 0 || column >= (int64_t{1} << 31)) return fail(Code::invalid_model, "ngram_indexes holds {}", column);
+    if (column < 0 || column >= kMostColumns)
+      return fail(column < 0 ? Code::invalid_model : Code::unsupported, "TfIdfVectorizer: ngram_indexes holds {}; 0 to {} are supported",
+                  column, kMostColumns - 1);
     pool.columns = std::max(pool.columns, column + 1);
   }
   size_t taken = 0;
@@ -114,10 +118,13 @@ Status expand_tf_idf(OnnxNode& node) {
   for (const Grams& grams : pool.grams) {
     const int64_t skips = grams.length == 1 ? 0 : node.attrs().integer("max_skip_count");
     ValueId sum;
-    for (int64_t distance = 1; distance <= skips + 1; ++distance) {
-      // In rows of a known length, n-grams that are longer than it are nowhere.
-      const Dim& size = node.type(rows).shape[1];
-      if (sum.valid() && size.is_constant() && distance * (grams.length - 1) >= size.value()) break;
+    // In rows of a known length, n-grams that are longer than it are nowhere.
+    const Dim& size = node.type(rows).shape[1];
+    const int64_t most = size.is_constant() && grams.length > 1 ? (std::max<int64_t>(size.value(), 1) - 1) / (grams.length - 1) : skips;
+    if (std::min(skips, most) >= kMostDistances)
+      return fail(Code::unsupported, "TfIdfVectorizer: max_skip_count is {}; up to {} are supported for rows {}", skips, kMostDistances - 1,
+                  print(x));
+    for (int64_t distance = 1; distance - 1 <= std::min(skips, most); ++distance) {
       TN_ASSIGN(ValueId here, counts_of(node, rows, grams, distance));
       if (sum.valid()) {
         TN_ASSIGN(here, add_formula(node, "add(x0, x1)", {sum, here}));

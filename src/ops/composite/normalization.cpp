@@ -140,8 +140,15 @@ Status expand_lrn(OnnxNode& node) {
   if (x.rank() < 2 || size < 1)
     return fail(Code::invalid_model, "LRN takes a tensor of 2 dims or more and a size of 1 or more; they are {} and {}", print(x),
                 size);
+  if (size > INT32_MAX) return fail(Code::unsupported, "LRN: size is {}, up to {} are supported", size, INT32_MAX);
   const Dim inner = element_count({x.shape.begin() + 2, x.shape.end()});
-  TN_ASSIGN(ValueId square, add_formula(node, "mul(x0, x0)", {node.input(0)}));
+  // Squares leave the range of f16.
+  const bool narrow = x.dtype == DType::f16 || x.dtype == DType::bf16;
+  ValueId wide = node.input(0);
+  if (narrow) {
+    TN_ASSIGN(wide, cast(node, wide, DType::f32));
+  }
+  TN_ASSIGN(ValueId square, add_formula(node, "mul(x0, x0)", {wide}));
   TN_ASSIGN(square, reshape(node.build(), square, {x.shape[0], Dim(1), x.shape[1], inner}));
   TN_ASSIGN(ValueId mean, node.add(kPool, {square},
                                    {{"kind", std::string("average")},
@@ -151,7 +158,8 @@ Status expand_lrn(OnnxNode& node) {
   TN_ASSIGN(mean, reshape(node.build(), mean, x.shape));
   const std::string text = fmt::format("div(x0, pow(add(mul(x1, {}), {}), {}))", attrs.number("alpha", 1e-4),
                                        attrs.number("bias", 1), attrs.number("beta", 0.75));
-  TN_ASSIGN(ValueId y, add_formula(node, text, {node.input(0), mean}));
+  TN_ASSIGN(ValueId y, add_formula(node, text, {wide, mean}));
+  TN_ASSIGN(y, cast(node, y, x.dtype));
   node.output(0, y);
   return {};
 }

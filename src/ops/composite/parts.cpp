@@ -51,6 +51,8 @@ Result<ValueId> matrix_product(OnnxNode& node, ValueId a, ValueId b) {
 }
 
 Result<ValueId> positions(OnnxNode& node, const Dim& size, size_t axis, size_t rank, const Dim& first) {
+  if (size.is_constant() && size.value() < 0)
+    return fail(Code::invalid_model, "a dim would be {}: none may be negative", size.value());
   Attrs attrs{{"dtype", DType::i64}, {"size", Shape{size}}, {"step", 1.0}};
   if (!first.is(0)) attrs.set("start_dim", Shape{first});
   TN_ASSIGN(ValueId iota, node.add(kIota, {}, std::move(attrs)));

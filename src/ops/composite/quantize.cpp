@@ -70,7 +70,14 @@ Result<Scaling> scaling_of(OnnxNode& node) {
   TN_TRY(expect_inputs(node, 2));
   const int64_t axis = node.attrs().integer("axis", 1), block = node.attrs().integer("block_size");
   if (block < 0) return fail(Code::invalid_model, "attribute block_size must not be negative, it is {}", block);
-  if (node.has(2) && node.type(2).shape != node.type(1).shape &&
+  const auto differ = [&] {
+    const Shape &scale = node.type(1).shape, &zero = node.type(2).shape;
+    if (scale.size() != zero.size()) return true;
+    for (size_t d = 0; d < scale.size(); ++d)
+      if (always_equal(scale[d], zero[d]) == false) return true;
+    return false;
+  };
+  if (node.has(2) && differ() &&
       !(element_count(node.type(1).shape).is(1) && element_count(node.type(2).shape).is(1)))
     return fail(Code::invalid_model, "scale {} and zero point {} must have the same dims", print(node.type(1)),
                 print(node.type(2)));
@@ -89,7 +96,11 @@ Status expand_quantize(OnnxNode& node) {
   if (declared != DType::none && declared != to)
     return fail(Code::invalid_model, "attribute output_dtype says {}, the zero point is {}", name_of(declared), name_of(to));
   TN_ASSIGN(DType precision, type_attribute(node, "precision", node.type(1).dtype));
-  if (!is_float(precision)) precision = DType::f32;
+  if (!is_float(precision)) {
+    if (node.attrs().integer("precision") != 0)
+      return fail(Code::invalid_model, "attribute precision says {}, it must be a type of floats", name_of(precision));
+    precision = DType::f32;   // of a scale that is i32
+  }
   TN_ASSIGN(ValueId x, cast(node, node.input(0), precision));
   TN_ASSIGN(scaling.scale, cast(node, scaling.scale, precision));
   if (range_of(to)) {

@@ -1,4 +1,5 @@
 // HannWindow, HammingWindow, BlackmanWindow and MelWeightMatrix: weights that follow from a few numbers.
+#include <algorithm>
 #include <cmath>
 
 #include "ops/composite/elementwise.h"
@@ -65,9 +66,9 @@ std::vector<double> triangles(const MelScale& scale, int64_t bins) {
     const int64_t left = edges[at], peak = edges[at + 1], right = edges[at + 2];
     if (peak == left) set(peak, band, 1);
     else
-      for (int64_t bin = left; bin <= peak; ++bin)
+      for (int64_t bin = left; bin <= std::min(peak, bins - 1); ++bin)
         set(bin, band, static_cast<double>(bin - left) / static_cast<double>(peak - left));
-    for (int64_t bin = peak; bin < right; ++bin)
+    for (int64_t bin = peak; bin < std::min(right, bins); ++bin)
       set(bin, band, static_cast<double>(right - bin) / static_cast<double>(right - peak));
   }
   return out;

@@ -68,6 +68,7 @@ Status expand_stft(OnnxNode& node) {
   if (node.has(2) && always_equal(length, node.type(2).shape[0]) == false)
     return fail(Code::unsupported, "STFT: frames of {} with a window of {} are not supported; they must have one length",
                 length.text(), node.type(2).shape[0].text());
+  if (at_least(Dim(0) - length, 0)) return fail(Code::invalid_model, "STFT: frame_length is {}, it must be at least 1", length.text());
   if (at_least(length - signal[1], 1))
     return fail(Code::invalid_model, "STFT: frames of {} in a signal of {}", length.text(), signal[1].text());
   const Dim frames = floordiv(signal[1] - length, step) + Dim(1);

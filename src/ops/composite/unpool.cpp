@@ -1,4 +1,7 @@
 // MaxUnpool and Col2Im: elements back to where a window took them from.
+#include <algorithm>
+#include <cstdlib>
+
 #include "ops/composite/elementwise.h"
 #include "ops/composite/parts.h"
 #include "ops/content.h"
@@ -21,6 +24,12 @@ Status expand_max_unpool(OnnxNode& node) {
   std::vector<int64_t> pads = node.attrs().integers("pads");
   if (pads.empty()) pads.resize(2 * spatial);
   if (pads.size() != 2 * spatial) return fail(Code::invalid_model, "pads must have {} entries", 2 * spatial);
+  auto within = [](const std::vector<int64_t>& numbers, int64_t least) {
+    return std::ranges::all_of(numbers, [&](int64_t n) { return n >= least && n <= INT32_MAX; });
+  };
+  if (!within(kernel, 1) || !within(strides, 1) || !within(pads, 0))
+    return fail(Code::invalid_model, "MaxUnpool: kernel_shape [{}] and strides [{}] must be at least 1, pads [{}] at least 0, all at most {}",
+                fmt::join(kernel, ", "), fmt::join(strides, ", "), fmt::join(pads, ", "), INT32_MAX);
   Shape shape = x.shape;
   for (size_t i = 0; i < spatial; ++i)
     shape[2 + i] = (x.shape[2 + i] - Dim(1)) * Dim(strides[i]) + Dim(kernel[i] - pads[i] - pads[spatial + i]);
@@ -77,7 +86,7 @@ Status expand_col2im(OnnxNode& node) {
   int64_t elements = 1;
   bool sound = spatial > 0 && image.size() == spatial && pads.size() == 2 * spatial && x.rank() == 3;
   for (size_t i = 0; sound && i < spatial; ++i) {
-    sound = block[i] > 0 && block[i] <= (1 << 16) && strides[i] > 0 && dilations[i] > 0;
+    sound = std::abs(pads[i] / 2) < INT32_MAX && std::abs(pads[spatial + i] / 2) < INT32_MAX && block[i] > 0 && block[i] <= (1 << 16) && strides[i] > 0 && dilations[i] > 0;
     elements *= block[i];
     sound = sound && elements <= (1 << 16);
   }
