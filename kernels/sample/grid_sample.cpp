@@ -69,7 +69,9 @@ class Axis {
     if (!(std::fabs(place) < kFar)) place = place > 0 ? kFar : -kFar;
     if (params_.mode == SampleMode::nearest) place = std::nearbyint(place);
     if (place < low_ || place > high_) {
-      if (params_.padding == SamplePadding::border) place = std::fmin(std::fmax(place, 0), static_cast<double>(size_ - 1));
+      // Of a cubic, each neighbour is taken from the border, as PyTorch and ONNX Runtime do.
+      const bool moves = params_.padding == SamplePadding::border && params_.mode != SampleMode::cubic;
+      if (moves) place = std::fmin(std::fmax(place, 0), static_cast<double>(size_ - 1));
       if (params_.padding == SamplePadding::reflection) place = reflect(place, low_, high_);
     }
     Taps taps;

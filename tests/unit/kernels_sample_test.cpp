@@ -27,7 +27,7 @@ double keys(double x) {
   return x < 2 ? a * (((x - 5) * x + 8) * x - 4) : 0;
 }
 
-// Places within the line: there the border decides about neighbours only.
+// Each neighbour as the padding has it.
 double sampled(const std::vector<float>& line, double place, const GridSampleParams& params) {
   if (params.mode == SampleMode::nearest) return element(line, static_cast<int64_t>(std::nearbyint(place)), params);
   const auto first = static_cast<int64_t>(std::floor(place));
@@ -52,8 +52,8 @@ TEST(GridSample, IsTheProductOfItsAxes) {
       for (int64_t align : {0, 1}) {
         std::vector<float> places;
         for (int i = 0; i < 50; ++i) {
-          places.push_back(std::uniform_real_distribution<float>(0, 4)(rng));
-          places.push_back(std::uniform_real_distribution<float>(0, 3)(rng));
+          places.push_back(std::uniform_real_distribution<float>(-3, 7)(rng));
+          places.push_back(std::uniform_real_distribution<float>(-3, 6)(rng));
         }
         const GridSampleParams params{mode, padding, align};
         Tensor grid = Tensor::of(DType::f32, {1, 10, 5, 2}, places), out(DType::f32, {1, 1, 10, 5});
