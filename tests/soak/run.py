@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -71,6 +72,8 @@ def csharp(build, folder):
 LANGUAGES = {"c": (c, 1000, 512), "cpp": (cpp, 1000, 512), "rust": (rust, 1000, 512), "python": (python, 1000, 1024),
              "java": (java, 15000, 4096), "csharp": (csharp, 1000, 2048)}
 
+MOST_SECONDS = 300  # of one language
+
 
 def measure(process):
     """(objects, kB resident, descriptors) of a program that waits; None if it has ended."""
@@ -89,11 +92,14 @@ def soak(command, environment, *arguments):
     """The figures when it was warm, those of the end, and what it said if it failed."""
     process = subprocess.Popen([str(part) for part in (*command, *arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    stop = threading.Timer(MOST_SECONDS, process.kill)  # a program that stands still is a failure of its language
+    stop.start()
     try:
         warm, end = measure(process), measure(process)
         said = process.communicate()[1]
         return warm, end, "" if process.returncode == 0 and warm and end else f"status {process.returncode}\n{said}"
     finally:
+        stop.cancel()
         process.kill()
 
 
