@@ -248,7 +248,8 @@ TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_execution_context_wait(tn_execution_context_t context) TN_NOEXCEPT;
 
 /**
- * Sets who is told the time of each layer. Measuring slows a run down a little.
+ * Sets who is told the time of each layer. Measuring slows a run down a little. On a GPU a run with a profiler waits for
+ * every layer, and tn_execution_context_enqueue() calls `layer` itself and returns when the run has ended.
  *
  * @param context    The context.
  * @param callbacks  Copied; `layer` is needed. NULL: nobody. The table that was set before is released.

@@ -337,6 +337,14 @@ Status check_params(const PrepareCall& call, bool transposed, ConvGeometry& geom
   return {};
 }
 
+// What the graph of a call depends on: all but which of the plans is asked for.
+std::string graph_key(const PrepareCall& call, bool transposed) {
+  CudaConvCudnnParams params = call.as<CudaConvCudnnParams>();
+  params.plan = 0;
+  params.math = CudaMath::exact;
+  return identity(call, std::as_bytes(std::span(&params, 1))) + (transposed ? "t" : "c");
+}
+
 Status prepare(const PrepareCall& call, bool transposed, Prepared& prepared) {
   const auto& params = call.as<CudaConvCudnnParams>();
   ConvGeometry g;
@@ -377,8 +385,8 @@ Status prepare(const PrepareCall& call, bool transposed, Prepared& prepared) {
     now = next;
   }
   const std::pair<const CudaConvCudnnParams*, DType> context(&params, x.dtype);
-  TN_ASSIGN(cudnnContext* handle, session.cudnn());
-  TN_ASSIGN(state->plan, CudnnPlan::create(*cudnn, handle, builder.ops, {accept, &context, params.plan}));
+  TN_ASSIGN(CudnnHandle* handle, session.cudnn());
+  TN_ASSIGN(state->plan, CudnnPlan::create(*cudnn, *handle, graph_key(call, transposed), builder.ops, {accept, &context, params.plan}));
   const int64_t bytes = state->plan.workspace_bytes();
   if (bytes < 0 || bytes > kMaxWorkspace)
     return fail(Code::unsupported, "the plan needs {} bytes of workspace, at most {} are given", bytes, kMaxWorkspace);

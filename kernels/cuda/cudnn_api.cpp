@@ -103,41 +103,69 @@ Status Descriptor::set(cudnnBackendAttributeName_t name, cudnnBackendAttributeTy
 
 Status Descriptor::finalize(const char* what) { return check(*cudnn_, cudnn_->finalize(raw_), what); }
 
-Result<CudnnPlan> CudnnPlan::create(const Cudnn& cudnn, cudnnHandle_t handle, std::span<const Descriptor> ops, const Choice& choice) {
+Result<std::shared_ptr<CudnnGraph>> CudnnGraph::create(const Cudnn& cudnn, cudnnHandle_t handle, std::span<const Descriptor> ops) {
+  auto out = std::make_shared<CudnnGraph>();
+  out->cudnn_ = &cudnn;
+  std::vector<cudnnBackendDescriptor_t> raw;
+  for (const Descriptor& op : ops) raw.push_back(op.raw());
+  TN_ASSIGN(out->graph_, Descriptor::create(cudnn, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR));
+  TN_TRY(out->graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle));
+  TN_TRY(out->graph_.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(raw.size()), raw.data()));
+  TN_TRY(out->graph_.finalize("making a graph"));
+  return out;
+}
+
+Status CudnnGraph::ask(cudnnBackendHeurMode_t mode) {
+  TN_ASSIGN(Descriptor heuristic, Descriptor::create(*cudnn_, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR));
+  TN_TRY(heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph_));
+  TN_TRY(heuristic.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode));
+  // A mode that knows nothing of the graph fails.
+  if (!heuristic.finalize("asking the heuristic")) return {};
+  TN_ASSIGN(std::vector<Descriptor> configs, descriptors(*cudnn_, heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR));
+  for (Descriptor& config : configs) {
+    TN_ASSIGN(EngineNotes notes, notes_of(*cudnn_, config));
+    listed_.push_back({std::move(config), notes});
+  }
+  return {};
+}
+
+Result<const Descriptor*> CudnnGraph::config(Accept accept, const void* context, int64_t index) {
+  constexpr cudnnBackendHeurMode_t kModes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
+  int64_t accepted = 0;
+  for (size_t i = 0;; ++i) {
+    while (i == listed_.size() && asked_ < std::size(kModes)) TN_TRY(ask(kModes[asked_++]));
+    if (i == listed_.size()) break;
+    if (accept && !accept(listed_[i].notes, context)) continue;
+    if (accepted++ == index) return &listed_[i].config;
+  }
+  return fail(Code::unsupported, "cuDNN lists {} plans of this kind for the graph, fewer than asked for", accepted);
+}
+
+Result<std::shared_ptr<CudnnGraph>> CudnnHandle::graph(const Cudnn& cudnn, std::string key, std::span<const Descriptor> ops) {
+  constexpr size_t kMostRecent = 32;  // more than the forms that one node's candidates ask for in turn
+  for (const auto& [known, graph] : recent_)
+    if (known == key) return graph;
+  TN_ASSIGN(std::shared_ptr<CudnnGraph> graph, CudnnGraph::create(cudnn, raw_, ops));
+  recent_.emplace_front(std::move(key), graph);
+  if (recent_.size() > kMostRecent) recent_.pop_back();
+  return graph;
+}
+
+Result<CudnnPlan> CudnnPlan::create(const Cudnn& cudnn, CudnnHandle& handle, std::string key, std::span<const Descriptor> ops,
+                                    const Choice& choice) {
   std::lock_guard lock(cudnn_mutex());
   CudnnPlan out;
   out.cudnn_ = &cudnn;
-  out.handle_ = handle;
-  std::vector<cudnnBackendDescriptor_t> raw;
-  for (const Descriptor& op : ops) raw.push_back(op.raw());
-  TN_ASSIGN(out.graph_, Descriptor::create(cudnn, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR));
-  TN_TRY(out.graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle));
-  TN_TRY(out.graph_.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, static_cast<int64_t>(raw.size()), raw.data()));
-  TN_TRY(out.graph_.finalize("making a graph"));
-  int64_t left = choice.index, listed = 0;
-  for (cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    TN_ASSIGN(Descriptor heuristic, Descriptor::create(cudnn, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR));
-    TN_TRY(heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, out.graph_));
-    TN_TRY(heuristic.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode));
-    // A mode that knows nothing of the graph fails.
-    if (!heuristic.finalize("asking the heuristic")) continue;
-    TN_ASSIGN(std::vector<Descriptor> configs, descriptors(cudnn, heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR));
-    for (Descriptor& config : configs) {
-      TN_ASSIGN(EngineNotes notes, notes_of(cudnn, config));
-      if (choice.accept && !choice.accept(notes, choice.context)) continue;
-      ++listed;
-      if (left-- > 0) continue;
-      out.config_ = std::move(config);
-      TN_ASSIGN(out.plan_, Descriptor::create(cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR));
-      TN_TRY(out.plan_.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, handle));
-      TN_TRY(out.plan_.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, out.config_));
-      TN_TRY(out.plan_.finalize("making a plan"));
-      int64_t count = 0;
-      TN_TRY(check(cudnn, cudnn.get(out.plan_.raw(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &out.workspace_), "reading a plan"));
-      return out;
-    }
-  }
-  return fail(Code::unsupported, "cuDNN lists {} plans of this kind for the graph, fewer than asked for", listed);
+  out.handle_ = handle.raw();
+  TN_ASSIGN(out.graph_, handle.graph(cudnn, std::move(key), ops));
+  TN_ASSIGN(const Descriptor* config, out.graph_->config(choice.accept, choice.context, choice.index));
+  TN_ASSIGN(out.plan_, Descriptor::create(cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR));
+  TN_TRY(out.plan_.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, handle.raw()));
+  TN_TRY(out.plan_.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, *config));
+  TN_TRY(out.plan_.finalize("making a plan"));
+  int64_t count = 0;
+  TN_TRY(check(cudnn, cudnn.get(out.plan_.raw(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &out.workspace_), "reading a plan"));
+  return out;
 }
 
 Status CudnnPlan::execute(std::span<const int64_t> ids, std::span<void* const> addresses, void* workspace, void* queue) const {

@@ -3,9 +3,12 @@
 
 #include <cudnn_graph.h>
 
+#include <deque>
 #include <initializer_list>
+#include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -68,17 +71,54 @@ struct EngineNotes {
   bool behaves(cudnnBackendBehaviorNote_t note) const { return behavior >> note & 1; }
 };
 
+// A graph of operations with the configurations that the heuristics list for it, best first. To ask them takes as long as
+// to make a plan, so kernels that differ in the plan alone share a graph (CudnnHandle::graph). Thread rule: under
+// cudnn_mutex().
+class CudnnGraph {
+ public:
+  // `ops` are finalised operations.
+  static Result<std::shared_ptr<CudnnGraph>> create(const Cudnn& cudnn, cudnnHandle_t handle, std::span<const Descriptor> ops);
+  // The `index`-th configuration that `accept` lets pass; fails where fewer are listed.
+  using Accept = bool (*)(const EngineNotes& notes, const void* context);
+  Result<const Descriptor*> config(Accept accept, const void* context, int64_t index);
+
+ private:
+  struct Listed {
+    Descriptor config;
+    EngineNotes notes;
+  };
+  Status ask(cudnnBackendHeurMode_t mode);
+
+  const Cudnn* cudnn_ = nullptr;
+  Descriptor graph_;
+  std::deque<Listed> listed_;
+  size_t asked_ = 0;  // modes
+};
+
+// A handle of cuDNN's and the graphs that were last asked for.
+class CudnnHandle {
+ public:
+  explicit CudnnHandle(cudnnHandle_t raw) : raw_(raw) {}
+  cudnnHandle_t raw() const { return raw_; }
+  // The graph of `ops`; `key` names all that the graph depends on.
+  Result<std::shared_ptr<CudnnGraph>> graph(const Cudnn& cudnn, std::string key, std::span<const Descriptor> ops);
+
+ private:
+  cudnnHandle_t raw_;
+  std::deque<std::pair<std::string, std::shared_ptr<CudnnGraph>>> recent_;  // the latest first
+};
+
 // A graph of operations as one executable plan.
 class CudnnPlan {
  public:
-  // Which of the configurations that the heuristics list, best first, to take: the `index`-th that `accept` lets pass.
+  // Which configuration to take: see CudnnGraph::config.
   struct Choice {
-    bool (*accept)(const EngineNotes& notes, const void* context) = nullptr;
+    CudnnGraph::Accept accept = nullptr;
     const void* context = nullptr;
     int64_t index = 0;
   };
-  // `ops` are finalised operations.
-  static Result<CudnnPlan> create(const Cudnn& cudnn, cudnnHandle_t handle, std::span<const Descriptor> ops,
+  // `ops` are finalised operations, `key` names all that they depend on.
+  static Result<CudnnPlan> create(const Cudnn& cudnn, CudnnHandle& handle, std::string key, std::span<const Descriptor> ops,
                                   const Choice& choice);
   int64_t workspace_bytes() const { return workspace_; }
   Status execute(std::span<const int64_t> ids, std::span<void* const> addresses, void* workspace, void* queue) const;
@@ -86,7 +126,8 @@ class CudnnPlan {
  private:
   const Cudnn* cudnn_ = nullptr;
   cudnnHandle_t handle_ = nullptr;
-  Descriptor graph_, config_, plan_;
+  std::shared_ptr<CudnnGraph> graph_;
+  Descriptor plan_;
   int64_t workspace_ = 0;
 };
 

@@ -13,9 +13,10 @@
 #include "device/device.h"
 
 struct cublasLtContext;
-struct cudnnContext;
 
 namespace tenon::cuda {
+
+class CudnnHandle;
 
 // Thread rule: any thread. Kernels' prepare and launch are called with the session's GPU current to their thread.
 class Session : public DeviceSession {
@@ -31,8 +32,11 @@ class Session : public DeviceSession {
   virtual Result<cudaKernel_t> function(const std::string& source, const char* entry) = 0;
   // Live as long as the session. The cuDNN handle has no stream of its own: set it before each use, under the lock.
   virtual Result<cublasLtContext*> cublaslt() = 0;
-  virtual Result<cudnnContext*> cudnn() = 0;
+  virtual Result<CudnnHandle*> cudnn() = 0;
 };
+
+// All that prepare sees of a call, with other parameters if they are given: equal calls, equal bytes.
+std::string identity(const PrepareCall& call, std::span<const std::byte> params);
 
 inline Session& session_of(const PrepareCall& call) { return static_cast<Session&>(*call.session); }
 // Blocks can read each other's shared memory: from compute capability 9.0 ("sm_90a") on.

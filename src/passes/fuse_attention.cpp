@@ -208,7 +208,8 @@ class Matcher {
       const uint8_t other = left ? instr.b : instr.a;
       if (instr.op == ExprOp::add) {
         if (scaled) return "scores are scaled after they are masked";
-        out.addends.push_back({other});
+        const Instr* term = instruction(e.program, other);
+        if (!term || term->op != ExprOp::constant || term->imm != 0) out.addends.push_back({other});
       } else if (instr.op == ExprOp::mul || (instr.op == ExprOp::div && left)) {
         TN_ASSIGN(std::optional<double> factor, number_of(e, other));
         if (!factor) return "the scale is no constant";
@@ -220,6 +221,11 @@ class Matcher {
       at = left ? instr.a : instr.b;
     }
     if (!std::isfinite(out.scale)) return "the scale is no number";
+    for (const Part& part : out.addends) {
+      std::vector<bool> used(e.program.inputs);
+      collect(e.program, part.operand, used);
+      if (std::find(used.begin(), used.end(), true) == used.end()) return "a mask is a constant";
+    }
     return "";
   }
 

@@ -21,7 +21,7 @@ class CompilingSession : public cuda::Session {
   const DeviceFacts& facts() const override { return facts_; }
   Result<cudaKernel_t> function(const std::string& source, const char* entry) override;
   Result<cublasLtContext*> cublaslt() override { return fail(Code::unsupported, "no cuBLASLt here"); }
-  Result<cudnnContext*> cudnn() override { return fail(Code::unsupported, "no cuDNN here"); }
+  Result<cuda::CudnnHandle*> cudnn() override { return fail(Code::unsupported, "no cuDNN here"); }
   std::vector<KernelImage> images() const override { return {}; }
   void begin_collecting() override {}
   void end_collecting(int) override {}

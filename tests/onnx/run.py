@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The ONNX project's own backend cases (the data of the onnx wheel: node, simple, PyTorch) through Tenon's C API.
 
-    tests/onnx/run.py [--build DIR] [--write-exceptions] [PATTERN ...]
+    tests/onnx/run.py [--build DIR] [--device cuda] [--data DIR] [--write-exceptions] [PATTERN ...]
 
 Cases that Tenon refuses are listed by name with a reason in exceptions.txt. An unexpected failure fails, and so does an
 unexpected pass: the list only shrinks. A listed case may be refused, by an error of Tenon's or for inputs that no tensor
@@ -9,6 +9,8 @@ holds; a crash, a time-out or a wrong result of it fails. Cases run in worker pr
 Inputs that decide shapes (of Reshape, Slice, …) are given as constants where a plan needs them when it is built; cases
 that pass so are counted in a line of their own.
 Comparison is the suite's own: equal types and shapes, |out−ref| ≤ atol + rtol·|ref| with the case's bounds.
+With a device other than the CPU every case is built for both, and that device's outputs must also equal the CPU's within the
+case's bounds; cases of which no node became a host step are counted.
 """
 import argparse
 import collections
@@ -28,14 +30,18 @@ EXCEPTIONS = pathlib.Path(__file__).with_name("exceptions.txt")
 CASE_SECONDS = 60
 
 
-def cases():
+def cases(data):
     """name → (folder, rtol, atol), in a fixed order. Cases that name a model to download hold no data here."""
-    from onnx.backend.test.loader import load_model_tests
+    if data is None:
+        from onnx.backend.test import loader
+        data = pathlib.Path(loader.DATA_DIR)
     found = {}
     for kind in ("node", "simple", "pytorch-converted", "pytorch-operator"):
-        for case in load_model_tests(kind=kind):
-            if case.model_dir:
-                found[case.name] = (case.model_dir, case.rtol, case.atol)
+        for folder in (data / kind).iterdir():
+            if (folder / "model.onnx").exists():
+                settings = folder / "data.json"
+                bounds = json.loads(settings.read_text()) if settings.exists() else {}
+                found[folder.name] = (str(folder), bounds.get("rtol", 1e-3), bounds.get("atol", 1e-7))
     return dict(sorted(found.items()))
 
 
@@ -91,38 +97,45 @@ def with_constants(model, feed):
     return copy.SerializeToString(), {name: array for name, array in feed.items() if name not in fixed}
 
 
-def run_model(tenon, model, feed):
-    """Outputs of a model at exactly these inputs' shapes, and whether inputs became constants."""
-    def outputs(model, feed):
+def run_model(tenon, model, feed, device):
+    """Outputs of a model at exactly these inputs' shapes on the CPU and on the device (None: the same), and marks."""
+    def run(model, feed, device):
         profile = {name: (array.shape,) * 3 for name, array in feed.items()}
-        built = tenon.build(model, [profile] if profile else [], threads=1, timer="fake")
-        return tenon.Engine(built.plan, threads=1).context().run(feed)
+        built = tenon.build(model, [profile] if profile else [], device=device, threads=1, timer="fake", level=1)
+        steps = [node["kernel"] for node in built.report["nodes"]]
+        return tenon.Engine(built.plan, threads=1).context().run(feed), all(name.startswith("cuda.") for name in steps)
+
+    def both(model, feed):
+        out, _ = run(model, feed, "cpu")
+        other, native = run(model, feed, device) if device != "cpu" else (None, False)
+        return out, other, {"native": native}
     try:
-        return outputs(model.SerializeToString(), feed), False
+        return both(model.SerializeToString(), feed)
     except tenon.TenonError as error:
         constants = with_constants(model, feed) if any(n in str(error) for n in NEEDS_CONSTANTS) else None
         if constants is None:
             raise
-    return outputs(*constants), True
+    out, other, marks = both(*constants)
+    return out, other, {**marks, "constants": True}
 
 
-def run_case(tenon, folder, rtol, atol, planted):
-    """None and whether inputs became constants, or what is wrong and False."""
+def run_case(tenon, folder, rtol, atol, device, planted):
+    """None or what is wrong, and marks: inputs became constants, no node is a host step."""
     import onnx
     folder = pathlib.Path(folder)
     model = onnx.load(folder / "model.onnx", load_external_data=False)
     initializers = {t.name for t in model.graph.initializer}
     inputs = [v for v in model.graph.input if v.name not in initializers]
-    constants = False
+    marks = collections.Counter()
     for data in sorted(folder.glob("test_data_set_*")):
         feed = {}
         for index, value in enumerate(inputs):
             file = data / f"input_{index}.pb"
             feed[value.name] = load_value(file, value.type.WhichOneof("value"))
             if isinstance(feed[value.name], list) or feed[value.name] is None:
-                return f"input {value.name} is a sequence or optional", False
-        got, fixed = run_model(tenon, model, feed)
-        constants |= fixed
+                return f"input {value.name} is a sequence or optional", {}
+        got, other, seen = run_model(tenon, model, feed, device)
+        marks.update(name for name, holds in seen.items() if holds)
         for index, value in enumerate(model.graph.output):
             if not value.name:
                 continue
@@ -130,21 +143,24 @@ def run_case(tenon, folder, rtol, atol, planted):
             if planted:
                 ref = ref[..., None]
             if difference := same(got[value.name], ref, rtol, atol):
-                return f"output {value.name}: {difference}", False
-    return None, constants
+                return f"output {value.name}: {difference}", {}
+            for expected, what in ((ref, "expected"), (got[value.name], "the CPU's")) if other else ():
+                if difference := same(other[value.name], expected, rtol, atol):
+                    return f"output {value.name} on {device} is not {what}: {difference}", {}
+    return None, dict(marks)
 
 
-def worker(planted):
+def worker(device, planted):
     import tenon_ctypes as tenon
     for line in sys.stdin:
         name, folder, rtol, atol = json.loads(line)
         try:
-            verdict, constants = run_case(tenon, folder, rtol, atol, planted)
+            verdict, marks = run_case(tenon, folder, rtol, atol, device, planted)
         except Exception as error:  # the verdict is the message, whatever failed
             text = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
             kind = "internal error" if getattr(error, "code", None) == INTERNAL else type(error).__name__
-            verdict, constants = f"{kind}: {text}"[:400], False
-        print("VERDICT " + json.dumps([name, verdict, constants]), flush=True)
+            verdict, marks = f"{kind}: {text}"[:400], {}
+        print("VERDICT " + json.dumps([name, verdict, marks]), flush=True)
 
 
 # --- the runner ---------------------------------------------------------------------------------------------------------
@@ -153,7 +169,7 @@ def drive(todo, verdicts, arguments):
     process = None
 
     def start():
-        command = [sys.executable, __file__, "--build", str(arguments.build), "--worker"]
+        command = [sys.executable, __file__, "--build", str(arguments.build), "--device", arguments.device, "--worker"]
         return subprocess.Popen(command + (["--canary"] if arguments.canary else []), stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     while True:
@@ -176,7 +192,7 @@ def drive(todo, verdicts, arguments):
             pass
         timer.cancel()
         if verdict is None:
-            verdict = [case[0], f"the process ended with status {process.wait()}", False]
+            verdict = [case[0], f"the process ended with status {process.wait()}", {}]
             process = None
         verdicts.append(verdict)
     if process:
@@ -214,6 +230,8 @@ def read_exceptions():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--data", type=pathlib.Path, help="the cases' folder; default: the onnx package's")
     parser.add_argument("--write-exceptions", action="store_true", help="list what fails now; review it like code")
     parser.add_argument("--table", type=pathlib.Path, help="write which operators pass how many cases")
     parser.add_argument("--canary", action="store_true")
@@ -223,9 +241,9 @@ def main():
     arguments = parser.parse_args()
     os.environ["TENON_BUILD"] = str(arguments.build)
     if arguments.worker:
-        return worker(arguments.canary)
+        return worker(arguments.device, arguments.canary)
 
-    everything = cases()
+    everything = cases(arguments.data)
     names = list(everything)
     if arguments.patterns:
         names = [n for n in names if any(fnmatch.fnmatch(n, p) for p in arguments.patterns)]
@@ -242,7 +260,7 @@ def main():
     for thread in threads:
         thread.join()
 
-    with_constants_count = sum(constants for _, _, constants in verdicts)
+    marked = collections.Counter(name for _, _, marks in verdicts for name in marks)
     verdicts = {name: verdict for name, verdict, _ in verdicts}
     if arguments.write_exceptions:
         write_exceptions(verdicts, {**listed})
@@ -258,7 +276,9 @@ def main():
     failures += [f"{n}: listed in exceptions.txt but no such case" for n in sorted(set(listed) - set(everything))]
     skipped = {n: listed[n] for n, v in sorted(verdicts.items()) if v is not None and n in listed and REFUSED.match(v)}
     passed = sum(v is None and n not in listed for n, v in verdicts.items())
-    print(f"{with_constants_count} cases passed with inputs that decide shapes given as constants")
+    print(f"{marked['constants']} cases passed with inputs that decide shapes given as constants")
+    if arguments.device != "cpu":
+        print(f"{marked['native']} cases passed without a host step on {arguments.device}")
     for name, reason in skipped.items():
         print(f"SKIPPED {name}: {reason}")
     for failure in failures:

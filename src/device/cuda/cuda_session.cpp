@@ -5,6 +5,7 @@
 
 #include "cuda/code_store.h"
 #include "cuda/cubin.h"
+#include "cuda/cudnn_api.h"
 #include "cuda/driver.h"
 #include "cuda/library.h"
 #include "cuda/nvrtc.h"
@@ -40,23 +41,6 @@ class LibraryHandle {
   int (*destroy_)(Handle) = nullptr;
 };
 
-// All that prepare sees of a call.
-std::string text_of(const Kernel& kernel, const PrepareCall& call) {
-  std::string out = kernel.id;
-  auto add = [&](const void* data, size_t bytes) { out.append(static_cast<const char*>(data), bytes); };
-  out += '\0';
-  add(call.params.data(), call.params.size());
-  for (std::span<const Arg> args : {call.inputs, call.outputs})
-    for (const Arg& arg : args) {
-      const int64_t head[] = {static_cast<int64_t>(arg.dtype), static_cast<int64_t>(arg.format.layout), arg.format.block,
-                              static_cast<int64_t>(arg.format.place), arg.rank, arg.fixed_dims};
-      add(head, sizeof head);
-      add(arg.dims, sizeof(int64_t) * static_cast<size_t>(arg.rank));
-    }
-  out += static_cast<char>(call.inputs.size());
-  return out;
-}
-
 class CudaSession final : public Session {
  public:
   CudaSession(int ordinal, const DeviceFacts& facts, const SessionOptions& options)
@@ -71,6 +55,7 @@ class CudaSession final : public Session {
     prepared_.clear();
     for (auto& [key, loaded] : loaded_) (void)cudaLibraryUnload(loaded.library);
     cublaslt_ = nullptr;
+    cudnn_graphs_ = nullptr;
     cudnn_ = nullptr;
     (void)cudaGetLastError();
   }
@@ -83,7 +68,7 @@ class CudaSession final : public Session {
     Current current(ordinal_);
     TN_TRY(current.status());
     if (!compile_ || kernel.place == Place::host) return kernel.prepare(call, out);
-    const std::string key = text_of(kernel, call);
+    const std::string key = std::string(kernel.id) + '\0' + identity(call, call.params);
     {
       std::lock_guard lock(mutex_);
       if (auto known = prepared_.find(key); known != prepared_.end()) {
@@ -135,7 +120,7 @@ class CudaSession final : public Session {
     return cublaslt_->get("libcublasLt.so.13", "cublasLtCreate", "cublasLtDestroy");
   }
 
-  Result<cudnnContext*> cudnn() override {
+  Result<CudnnHandle*> cudnn() override {
     TN_TRY(not_collecting());
     std::lock_guard lock(library_mutex_);
     Current current(ordinal_);
@@ -144,7 +129,9 @@ class CudaSession final : public Session {
     (void)open_compiler();
     (void)Library::open("libcublasLt.so.13");
     if (!cudnn_) cudnn_ = std::make_unique<LibraryHandle<cudnnContext*>>();
-    return cudnn_->get("libcudnn.so.9", "cudnnCreate", "cudnnDestroy");
+    TN_ASSIGN(cudnnContext* raw, cudnn_->get("libcudnn.so.9", "cudnnCreate", "cudnnDestroy"));
+    if (!cudnn_graphs_) cudnn_graphs_ = std::make_unique<CudnnHandle>(raw);
+    return cudnn_graphs_.get();
   }
 
   void begin_collecting() override {
@@ -220,9 +207,25 @@ class CudaSession final : public Session {
   std::mutex library_mutex_;
   std::unique_ptr<LibraryHandle<cublasLtContext*>> cublaslt_;
   std::unique_ptr<LibraryHandle<cudnnContext*>> cudnn_;
+  std::unique_ptr<CudnnHandle> cudnn_graphs_;
 };
 
 }  // namespace
+
+std::string identity(const PrepareCall& call, std::span<const std::byte> params) {
+  std::string out;
+  auto add = [&](const void* data, size_t bytes) { out.append(static_cast<const char*>(data), bytes); };
+  add(params.data(), params.size());
+  for (std::span<const Arg> args : {call.inputs, call.outputs})
+    for (const Arg& arg : args) {
+      const int64_t head[] = {static_cast<int64_t>(arg.dtype), static_cast<int64_t>(arg.format.layout), arg.format.block,
+                              static_cast<int64_t>(arg.format.place), arg.rank, arg.fixed_dims};
+      add(head, sizeof head);
+      add(arg.dims, sizeof(int64_t) * static_cast<size_t>(arg.rank));
+    }
+  out += static_cast<char>(call.inputs.size());
+  return out;
+}
 
 Result<std::unique_ptr<DeviceSession>> create_cuda_session(int ordinal, const DeviceFacts& facts,
                                                            const SessionOptions& options) {
