@@ -95,6 +95,7 @@ using Names = std::unordered_map<std::string_view, Slot>;
 
 // The nodes of a graph or of one call of a function, and what their names mean there.
 struct Scope {
+  Graph* graph = nullptr;   // that the nodes are added to
   Names names;
   std::span<const onnx::OpsetView> opsets;
   const onnx::FunctionView* function = nullptr;
@@ -103,7 +104,29 @@ struct Scope {
   std::string prefix;  // of names of nodes and values: "call/"
   std::string where;   // "graph", "function f"
   int64_t depth = 0;
+  // Of a sub-graph: the scope around it, whose names hold here too, and which of its values were asked for: the
+  // sub-graph's last inputs.
+  Scope* around = nullptr;
+  std::vector<ValueId> captured;
 };
+
+// The names that a sub-graph's nodes and outputs ask for, its own among them.
+void add_wanted(const onnx::GraphView& graph, std::vector<std::string_view>& out) {
+  for (const onnx::NodeView& node : graph.nodes) {
+    out.insert(out.end(), node.inputs.begin(), node.inputs.end());
+    for (const onnx::AttributeView& attribute : node.attributes)
+      for (const auto& inner : attribute.graphs) add_wanted(*inner, out);
+  }
+  for (const onnx::ValueInfoView& output : graph.outputs) out.push_back(output.name);
+}
+
+// The names that a node and its sub-graphs ask for.
+std::vector<std::string_view> wanted(const onnx::NodeView& node) {
+  std::vector<std::string_view> out(node.inputs.begin(), node.inputs.end());
+  for (const onnx::AttributeView& attribute : node.attributes)
+    for (const auto& graph : attribute.graphs) add_wanted(*graph, out);
+  return out;
+}
 
 class Importer {
  public:
@@ -114,11 +137,12 @@ class Importer {
     graph_.name = model_.graph.name;
     for (const onnx::FunctionView& f : model_.functions) add_function(f);
     Scope scope;
+    scope.graph = &graph_;
     scope.opsets = model_.opsets;
     scope.where = "graph";
     scope.names.reserve(model_.graph.initializers.size() + 2 * model_.graph.nodes.size());
     check_opsets();
-    add_initializers(scope);
+    add_initializers(model_.graph, scope);
     add_inputs(scope);
     add_nodes(model_.graph.nodes, scope);
     add_outputs(scope);
@@ -156,22 +180,21 @@ class Importer {
       problems_.add(Code::invalid_model, "{}: the name '{}' is given to more than one value", where(), name);
   }
 
-  void add_initializers(Scope& scope) {
-    for (size_t i = 0; i < model_.graph.initializers.size(); ++i) {
-      const onnx::TensorView& tensor = model_.graph.initializers[i];
+  void add_initializers(const onnx::GraphView& graph, Scope& scope) {
+    for (size_t i = 0; i < graph.initializers.size(); ++i) {
+      const onnx::TensorView& tensor = graph.initializers[i];
       auto where = [&] {
-        return fmt::format("initialiser '{}' (graph/initializer[{}], byte {})", tensor.name, i,
-                           tensor.offset);
+        return fmt::format("initialiser '{}' ({}/initializer[{}], byte {})", tensor.name, scope.where, i, tensor.offset);
       };
-      auto constant = read_constant(tensor, std::string(tensor.name));
+      auto constant = read_constant(tensor, scope.prefix + std::string(tensor.name));
       Slot slot;
       if (constant)
-        slot.value = graph_.add_constant(std::string(tensor.name), std::move(*constant));
+        slot.value = scope.graph->add_constant(scope.prefix + std::string(tensor.name), std::move(*constant));
       else
         problems_.add(constant.error(), where());
       define(scope, tensor.name, slot, where);
     }
-    for (const onnx::SparseTensorView& sparse : model_.graph.sparse_initializers) {
+    for (const onnx::SparseTensorView& sparse : graph.sparse_initializers) {
       problems_.add(Code::unsupported, "sparse initialiser '{}' (byte {}): sparse tensors are not supported",
                     sparse.values.name, sparse.offset);
       scope.names.emplace(sparse.values.name, Slot{});
@@ -313,6 +336,14 @@ class Importer {
 
   // Topological order that keeps the file's where it can; depth first. Names a cycle that it finds.
   std::vector<size_t> in_order(std::span<const onnx::NodeView> nodes, const Scope& scope) {
+    std::unordered_map<size_t, std::vector<std::string_view>> with_subgraphs;
+    for (size_t n = 0; n < nodes.size(); ++n)
+      if (std::any_of(nodes[n].attributes.begin(), nodes[n].attributes.end(), [](const auto& a) { return !a.graphs.empty(); }))
+        with_subgraphs.emplace(n, wanted(nodes[n]));
+    auto inputs_of = [&](size_t n) -> std::span<const std::string_view> {
+      auto it = with_subgraphs.find(n);
+      return it == with_subgraphs.end() ? nodes[n].inputs : it->second;
+    };
     std::vector<size_t> order;
     order.reserve(nodes.size());
     std::vector<uint8_t> state(nodes.size(), 0);  // 0 new, 1 open, 2 done
@@ -322,8 +353,9 @@ class Importer {
       while (!stack.empty()) {
         auto& [n, next] = stack.back();
         int64_t wanted = -1;
-        while (next < nodes[n].inputs.size() && wanted < 0) {
-          auto it = scope.names.find(nodes[n].inputs[next++]);
+        const std::span<const std::string_view> inputs = inputs_of(n);
+        while (next < inputs.size() && wanted < 0) {
+          auto it = scope.names.find(inputs[next++]);
           if (it != scope.names.end() && it->second.node >= 0 &&
               state[static_cast<size_t>(it->second.node)] != 2)
             wanted = it->second.node;
@@ -359,20 +391,39 @@ class Importer {
                   nodes[stack.back().first].offset);
   }
 
+  // What a name means in a scope; a value of the graphs around it becomes an input of its graph, or a constant if it is
+  // one.
+  static const Slot* look_up(Scope& scope, std::string_view name) {
+    if (auto it = scope.names.find(name); it != scope.names.end()) return &it->second;
+    const Slot* outer = scope.around ? look_up(*scope.around, name) : nullptr;
+    if (!outer) return nullptr;
+    Slot slot;
+    if (outer->value.valid()) {
+      const Value& value = scope.around->graph->value(outer->value);
+      if (value.constant) {
+        slot.value = scope.graph->add_constant(value.name, value.constant);
+      } else {
+        slot.value = scope.graph->add_input(std::string(name), {});
+        scope.captured.push_back(outer->value);
+      }
+    }
+    return &scope.names.emplace(name, slot).first->second;
+  }
+
   // Result: the inputs' values; false when one is missing, which has been reported.
-  bool resolve(const onnx::NodeView& node, size_t index, const Scope& scope, std::vector<ValueId>& out) {
+  bool resolve(const onnx::NodeView& node, size_t index, Scope& scope, std::vector<ValueId>& out) {
     bool good = true;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       out.emplace_back();
       if (node.inputs[i].empty()) continue;
-      auto it = scope.names.find(node.inputs[i]);
-      if (it == scope.names.end()) {
+      const Slot* slot = look_up(scope, node.inputs[i]);
+      if (!slot) {
         problems_.add(Code::invalid_model,
                       "{}: input {} '{}' is no graph input, initialiser or output of a node",
                       where(node, index, scope), i, node.inputs[i]);
         good = false;
       } else {
-        out.back() = it->second.value;
+        out.back() = slot->value;
       }
     }
     while (!out.empty() && !out.back().valid() && node.inputs[out.size() - 1].empty()) out.pop_back();
@@ -392,9 +443,14 @@ class Importer {
     inputs.reserve(node.inputs.size());
     resolve(node, index, scope, inputs);
     Attrs attrs;
+    std::vector<int64_t> captures;
+    std::vector<ValueId> captured;
     convert_attributes(node, index, scope, attrs);
+    add_subgraphs(node, index, scope, attrs, captures, captured);
     if (!functions_.empty()) {
       auto it = functions_.find(FunctionKey{plain_domain(node.domain), node.op_type, node.overload});
+      if (it != functions_.end() && !captures.empty())
+        return problems_.add(Code::unsupported, "{}: a function's attribute may not be a graph", where(node, index, scope));
       if (it != functions_.end())
         return call(*it->second, node, index, scope, std::move(inputs), std::move(attrs));
     }
@@ -402,7 +458,7 @@ class Importer {
     if (version < 0) return;
     auto row = require_onnx_row(node.domain, node.op_type, version);
     if (!row) return add_unsupported(row.error(), node, index, scope);
-    for (const char* own : {"domain", "op_type", "version"})
+    for (const char* own : {"domain", "op_type", "version", "captures"})
       if (attrs.has(own))
         problems_.add(Code::unsupported, "{}: an attribute named {} is not supported",
                       where(node, index, scope), own);
@@ -411,16 +467,19 @@ class Importer {
     attrs.set("domain", std::string(plain_domain(node.domain)));
     attrs.set("op_type", std::string(node.op_type));
     attrs.set("version", version);
+    if (!captures.empty()) attrs.set("captures", std::move(captures));
+    inputs.insert(inputs.end(), captured.begin(), captured.end());
     std::string name = node_name(node, index, scope);
-    uint32_t origin = static_cast<uint32_t>(graph_.origins.size());
-    graph_.origins.push_back({name, std::string(node.op_type)});
-    auto id = graph_.add_node(&kOnnxOp, std::move(name), std::move(inputs), node.outputs.size(),
+    Graph& graph = *scope.graph;
+    uint32_t origin = static_cast<uint32_t>(graph.origins.size());
+    graph.origins.push_back({name, std::string(node.op_type)});
+    auto id = graph.add_node(&kOnnxOp, std::move(name), std::move(inputs), node.outputs.size(),
                               std::move(attrs), {origin});
     if (!id) return problems_.add(id.error(), where(node, index, scope));
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i].empty()) continue;
-      ValueId value = graph_.node(*id).outputs[i];
-      graph_.set_value_name(value, scope.prefix + std::string(node.outputs[i]));
+      ValueId value = graph.node(*id).outputs[i];
+      graph.set_value_name(value, scope.prefix + std::string(node.outputs[i]));
       scope.names[node.outputs[i]].value = value;
     }
   }
@@ -465,6 +524,7 @@ class Importer {
                         where(node, index, scope), attribute.name, attribute.ref_name);
         continue;
       }
+      if (attribute.type == AttributeType::graph) continue;  // add_subgraphs
       auto value = convert(attribute);
       if (!value) {
         problems_.add(value.error(), fmt::format("{}: attribute '{}' (byte {})", where(node, index, scope),
@@ -505,16 +565,80 @@ class Importer {
         }
         return Attr(constant);
       }
-      case AttributeType::graph:
-      case AttributeType::graphs: return fail(Code::unsupported, "nodes with sub-graphs are not supported");
+      case AttributeType::graph: return fail(Code::unsupported, "a function's attribute may not be a graph");
+      case AttributeType::graphs: return fail(Code::unsupported, "lists of graphs are not supported");
       case AttributeType::sparse_tensor:
       case AttributeType::sparse_tensors: return fail(Code::unsupported, "sparse tensors are not supported");
       case AttributeType::tensors: return fail(Code::unsupported, "lists of tensors are not supported");
-      case AttributeType::type:
-      case AttributeType::types: return fail(Code::unsupported, "types as attributes are not supported");
+      case AttributeType::type: return Attr(DType::none);  // of an optional or a sequence: its elements tell it too
+      case AttributeType::types: return fail(Code::unsupported, "lists of types are not supported");
       case AttributeType::undefined: break;
     }
     return fail(Code::invalid_model, "it has neither type nor value");
+  }
+
+  // ── sub-graphs ──
+
+  // The node's sub-graphs as attributes, and what they capture: `captures` counts by sub-graph in order of name.
+  void add_subgraphs(const onnx::NodeView& node, size_t index, Scope& scope, Attrs& attrs, std::vector<int64_t>& captures,
+                     std::vector<ValueId>& captured) {
+    std::map<std::string_view, std::vector<ValueId>> by_name;
+    for (const onnx::AttributeView& attribute : node.attributes) {
+      if (attribute.type != AttributeType::graph || !attribute.ref_name.empty()) continue;
+      const std::string name(attribute.name);
+      if (attribute.graphs.size() != 1 || attrs.has(name)) {
+        problems_.add(Code::invalid_model, "{}: attribute '{}' must be one graph", where(node, index, scope), name);
+        continue;
+      }
+      if (scope.depth >= kMaxCalls) {
+        problems_.add(Code::limit_exceeded, "{}: sub-graphs and functions lie within each other deeper than {}",
+                      where(node, index, scope), kMaxCalls);
+        continue;
+      }
+      attrs.set(name, read_subgraph(*attribute.graphs[0], fmt::format("{}/node[{}]/{}", scope.where, index, name),
+                                    node_name(node, index, scope), scope, by_name[attribute.name]));
+    }
+    for (auto& [name, values] : by_name) {
+      captures.push_back(static_cast<int64_t>(values.size()));
+      captured.insert(captured.end(), values.begin(), values.end());
+    }
+  }
+
+  GraphPtr read_subgraph(const onnx::GraphView& view, std::string where, const std::string& holder, Scope& around,
+                         std::vector<ValueId>& captured) {
+    auto graph = std::make_shared<Graph>();
+    graph->level = Level::network;
+    graph->name = view.name;
+    Scope scope;
+    scope.graph = graph.get();
+    scope.opsets = around.opsets;
+    scope.function = around.function;
+    scope.caller = around.caller;
+    scope.bound = around.bound;
+    scope.where = std::move(where);
+    scope.depth = around.depth + 1;
+    scope.around = &around;
+    // Names of initialisers are the user's to refit by: those of sub-graphs say where they are.
+    scope.prefix = holder + "/";
+    add_initializers(view, scope);
+    scope.prefix.clear();
+    for (const onnx::ValueInfoView& input : view.inputs) {
+      if (scope.names.count(input.name)) continue;  // an initialiser gives its value
+      define(scope, input.name, Slot{graph->add_input(std::string(input.name), {}), Slot::kGraphInput},
+             [&] { return fmt::format("input '{}' ({}, byte {})", input.name, scope.where, input.offset); });
+    }
+    add_nodes(view.nodes, scope);
+    for (size_t i = 0; i < view.outputs.size(); ++i) {
+      const onnx::ValueInfoView& output = view.outputs[i];
+      const Slot* slot = look_up(scope, output.name);
+      if (!slot)
+        problems_.add(Code::invalid_model, "output '{}' ({}/output[{}], byte {}) is made by no node", output.name, scope.where, i,
+                      output.offset);
+      graph->outputs.push_back(slot ? slot->value : ValueId{});
+      graph->output_names.emplace_back(output.name);
+    }
+    captured = std::move(scope.captured);
+    return graph;
   }
 
   // ── functions ──
@@ -537,6 +661,7 @@ class Importer {
     if (faulty_.count(&f)) return;
     size_t problems_before = problems_.count() + unsupported_.size();
     Scope inner;
+    inner.graph = outer.graph;
     inner.opsets = f.opsets;
     inner.function = &f;
     inner.caller = &outer;
@@ -572,7 +697,7 @@ class Importer {
       ValueId value = it->second.value;
       outer.names[node.outputs[i]].value = value;
       if (it->second.node >= 0 && value.valid())
-        graph_.set_value_name(value, outer.prefix + std::string(node.outputs[i]));
+        outer.graph->set_value_name(value, outer.prefix + std::string(node.outputs[i]));
     }
     if (problems_.count() + unsupported_.size() != problems_before) faulty_.insert(&f);
   }

@@ -195,6 +195,11 @@ void Patch::on_behalf_of(NodeId node) {
   origins_ = graph_.node(node).origins;
 }
 
+void Patch::on_behalf_of(std::string name, std::vector<uint32_t> origins) {
+  name_ = std::move(name);
+  origins_ = std::move(origins);
+}
+
 Result<std::vector<ValueId>> Patch::add_many(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, size_t outputs,
                                              std::string name) {
   TN_ASSIGN(NodeId id, graph_.make_node(&op, name.empty() ? name_ : std::move(name), std::move(inputs), outputs,
@@ -227,6 +232,8 @@ Result<ValueId> Patch::add(const OpDef& op, std::vector<ValueId> inputs, Attrs a
   TN_ASSIGN(std::vector<ValueId> outputs, add_many(op, std::move(inputs), std::move(attrs), 1, std::move(name)));
   return outputs[0];
 }
+
+ValueId Patch::constant(std::shared_ptr<const Constant> constant) { return graph_.add_constant("", std::move(constant)); }
 
 ValueId Patch::constant(TensorType type, std::span<const std::byte> bytes, std::string name) {
   auto constant = std::make_shared<Constant>(Constant{std::move(type), Bytes::copy(bytes), {}});

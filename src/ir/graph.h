@@ -152,6 +152,7 @@ class Patch {
 
   // From here on new nodes stand for `node`: they take its name and origins.
   void on_behalf_of(NodeId node);
+  void on_behalf_of(std::string name, std::vector<uint32_t> origins);
 
   // A node of a core op, typed at once. `name` empty: made from the replaced node's.
   Result<std::vector<ValueId>> add_many(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, size_t outputs,
@@ -160,6 +161,7 @@ class Patch {
   // A node whose output types are known: packed operands tell infer nothing.
   Result<std::vector<ValueId>> add_typed(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs,
                                          std::vector<TensorType> outputs);
+  ValueId constant(std::shared_ptr<const Constant> constant);
   // A constant that no user can refit.
   ValueId constant(TensorType type, std::span<const std::byte> bytes, std::string name = {});
   ValueId constant_integers(const std::vector<int64_t>& values);        // i64[n]
@@ -173,6 +175,8 @@ class Patch {
   const Value& value(ValueId id) const { return graph_.value(id); }
   const TensorType& type(ValueId id) const { return graph_.value(id).type; }
   Graph& graph() { return graph_; }
+  const std::string& name() const { return name_; }   // of the node that new ones stand for
+  const std::vector<uint32_t>& origins() const { return origins_; }
   bool empty() const { return replacements_.empty() && erased_.empty(); }
   // Nodes added since the patch was made.
   const std::vector<NodeId>& added() const { return added_; }

@@ -92,21 +92,50 @@ struct OpDef {
   Dim (*multiply_adds)(NodeView view) = nullptr;
 };
 
+// What stands for a value of an ONNX model while its nodes are expanded: a tensor; a sequence, which is a list of known
+// length; or an optional without an element. Lists exist at build time only.
+struct OnnxValue {
+  ValueId tensor;                                              // invalid: absent, or one of the others
+  std::shared_ptr<const std::vector<OnnxValue>> list;
+  bool is_none = false;
+
+  OnnxValue() = default;
+  OnnxValue(ValueId id) : tensor(id) {}  // NOLINT: a tensor is a value
+  static OnnxValue of_list(std::vector<OnnxValue> items);
+  static OnnxValue none();
+  bool is_there() const { return tensor.valid() || list || is_none; }
+};
+
+// Puts the nodes of a sub-graph in the place of the node that holds it. See passes/expand.cpp.
+class SubgraphExpander {
+ public:
+  virtual ~SubgraphExpander() = default;
+  // The sub-graph's outputs for these arguments, one for each of its inputs. May be called any number of times; `part`
+  // tells the nodes of one time from another's: "then", "3".
+  virtual Result<std::vector<OnnxValue>> expand(const Graph& body, std::vector<OnnxValue> arguments, std::string_view part) = 0;
+  // For the build report: what was done to the node, and why.
+  virtual void note(std::string_view what, std::string_view reason) = 0;
+};
+
 // The ONNX node that a row's expand function turns into core ops. Inputs are typed, and have shape values where
 // known.
 class OnnxNode {
  public:
-  OnnxNode(Graph& graph, NodeId node, Patch& patch, std::vector<ValueId> inputs, int64_t version)
-      : graph_(graph), node_(node), patch_(patch), inputs_(std::move(inputs)), version_(version) {}
+  // `node` is one of `source`: the network, or a sub-graph; what it becomes is added to `graph`.
+  OnnxNode(Graph& graph, const Graph& source, NodeId node, Patch& patch, std::vector<OnnxValue> inputs, int64_t version,
+           SubgraphExpander* subgraphs = nullptr);
 
-  const Attrs& attrs() const { return graph_.node(node_).attrs; }   // as in the file; ints, floats, strings, tensors
+  const Attrs& attrs() const { return node_.attrs; }                 // as in the file; ints, floats, strings, tensors
+  const std::string& name() const { return name_; }
   int64_t version() const { return version_; }                       // of the op set the node belongs to
   size_t input_count() const { return inputs_.size(); }
-  size_t output_count() const { return graph_.node(node_).outputs.size(); }
+  size_t output_count() const { return node_.outputs.size(); }
   bool has_output(size_t i) const;                                    // the model names and may use it
-  bool has(size_t i) const { return i < inputs_.size() && inputs_[i].valid(); }
+  bool has(size_t i) const { return value(i).is_there(); }
+  // Of a row that takes lists: what the input is. An absent one is not there.
+  const OnnxValue& value(size_t i) const;
   // Invalid when absent; a core op refuses that for an input that it needs.
-  ValueId input(size_t i) const { return i < inputs_.size() ? inputs_[i] : ValueId{}; }
+  ValueId input(size_t i) const { return value(i).tensor; }
   const TensorType& type(size_t i) const { return graph_.value(input(i)).type; }
   const TensorType& type(ValueId id) const { return graph_.value(id).type; }
   size_t rank(size_t i) const { return type(i).rank(); }
@@ -116,9 +145,18 @@ class OnnxNode {
   Result<std::vector<int64_t>> integers(size_t i, std::string_view what) const;
   // A constant scalar, or what pointwise nodes make of such (pinned), as double.
   Result<double> scalar(size_t i, std::string_view what) const;
+  // The same where it is known at build time.
+  Result<std::optional<double>> known_scalar(ValueId id, std::string_view what) const;
   bool is_constant(size_t i) const { return graph_.is_constant(input(i)); }
   // An axis attribute or element in [-rank, rank), normalised; fails naming it.
   Result<int64_t> axis(int64_t value, size_t rank) const;
+
+  // The sub-graph of that attribute; fails, naming it, when there is none.
+  Result<const Graph*> subgraph(std::string_view attribute) const;
+  // Its outputs for its formal inputs; what it captures of the graphs around it is added. See SubgraphExpander.
+  Result<std::vector<OnnxValue>> expand_subgraph(std::string_view attribute, std::vector<OnnxValue> arguments,
+                                                 std::string_view part);
+  void note(std::string_view what, std::string_view reason) const;
 
   Patch& build() { return patch_; }
   Graph& graph() { return graph_; }
@@ -126,16 +164,21 @@ class OnnxNode {
     return patch_.add(op, std::move(inputs), std::move(attrs));
   }
   // Sets the node's i-th output.
-  void output(size_t i, ValueId value);
-  const std::vector<ValueId>& outputs() const { return results_; }
+  void output(size_t i, OnnxValue value);
+  const std::vector<OnnxValue>& outputs() const { return results_; }
 
  private:
+  std::string where() const;
+
   Graph& graph_;
-  NodeId node_;
+  const Graph& source_;
+  const Node& node_;
   Patch& patch_;
-  std::vector<ValueId> inputs_;
-  std::vector<ValueId> results_;
+  std::vector<OnnxValue> inputs_, captures_;
+  std::vector<OnnxValue> results_;
   int64_t version_;
+  SubgraphExpander* subgraphs_;
+  std::string name_;
 };
 
 // One ONNX operator, from an op-set version on: the row with the largest `since` not above the model's version holds.
@@ -144,6 +187,8 @@ struct OnnxRow {
   int since;
   Status (*expand)(OnnxNode& node);
   std::string_view domain = "";
+  // Inputs may be sequences and optionals; those of other rows are tensors.
+  bool takes_lists = false;
 };
 
 // What one file of src/ops gives: at most one core op, and ONNX rows.
@@ -152,7 +197,9 @@ struct OpFile {
   std::span<const OnnxRow> rows = {};
 };
 
-// The op of every `onnx` node at network level: attributes `domain`, `op_type`, `version`, the rest as in the file.
+// The op of every `onnx` node at network level: attributes `domain`, `op_type`, `version`, the rest as in the file. A
+// node with sub-graphs takes behind its own inputs what they capture of the graphs around them, and says in `captures`, for
+// each sub-graph in order of name, how many that are; they are the last inputs of the sub-graph.
 extern const OpDef kOnnxOp;
 
 }  // namespace tenon

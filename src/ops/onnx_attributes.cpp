@@ -59,7 +59,7 @@ char type_of(const Attr& attr) {
     char operator()(const std::vector<std::string>&) const { return 'S'; }
     char operator()(const GraphPtr&) const { return 'g'; }
     char operator()(const Shape&) const { return '?'; }
-    char operator()(DType) const { return '?'; }
+    char operator()(DType) const { return 'y'; }
     char operator()(const Program&) const { return '?'; }
   } letter;
   return std::visit(letter, attr);

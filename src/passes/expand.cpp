@@ -1,6 +1,9 @@
-// expand: every ONNX node becomes core ops, in topological order, typed as it goes.
+// expand: every ONNX node becomes core ops, in topological order, typed as it goes; sub-graphs are put in the place of the
+// nodes that hold them.
 // Requires: network level. Ensures: core level, every value typed, shape values known where they can be; no element type
 // is another than the model declares.
+#include <map>
+
 #include "ops/ops.h"
 #include "passes/passes.h"
 
@@ -20,22 +23,6 @@ std::vector<bool> live_nodes(const Graph& graph) {
       if (input.valid()) wanted[input.index] = true;
   }
   return live;
-}
-
-Status expand_onnx(Graph& graph, NodeId id, Patch& patch, std::vector<ValueId> inputs, std::vector<ValueId>& outputs) {
-  const Attrs& attrs = graph.node(id).attrs;
-  int64_t version = attrs.integer("version");
-  TN_ASSIGN(const OnnxRow* row, require_onnx_row(attrs.text("domain"), attrs.text("op_type"), version));
-  OnnxNode node(graph, id, patch, std::move(inputs), version);
-  TN_TRY(row->expand(node));
-  outputs = node.outputs();
-  return {};
-}
-
-Status expand_core(Graph& graph, NodeId id, Patch& patch, std::vector<ValueId> inputs, std::vector<ValueId>& outputs) {
-  const Node& node = graph.node(id);
-  TN_ASSIGN(outputs, patch.add_many(*node.op, std::move(inputs), node.attrs, node.outputs.size()));
-  return {};
 }
 
 // "f32[2,?]"; without dims where the rank is not declared.
@@ -85,39 +72,181 @@ Status check_declared(const Graph& graph, const PassContext& context, const std:
                                      std::move(wrong)});
 }
 
-Status run(Graph& graph, const PassContext& context) {
-  std::vector<bool> live = live_nodes(graph);
-  Patch patch(graph, std::span<const NodeId>());
-  std::vector<ValueId> expanded(graph.value_count());
-  for (NodeId id : graph.order()) {
-    patch.erase(id);
-    if (!live[id.index]) continue;
-    const Node& node = graph.node(id);
-    std::vector<ValueId> inputs = node.inputs, outputs;
-    for (ValueId& input : inputs)
-      if (input.valid() && expanded[input.index].valid()) input = expanded[input.index];
-    patch.on_behalf_of(id);
-    bool onnx = node.op == &kOnnxOp;
-    auto status = (onnx ? expand_onnx : expand_core)(graph, id, patch, std::move(inputs), outputs);
-    if (!status) {
+// The nodes of the network, and of the sub-graphs that are put in the place of nodes, become core ops of one patch.
+class Expander {
+ public:
+  Expander(Graph& graph, Patch& patch, const PassContext& context) : graph_(graph), patch_(patch), context_(context) {}
+
+  // By value of the network: what stands for it now.
+  Result<std::vector<OnnxValue>> network() {
+    std::vector<bool> live = live_nodes(graph_);
+    std::vector<OnnxValue> values(graph_.value_count());
+    for (NodeId id : graph_.order()) {
+      patch_.erase(id);
+      if (!live[id.index]) continue;
+      patch_.on_behalf_of(id);
+      TN_TRY(node(graph_, id, values, 0));
+    }
+    return values;
+  }
+
+ private:
+  // A node that holds sub-graphs, while it is expanded.
+  class Holder final : public SubgraphExpander {
+   public:
+    Holder(Expander& expander, std::string name, std::vector<uint32_t> origins, int depth)
+        : expander_(expander), name_(std::move(name)), origins_(std::move(origins)), depth_(depth) {}
+
+    Result<std::vector<OnnxValue>> expand(const Graph& body, std::vector<OnnxValue> arguments, std::string_view part) override {
+      auto out = expander_.subgraph(body, std::move(arguments), fmt::format("{}/{}/", name_, part), origins_, depth_ + 1);
+      expander_.patch_.on_behalf_of(name_, origins_);
+      return out;
+    }
+    void note(std::string_view what, std::string_view reason) override {
+      expander_.context_.note("expand", name_, std::string(what), std::string(reason));
+    }
+
+   private:
+    Expander& expander_;
+    const std::string name_;
+    const std::vector<uint32_t> origins_;
+    const int depth_;
+  };
+
+  Result<std::vector<OnnxValue>> subgraph(const Graph& body, std::vector<OnnxValue> arguments, const std::string& prefix,
+                                          const std::vector<uint32_t>& outer, int depth) {
+    constexpr int kMostDepth = 32;
+    if (depth > kMostDepth) return fail(Code::limit_exceeded, "sub-graphs lie within each other deeper than {}", kMostDepth);
+    std::vector<OnnxValue> values(body.value_count());
+    for (size_t i = 0; i < body.inputs.size() && i < arguments.size(); ++i) values[body.inputs[i].index] = std::move(arguments[i]);
+    const std::vector<bool> live = live_nodes(body);
+    const std::vector<uint32_t>& origins = origins_of(body, prefix);
+    for (NodeId id : body.order()) {
+      if (!live[id.index]) continue;
+      if (static_cast<int64_t>(patch_.added().size()) > kMostNodes)
+        return fail(Code::limit_exceeded, "with the nodes of its sub-graphs, loops unrolled, the network has more than {}", kMostNodes);
+      std::vector<uint32_t> own = outer;
+      for (uint32_t origin : body.node(id).origins) own.push_back(origins[origin]);
+      patch_.on_behalf_of(prefix + body.node(id).name, std::move(own));
+      TN_TRY(node(body, id, values, depth));
+    }
+    std::vector<OnnxValue> out;
+    for (ValueId output : body.outputs) {
+      OnnxValue value = at(body, output, values);
+      if (!value.is_there()) return fail(Code::invalid_model, "an output of a sub-graph is no value");
+      out.push_back(std::move(value));
+    }
+    return out;
+  }
+
+  // The sub-graph's origins among the network's, entered when it is first expanded.
+  const std::vector<uint32_t>& origins_of(const Graph& body, const std::string& prefix) {
+    auto [it, fresh] = origins_.try_emplace(&body);
+    if (fresh)
+      for (const Origin& origin : body.origins) {
+        it->second.push_back(static_cast<uint32_t>(graph_.origins.size()));
+        graph_.origins.push_back({prefix + origin.name, origin.op_type});
+      }
+    return it->second;
+  }
+
+  // What stands for a value of `source`. Constants of sub-graphs become the network's, each once.
+  OnnxValue at(const Graph& source, ValueId id, const std::vector<OnnxValue>& values) {
+    if (!id.valid()) return {};
+    if (values[id.index].is_there()) return values[id.index];
+    if (&source == &graph_) return id;
+    const std::shared_ptr<const Constant>& constant = source.value(id).constant;
+    if (!constant) return {};
+    auto [it, fresh] = constants_.try_emplace(constant.get());
+    if (fresh) it->second = patch_.constant(constant);
+    return it->second;
+  }
+
+  Status node(const Graph& source, NodeId id, std::vector<OnnxValue>& values, int depth) {
+    const Node& now = source.node(id);
+    const bool onnx = now.op == &kOnnxOp;
+    const std::string name = patch_.name(), op_type = onnx ? now.attrs.text("op_type") : std::string(now.op->name);
+    std::vector<OnnxValue> inputs, outputs;
+    for (ValueId input : now.inputs) inputs.push_back(at(source, input, values));
+    if (Status status = onnx ? expand_onnx(source, id, std::move(inputs), outputs, depth) : expand_core(now, inputs, outputs); !status) {
       Error error = std::move(status.error());
       if (error.code == Code::invalid_plan) error.code = Code::invalid_model;  // expressions are checked as a plan's are
-      return trail(std::move(error), "in node {} ({})", node.name,
-                   onnx ? node.attrs.text("op_type") : std::string(node.op->name));
+      return trail(std::move(error), "in node {} ({})", name, op_type);
     }
-    for (size_t i = 0; i < node.outputs.size(); ++i) {
-      ValueId before = node.outputs[i], after = i < outputs.size() ? outputs[i] : ValueId{};
-      if (after.valid()) {
-        expanded[before.index] = after;
-        patch.replace(before, after);
-      } else if (graph.is_output(before) || !graph.users(before).empty()) {
-        return fail(Code::unsupported, "output {} of node {} ({}) is used and not supported", i, node.name,
-                    onnx ? node.attrs.text("op_type") : std::string(node.op->name));
-      }
+    for (size_t i = 0; i < now.outputs.size(); ++i) {
+      const ValueId before = now.outputs[i];
+      if (i < outputs.size() && outputs[i].is_there()) values[before.index] = std::move(outputs[i]);
+      else if (source.is_output(before) || !source.users(before).empty())
+        return fail(Code::unsupported, "output {} of node {} ({}) is used and not supported", i, name, op_type);
     }
+    return {};
+  }
+
+  Status expand_onnx(const Graph& source, NodeId id, std::vector<OnnxValue> inputs, std::vector<OnnxValue>& outputs, int depth) {
+    const Attrs& attrs = source.node(id).attrs;
+    int64_t version = attrs.integer("version");
+    TN_ASSIGN(const OnnxRow* row, require_onnx_row(attrs.text("domain"), attrs.text("op_type"), version));
+    Holder holder(*this, patch_.name(), patch_.origins(), depth);
+    OnnxNode node(graph_, source, id, patch_, std::move(inputs), version, &holder);
+    for (size_t i = 0; i < node.input_count() && !row->takes_lists; ++i)
+      if (node.value(i).list || node.value(i).is_none)
+        return fail(Code::unsupported, "input {} is {}; the operator takes tensors", i,
+                    node.value(i).list ? "a sequence" : "an optional without an element");
+    TN_TRY(row->expand(node));
+    outputs = node.outputs();
+    return {};
+  }
+
+  Status expand_core(const Node& node, const std::vector<OnnxValue>& inputs, std::vector<OnnxValue>& outputs) {
+    std::vector<ValueId> tensors;
+    for (const OnnxValue& input : inputs) tensors.push_back(input.tensor);
+    TN_ASSIGN(std::vector<ValueId> made, patch_.add_many(*node.op, std::move(tensors), node.attrs, node.outputs.size()));
+    outputs.assign(made.begin(), made.end());
+    return {};
+  }
+
+  static constexpr int64_t kMostNodes = 200'000;
+  Graph& graph_;
+  Patch& patch_;
+  const PassContext& context_;
+  std::map<const Graph*, std::vector<uint32_t>> origins_;
+  std::map<const Constant*, ValueId> constants_;
+};
+
+// An output that is a sequence becomes an output for each of its tensors, "y[0]", "y[1]".
+Status set_outputs(Graph& graph, const std::vector<OnnxValue>& values) {
+  std::vector<ValueId> outputs;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    const OnnxValue& value = values[graph.outputs[i].index];
+    if (!value.list && !value.is_none) {
+      outputs.push_back(graph.outputs[i]);
+      names.push_back(graph.output_names[i]);
+      continue;
+    }
+    for (size_t item = 0; value.list && item < value.list->size(); ++item) {
+      if (!(*value.list)[item].tensor.valid())
+        return fail(Code::unsupported, "output '{}' is a sequence of what is no tensor", graph.output_names[i]);
+      outputs.push_back((*value.list)[item].tensor);
+      names.push_back(fmt::format("{}[{}]", graph.output_names[i], item));
+    }
+  }
+  graph.outputs = std::move(outputs);
+  graph.output_names = std::move(names);
+  return {};
+}
+
+Status run(Graph& graph, const PassContext& context) {
+  Patch patch(graph, std::span<const NodeId>());
+  TN_ASSIGN(std::vector<OnnxValue> values, Expander(graph, patch, context).network());
+  std::vector<ValueId> expanded(values.size());
+  for (uint32_t i = 0; i < values.size(); ++i) {
+    expanded[i] = values[i].tensor;
+    if (expanded[i].valid()) patch.replace({i}, expanded[i]);
   }
   TN_TRY(check_declared(graph, context, expanded));
   graph.declared.clear();
+  TN_TRY(set_outputs(graph, values));
   TN_TRY(apply(graph, std::move(patch)));
   graph.level = Level::core;
   return {};

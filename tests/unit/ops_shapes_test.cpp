@@ -38,10 +38,12 @@ class Model {
     attrs.set("version", version_);
     TN_ASSIGN(NodeId id, graph.add_node(&kOnnxOp, op_type, inputs, outputs, std::move(attrs), {}));
     for (size_t i = 0; i < outputs; ++i) graph.set_value_name(graph.node(id).outputs[i], op_type + std::to_string(i));
-    OnnxNode node(graph, id, patch(), inputs, version_);
+    OnnxNode node(graph, graph, id, patch(), {inputs.begin(), inputs.end()}, version_);
     TN_ASSIGN(const OnnxRow* row, require_onnx_row("", op_type, version_));
     TN_TRY(row->expand(node));
-    return node.outputs();
+    std::vector<ValueId> made;
+    for (const OnnxValue& output : node.outputs()) made.push_back(output.tensor);
+    return made;
   }
 
   ValueId add(std::string op_type, std::vector<ValueId> inputs, Attrs attrs = {}) {

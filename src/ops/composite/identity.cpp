@@ -9,7 +9,7 @@ namespace tenon {
 namespace {
 
 Status onnx_identity(OnnxNode& node) {
-  node.output(0, node.input(0));
+  node.output(0, node.value(0));
   return {};
 }
 
@@ -43,7 +43,7 @@ Status onnx_constant(OnnxNode& node) {
   const Attrs& attrs = node.attrs();
   auto length = [](const auto& values) { return Shape{Dim(static_cast<int64_t>(values.size()))}; };
   if (auto tensor = attrs.get<std::shared_ptr<const Constant>>("value")) {
-    node.output(0, node.graph().add_constant("", std::move(tensor)));
+    node.output(0, node.build().constant(std::move(tensor)));
   } else if (attrs.has("value_float")) {
     node.output(0, node.build().scalar(DType::f32, attrs.number("value_float")));
   } else if (attrs.has("value_floats")) {
@@ -62,7 +62,7 @@ Status onnx_constant(OnnxNode& node) {
 }
 
 constexpr OnnxRow kRows[] = {
-    {"Identity", 1, onnx_identity}, {"Dropout", 1, onnx_dropout}, {"Constant", 1, onnx_constant}};
+    {"Identity", 1, onnx_identity, "", true}, {"Dropout", 1, onnx_dropout}, {"Constant", 1, onnx_constant}};
 
 }  // namespace
 
