@@ -143,7 +143,7 @@ std::optional<double> evaluate(const Program& program, std::vector<double> at) {
     double value = 0;
     switch (instr.op) {
       case ExprOp::constant: value = instr.imm; break;
-      case ExprOp::cast: value = a; break;
+      case ExprOp::cast: value = instr.type == DType::boolean ? a != 0 : is_float(instr.type) ? a : std::trunc(a); break;
       case ExprOp::neg: value = -a; break;
       case ExprOp::sqrt: value = std::sqrt(a); break;
       case ExprOp::reciprocal: value = 1 / a; break;
@@ -152,6 +152,11 @@ std::optional<double> evaluate(const Program& program, std::vector<double> at) {
       case ExprOp::mul: value = a * b; break;
       case ExprOp::div: value = a / b; break;
       case ExprOp::pow: value = std::pow(a, b); break;
+      case ExprOp::ceil: value = std::ceil(a); break;
+      case ExprOp::floor: value = std::floor(a); break;
+      case ExprOp::abs: value = std::abs(a); break;
+      case ExprOp::max: value = std::isnan(a) || a > b ? a : b; break;
+      case ExprOp::min: value = std::isnan(a) || a < b ? a : b; break;
       default: return std::nullopt;
     }
     if (!is_float(instr.type) && value != std::trunc(value)) return std::nullopt;
@@ -165,7 +170,7 @@ Result<std::optional<double>> number_of(Graph& graph, ValueId id, std::string_vi
   const TensorType& type = graph.value(id).type;
   if (!element_count(type.shape).is(1) || depth > kMaxDepth) return std::nullopt;
   if (graph.is_constant(id)) {
-    if (!is_float(type.dtype) && !is_integer(type.dtype)) return std::nullopt;
+    if (!is_float(type.dtype) && !is_integer(type.dtype) && type.dtype != DType::boolean) return std::nullopt;
     auto values = use_numbers(graph, id, reason);
     if (!values || values->size() != 1) return std::nullopt;
     return (*values)[0];

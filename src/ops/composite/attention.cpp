@@ -181,6 +181,14 @@ Status expand_attention(OnnxNode& node) {
 }
 
 // The scores, their softmax and nothing between: models with sub-graphs that change them are refused when they are read.
+// What a sub-graph makes of scores or weights; they themselves without one.
+Result<ValueId> modified(OnnxNode& node, std::string_view attribute, ValueId x) {
+  if (!node.attrs().has(attribute)) return x;
+  TN_ASSIGN(std::vector<OnnxValue> out, node.expand_subgraph(attribute, {x}, attribute));
+  if (out.size() == 1 && out[0].tensor.valid() && node.type(out[0].tensor) == node.type(x)) return out[0].tensor;
+  return fail(Code::invalid_model, "sub-graph {} of FlexAttention must make one tensor, {}", attribute, print(node.type(x)));
+}
+
 Status expand_flex_attention(OnnxNode& node) {
   TN_TRY(expect_inputs(node, 3));
   const DType type = node.type(0).dtype;
@@ -194,7 +202,9 @@ Status expand_flex_attention(OnnxNode& node) {
   TN_ASSIGN(k, repeat_heads(node, k, heads));
   TN_ASSIGN(ValueId v, repeat_heads(node, node.input(2), heads));
   TN_ASSIGN(ValueId weights, scores_of(node, q, k));
+  TN_ASSIGN(weights, modified(node, "score_mod", weights));
   TN_ASSIGN(weights, node.add(kSoftmax, {weights}, {{"axis", int64_t{3}}}));
+  TN_ASSIGN(weights, modified(node, "prob_mod", weights));
   TN_ASSIGN(weights, cast(node, weights, node.type(v).dtype));
   TN_ASSIGN(ValueId y, node.add(kMatmul, {weights, v}));
   TN_ASSIGN(y, cast(node, y, type));

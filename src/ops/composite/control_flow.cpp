@@ -105,7 +105,7 @@ Result<std::vector<ValueId>> stacked(OnnxNode& node, const std::vector<std::vect
 Result<int64_t> trip_count(OnnxNode& node) {
   if (!node.has(0)) return INT64_MAX;
   TN_ASSIGN(std::optional<double> known, node.known_scalar(node.input(0), "trip count"));
-  if (known) return static_cast<int64_t>(*known);
+  if (known) return *known >= 0x1p62 ? INT64_MAX : *known > 0 ? static_cast<int64_t>(*known) : 0;
   return fail(Code::unsupported, "the trip count is computed from tensor values or depends on dynamic dims; it must be known when the "
                                  "plan is built");
 }
