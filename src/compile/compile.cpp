@@ -53,6 +53,7 @@ class Build {
     TN_TRY(find_target());
     TN_ASSIGN(symbols_, symbol_ranges(graph_, config_, log_));
     TN_TRY(run_passes());
+    TN_TRY(add_found_sizes(graph_, symbols_));
     end_phase("passes");
     std::vector<bool> is_static = static_values(graph_);
     TN_ASSIGN(Selection selection, choose(is_static));
@@ -215,7 +216,7 @@ class Build {
     options.points.push_back({symbols_.values(0, &plan::Range::opt), fixed});
     for (size_t profile = 0; profile < symbols_.ranges.size(); ++profile)
       for (auto which : {&plan::Range::min, &plan::Range::opt, &plan::Range::max}) {
-        SymbolValues point = symbols_.values(profile, which);
+        SymbolValues point = symbols_.possible(symbols_.values(profile, which));
         if (std::none_of(options.points.begin(), options.points.end(),
                          [&](const ProblemPoint& known) { return known.values == point; }))
           options.points.push_back({std::move(point), fixed});
@@ -226,7 +227,7 @@ class Build {
         if (symbols_.ranges[profile][s].min != 0) continue;
         SymbolValues point = symbols_.values(profile, &plan::Range::opt);
         point[symbols_.symbols[s]] = 0;
-        options.points.push_back({std::move(point), fixed});
+        options.points.push_back({symbols_.possible(std::move(point)), fixed});
       }
     options.target.typical = &options.points[0].values;
     options.progress = [&](double fraction) { return tell("select", 0.3 + 0.6 * fraction).has_value(); };

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "compile/compile.h"
+#include "ir/found.h"
 #include "ir/op_def.h"
 #include "onnx/model.h"
 #include "onnx/tensor.h"
@@ -69,7 +70,7 @@ class Symbols {
                                                        "max",      "min",     "broadcast"};
     std::string name;
     for (char c : wanted.substr(0, 64)) name += is_alphanumeric(c) ? c : '_';
-    if (name.empty() || (name[0] >= '0' && name[0] <= '9') ||
+    if (name.empty() || (name[0] >= '0' && name[0] <= '9') || name.starts_with(kFoundPrefix) ||
         std::find(std::begin(kOperations), std::end(kOperations), name) != std::end(kOperations))
       name.insert(0, "_");
     std::string base = name;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ir/found.h"
 #include "plan/verify.h"
 
 namespace tenon {
@@ -105,6 +106,18 @@ SymbolValues SymbolRanges::values(size_t profile, int64_t plan::Range::* which) 
   return out;
 }
 
+SymbolValues SymbolRanges::possible(SymbolValues values) const {
+  for (const auto& [name, most] : found) {
+    auto at_most = evaluate(most, [&](std::string_view symbol) -> std::optional<int64_t> {
+      auto it = values.find(symbol);
+      return it == values.end() ? std::nullopt : std::optional(it->second);
+    });
+    int64_t& value = values[name];
+    value = std::min(value, std::max<int64_t>(at_most.value_or(0), 0));
+  }
+  return values;
+}
+
 Result<SymbolRanges> symbol_ranges(const Graph& graph, const BuildConfig& config, const Log& log) {
   SymbolRanges out;
   for (ValueId id : graph.inputs)
@@ -122,6 +135,37 @@ Result<SymbolRanges> symbol_ranges(const Graph& graph, const BuildConfig& config
   if (!defaulted.empty())
     log(Severity::warning, "dynamic dims without a profile become 1: {}", defaulted);
   return out;
+}
+
+Status add_found_sizes(const Graph& graph, SymbolRanges& ranges) {
+  for (NodeId id : graph.order()) {
+    const Node& node = graph.node(id);
+    if (!finds_sizes(node)) continue;
+    const Shape found = node.attrs.shape(kFound), most = node.attrs.shape(kMost);
+    for (size_t i = 0; i < found.size(); ++i) {
+      for (size_t profile = 0; profile < ranges.ranges.size(); ++profile) {
+        auto range_of = [&](std::string_view name) -> const plan::Range* {
+          auto symbol = find_symbol(ranges.symbols, name);
+          return symbol && *symbol < ranges.ranges[profile].size() ? &ranges.ranges[profile][*symbol] : nullptr;
+        };
+        auto at_most = bounds(most[i], [&](std::string_view name) -> std::optional<Interval> {
+          const plan::Range* range = range_of(name);
+          return range ? std::optional(Interval{range->min, range->max}) : std::nullopt;
+        });
+        if (!at_most) return trail(std::move(at_most.error()), "in the most that node {} can find", node.name);
+        auto at_opt = evaluate(most[i], [&](std::string_view name) -> std::optional<int64_t> {
+          const plan::Range* range = range_of(name);
+          return range ? std::optional(range->opt) : std::nullopt;
+        });
+        if (!at_opt) return trail(std::move(at_opt.error()), "in the most that node {} can find", node.name);
+        const int64_t high = std::max<int64_t>(at_most->high, 0);
+        ranges.ranges[profile].push_back({0, std::clamp<int64_t>(*at_opt, 0, high), high});
+      }
+      ranges.symbols.emplace_back(found[i].symbol_name());
+      ranges.found.emplace_back(found[i].symbol_name(), most[i]);
+    }
+  }
+  return {};
 }
 
 }  // namespace tenon

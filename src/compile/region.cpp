@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "ir/found.h"
 #include "plan/memory.h"
 
 namespace tenon {
@@ -88,6 +89,11 @@ Status RegionBuilder::add_node(NodeId id) {
     step.dim_params.push_back({dim.offset, s_.dims.of(dim.dim)});
   step.name = node.name;
   step.origins = node.origins;
+  for (const Dim& symbol : node.attrs.shape(kFound)) {
+    const plan::DimExpr entry = s_.dims.table()[s_.dims.of(symbol)];
+    if (entry.op != plan::DimOp::symbol) return fail(Code::internal, "node {} finds {}, which is no symbol", node.name, symbol.text());
+    step.found.push_back(static_cast<uint32_t>(entry.value));
+  }
   uint32_t index = static_cast<uint32_t>(steps_.size());
   for (ValueId input : node.inputs) {
     uint32_t number = absent_;

@@ -74,6 +74,8 @@ class Stream {
   // Microseconds of each of `runs` executions of `work` on the device. `together`: launch overhead is left out where the
   // device can record; else each is launched, and timed, by itself. Waits for the end.
   virtual Result<std::vector<double>> measure(Work& work, int runs, bool together = true);
+  // Waits until what was queued in the lane is done. On the host it is so when it returns.
+  virtual Status drain(const Lane& lane);
   // Queues a call of `function` on the host, in order with what was queued before: it runs on a thread of the
   // device's driver and must not call the device. On the host it runs at once.
   virtual Status call_host(const Lane& lane, void (*function)(void* argument), void* argument);

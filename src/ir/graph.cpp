@@ -1,3 +1,4 @@
+#include "ir/found.h"
 #include "ir/graph.h"
 
 #include <algorithm>
@@ -169,7 +170,7 @@ void Graph::erase_unused(std::vector<NodeId> candidates) {
     Node& unused = nodes_[candidates.back().index];
     candidates.pop_back();
     auto in_use = [&](ValueId output) { return uses[output.index] > 0; };
-    if (unused.erased || std::any_of(unused.outputs.begin(), unused.outputs.end(), in_use)) continue;
+    if (unused.erased || finds_sizes(unused) || std::any_of(unused.outputs.begin(), unused.outputs.end(), in_use)) continue;
     unused.erased = true;
     for (ValueId output : unused.outputs) values_[output.index].erased = true;
     for (ValueId input : unused.inputs) {

@@ -1,6 +1,7 @@
 // cumsum, top_k and reverse_sequence: what goes along one axis.
 #include "index/params.h"
 #include "ops/content.h"
+#include "ops/found_sizes.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
 
@@ -94,6 +95,11 @@ Status top_k(OnnxNode& node, Dim k) {
 Status onnx_top_k_attr(OnnxNode& node) { return top_k(node, Dim(node.attrs().integer("k"))); }
 
 Status onnx_top_k(OnnxNode& node) {
+  if (node.has(1) && !node.is_constant(1) && !content_of(node.graph(), node.input(1))) {
+    TN_ASSIGN(int64_t axis, node.axis(node.attrs().integer("axis", -1), node.rank(0)));
+    TN_ASSIGN(Dim found, size_in(node, node.input(1), node.type(0).shape[static_cast<size_t>(axis)]));
+    return top_k(node, std::move(found));
+  }
   TN_ASSIGN(std::vector<Dim> k, node.dims(1, "k"));
   if (k.size() != 1) return fail(Code::invalid_model, "TopK: k must be one number");
   return top_k(node, k[0]);

@@ -7,6 +7,7 @@
 
 #include "base/half.h"
 #include "base/narrow.h"
+#include "ir/found.h"
 #include "ops/ops.h"
 
 namespace tenon {
@@ -193,7 +194,7 @@ Result<std::optional<double>> use_number(Graph& graph, ValueId value, std::strin
 }
 
 bool at_least(const Dim& dim, int64_t low) {
-  auto interval = bounds(dim, [](std::string_view) { return Interval{1, int64_t{1} << 40}; });
+  auto interval = bounds(dim, [](std::string_view name) { return Interval{name.starts_with(kFoundPrefix) ? 0 : 1, int64_t{1} << 40}; });
   return interval && interval->low >= low;
 }
 

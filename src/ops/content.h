@@ -46,7 +46,8 @@ Content evaluate_content(const Program& program, std::span<const TensorType> typ
 // Rule: a value whose content is known is a constant, or a shape_value, whatever computed it.
 Result<bool> replace_by_content(NodeView view, Patch& patch);
 
-// Whether a dim is at least `low` for all values of the symbols; a symbol is taken to be at least 1.
+// Whether a dim is at least `low` for all values of the symbols; a symbol is taken to be at least 1, one that a run finds at least
+// 0.
 bool at_least(const Dim& dim, int64_t low);
 // Whether two dims are equal, or cannot be, for any such values; nullopt: it depends.
 std::optional<bool> always_equal(const Dim& a, const Dim& b);

@@ -28,10 +28,13 @@ extern const OpDef kIota;
 extern const OpDef kLayerNorm;
 extern const OpDef kLinearAttention;
 extern const OpDef kMatmul;
+extern const OpDef kNonMaxSuppression;
+extern const OpDef kNonzero;
 extern const OpDef kPack;
 extern const OpDef kPad;
 extern const OpDef kPointwise;
 extern const OpDef kPool;
+extern const OpDef kReadSizes;
 extern const OpDef kReduce;
 extern const OpDef kReformat;
 extern const OpDef kReshape;
@@ -46,6 +49,7 @@ extern const OpDef kSlice;
 extern const OpDef kSoftmax;
 extern const OpDef kTopK;
 extern const OpDef kTranspose;
+extern const OpDef kUnique;
 
 // What each file of this room gives: `const OpFile <name>_ops`.
 #define TN_OPS(name) extern const OpFile name##_ops;

@@ -1,5 +1,6 @@
 // dead_code: erases nodes that no output needs.
-// Requires: nothing. Ensures: every node reaches an output.
+// Requires: nothing. Ensures: every node reaches an output, or finds sizes.
+#include "ir/found.h"
 #include "passes/passes.h"
 
 namespace tenon {
@@ -11,7 +12,7 @@ Status run(Graph& graph, const PassContext&) {
   Patch patch(graph, std::span<const NodeId>());
   for (auto it = graph.order().rbegin(); it != graph.order().rend(); ++it) {
     const Node& node = graph.node(*it);
-    bool live = false;
+    bool live = finds_sizes(node);
     for (ValueId output : node.outputs) live |= wanted[output.index];
     if (!live) {
       patch.erase(*it);

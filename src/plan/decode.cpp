@@ -91,6 +91,7 @@ Step read_step(Reader& r, const fb::Step& s) {
   out.outputs = r.numbers(s.outputs());
   out.name = r.text(s.name());
   out.origins = r.numbers(s.origins());
+  out.found = r.numbers(s.found());
   return out;
 }
 

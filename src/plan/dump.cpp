@@ -70,6 +70,7 @@ Json region_json(const Plan& plan, const Region& region) {
     item["params"] = fmt::format("{} bytes {:016x}", s.params.size(), hash_bytes(s.params));
     for (const DimParam& p : s.dim_params)
       item["dim_params"].push_back(fmt::format("{}: {}", p.offset, operand(plan, p.dim)));
+    for (uint32_t symbol : s.found) item["found"].push_back(plan.symbols[symbol].name);
     for (uint32_t origin : s.origins) {
       const auto& [name, type] = plan.origins[origin];
       item["origins"].push_back({{"name", name}, {"op_type", type}});

@@ -62,7 +62,8 @@ Offset<fb::Step> make_step(Builder& b, const Step& s) {
   auto outputs = numbers(b, s.outputs);
   Text name = b.CreateString(s.name);
   auto origins = numbers(b, s.origins);
-  return fb::CreateStep(b, kernel, params, dim_params, inputs, outputs, name, origins);
+  auto found = numbers(b, s.found);
+  return fb::CreateStep(b, kernel, params, dim_params, inputs, outputs, name, origins, found);
 }
 
 Offset<fb::Region> make_region(Builder& b, const Region& r) {
@@ -128,7 +129,7 @@ uint64_t bound(const Plan& plan) {
     for (const Value& v : r.values) n += 128 + 4 * v.dims.size();
     for (const Step& s : r.steps)
       n += 256 + s.kernel.size() + s.name.size() + s.params.size() + 8 * s.dim_params.size() +
-           4 * (s.inputs.size() + s.outputs.size() + s.origins.size());
+           4 * (s.inputs.size() + s.outputs.size() + s.origins.size() + s.found.size());
   };
   for (const Symbol& s : plan.symbols) n += s.name.size();
   for (const auto* list : {&plan.inputs, &plan.outputs})

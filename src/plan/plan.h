@@ -35,6 +35,7 @@ struct DimExpr {
   uint32_t a = 0, b = 0;  // earlier entries of the table
 };
 
+// A symbol's value comes from an input's dim, or from a step of each profile's region (Step::found).
 struct Symbol {
   std::string name;
 };
@@ -88,6 +89,9 @@ struct Step {
   std::vector<uint32_t> inputs, outputs;  // values of the region
   std::string name;                       // for profiles and messages
   std::vector<uint32_t> origins;          // entries of Plan::origins that this step computes
+  // Symbols whose values the step's last output holds when it has run: an i64 vector in the host's memory, an element for
+  // each. Steps behind it may have dims that depend on them.
+  std::vector<uint32_t> found;
 };
 
 // Steps in order over one table of values. Every arena and output value is written by exactly one step,

@@ -56,7 +56,6 @@ Status check_dim_table(const Plan& plan) {
 
 Status check_bindings(const Plan& plan, const Limits& limits) {
   std::set<std::string_view> names;
-  std::vector<bool> bound(plan.symbols.size());
   for (const auto* list : {&plan.inputs, &plan.outputs}) {
     const char* what = list == &plan.inputs ? "input" : "output";
     for (size_t i = 0; i < list->size(); ++i) {
@@ -68,14 +67,8 @@ Status check_bindings(const Plan& plan, const Limits& limits) {
         return fail(Code::invalid_plan, "{} '{}' has element type {}, which no tensor can have here", what,
                     b.name, static_cast<int>(b.dtype));
       TN_TRY(check_dims(b.dims, plan, what, b.name));
-      for (uint32_t d : b.dims)
-        if (list == &plan.inputs && plan.dims[d].op == DimOp::symbol) bound[plan.dims[d].value] = true;
     }
   }
-  for (size_t i = 0; i < bound.size(); ++i)
-    if (!bound[i])
-      return fail(Code::invalid_plan, "no input of the plan has a dim that is symbol '{}'",
-                  plan.symbols[i].name);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "plan/verify.h"
 
@@ -39,10 +40,27 @@ class RegionCheck {
       if (v.kind == ValueKind::output && v.view_of == kNoView && lives_[i].first == kNever)
         return fail(Code::invalid_plan, "no step writes value {}, which is output {}", i, v.index);
     }
+    if (!boundary_.constant) TN_TRY(check_all_found());
     return check_arena();
   }
 
  private:
+  // Every symbol that no input gives is found, and none that one gives.
+  Status check_all_found() const {
+    std::vector<bool> given(plan_.symbols.size());
+    for (const Binding& input : plan_.inputs)
+      for (uint32_t d : input.dims)
+        if (plan_.dims[d].op == DimOp::symbol) given[static_cast<size_t>(plan_.dims[d].value)] = true;
+    for (uint32_t symbol = 0; symbol < given.size(); ++symbol) {
+      const bool found = found_.count(symbol) > 0;
+      if (found != given[symbol]) continue;
+      if (found) return fail(Code::invalid_plan, "a step finds symbol '{}', which an input's dim gives", plan_.symbols[symbol].name);
+      return fail(Code::invalid_plan, "no input of the plan has a dim that is symbol '{}', and no step finds it",
+                  plan_.symbols[symbol].name);
+    }
+    return {};
+  }
+
   Status check_value(uint32_t i) {
     const Value& v = region_.values[i];
     if (v.kind == ValueKind::absent) {
@@ -164,7 +182,24 @@ class RegionCheck {
     for (uint32_t v : s.inputs) TN_TRY(read(v, index));
     for (uint32_t v : s.outputs) TN_TRY(written(v, index));
     if (s.outputs.empty()) return fail(Code::invalid_plan, "it writes nothing");
-    return {};
+    return s.found.empty() ? Status() : check_found(s);
+  }
+
+  // The sizes that it finds are its alone, and lie where the host reads them.
+  Status check_found(const Step& s) {
+    if (boundary_.constant) return fail(Code::invalid_plan, "a refit program's step finds sizes");
+    for (uint32_t symbol : s.found) {
+      if (symbol >= plan_.symbols.size())
+        return fail(Code::invalid_plan, "it finds symbol {} of {}", symbol, plan_.symbols.size());
+      if (!found_.insert(symbol).second)
+        return fail(Code::invalid_plan, "it finds symbol '{}' a second time", plan_.symbols[symbol].name);
+    }
+    const Value& v = region_.values[s.outputs.back()];
+    const bool reachable = plan_.target.device == "cpu" || v.format.place == Place::host;
+    if (v.kind == ValueKind::arena && v.view_of == kNoView && v.dtype == DType::i64 && v.dims.size() == 1 && reachable &&
+        plan_.dims[v.dims[0]].op == DimOp::constant && plan_.dims[v.dims[0]].value == static_cast<int64_t>(s.found.size()))
+      return {};
+    return fail(Code::invalid_plan, "its last output must hold the {} sizes that it finds as i64 in the host's memory", s.found.size());
   }
 
   Status check_dim_params(const Step& s) const {
@@ -264,6 +299,7 @@ class RegionCheck {
   const Boundary& boundary_;
   const Limits& limits_;
   std::vector<Life> lives_;  // of values that are no views
+  std::set<uint32_t> found_;  // symbols whose values steps find
 };
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <list>
 #include <new>
@@ -17,15 +18,27 @@ class ContextImpl;
 // A host step among those of another device: what the device's driver calls.
 struct HostCall {
   ContextImpl* context = nullptr;
+  PreparedRegion::Launch* launch = nullptr;
   uint32_t step = 0;
 };
 
-// Everything that depends on the values of the symbols.
+using SymbolValues = std::vector<std::optional<int64_t>>;
+
+// Steps up to one that finds sizes, which the steps behind it are prepared for.
+struct Segment {
+  uint32_t begin = 0, end = 0;
+  SymbolValues symbols;                    // that it is prepared for
+  std::unique_ptr<PreparedRegion> region;  // null: not prepared yet
+  std::vector<HostCall> host_calls;        // by launch; empty on the host
+  bool bound = false;                      // its launches hold the context's addresses
+};
+
+// Everything that depends on the values of the symbols that inputs give.
 struct ShapeState {
-  std::vector<std::optional<int64_t>> symbols;
-  std::unique_ptr<PreparedRegion> region;
-  std::vector<int64_t> bytes;  // of each tensor, inputs then outputs
-  std::vector<HostCall> host_calls;  // by launch; empty on the host
+  SymbolValues symbols;
+  SymbolValues found;              // those and what the last run found
+  std::vector<Segment> segments;   // one, unless the run finds sizes
+  std::vector<int64_t> bytes;      // of each tensor, inputs then outputs; -1 where the run finds it
   Recorder recorder;
 };
 
@@ -52,7 +65,11 @@ class ContextImpl final : public Context, public Work {
         profile_(plan_.profiles[profile]),
         tensors_(engine_->io().size()),
         staging_(engine_->device(), engine_->allocator(), tensors_.size()),
-        steps_(*this) {}
+        steps_(*this) {
+    const std::vector<plan::Step>& steps = profile_.region.steps;
+    for (uint32_t i = 0; i < steps.size(); ++i)
+      if (!steps[i].found.empty()) cuts_.push_back(i + 1);
+  }
 
   ~ContextImpl() override {
     if (event_) (void)event_->wait();  // the stream must not use what goes now
@@ -127,18 +144,26 @@ class ContextImpl final : public Context, public Work {
   }
 
   Status check_input_dim(const plan::Binding& input, size_t dim, int64_t value) const;
-  Result<std::vector<std::optional<int64_t>>> bind_symbols() const;
+  Result<SymbolValues> bind_symbols() const;
   Status check_inputs(const DimValues& dims) const;
   Status resolve_shapes();
-  Status make_shape(std::vector<std::optional<int64_t>> symbols);
-  Status grow_scratch();
+  Status make_shape(SymbolValues symbols);
+  // Whether runs find sizes.
+  bool finds_sizes() const { return !cuts_.empty(); }
+  Result<int64_t> tensor_bytes(size_t tensor, const DimValues& dims) const;
+  Status prepare_segment(Segment& segment, const SymbolValues& symbols, std::span<const int64_t> bytes);
+  Status start_segment(ShapeState& shape, Segment& segment);
+  Status find_sizes(ShapeState& shape, const Segment& segment, const Lane& lane);
+  uint64_t extent(size_t tensor) const;
+  void bind_segment(Segment& segment);
+  Status grow_scratch(const PreparedRegion& region);
   Status check_buffers() const;
   Status bind();
   Status ready();
   Status unseen_failure();
   bool on_host() const { return engine_->on_host(); }
   Status launch(const Lane& lane);
-  Status launch_step(size_t step, const Lane& lane);
+  Status launch_step(Segment& segment, size_t index, const Lane& lane);
   Status run_profiled(void* queue);
   Status copy_staged(bool out, void* queue);
   Result<double> copy_staged_measured(bool out);
@@ -176,6 +201,7 @@ class ContextImpl final : public Context, public Work {
   const int profile_index_;
   const plan::Plan& plan_;
   const plan::Profile& profile_;
+  std::vector<uint32_t> cuts_;  // behind each step that finds sizes
   std::atomic<int> state_{idle};
   std::atomic<bool> unseen_{false};  // work was queued and nobody has waited for it
   std::unique_ptr<Stream> own_stream_;  // on a device that is not the host
@@ -187,6 +213,7 @@ class ContextImpl final : public Context, public Work {
   Steps steps_;
   std::list<ShapeState> shapes_;  // the current one first, then by last use
   bool shapes_stale_ = true;      // input dims were set since shapes_.front() was chosen
+  bool has_found_ = false;        // shapes_.front().found is of a run that ended, and no input's dims were set since
   bool bound_ = false;            // launches hold the addresses below and the tensors' buffers
   std::shared_ptr<const Weights> weights_;
   uint64_t weights_version_ = 0;
@@ -225,6 +252,7 @@ Status ContextImpl::set_input_shape(std::string_view input, std::span<const int6
                 dims.size(), join(dims));
   for (size_t i = 0; i < dims.size(); ++i) TN_TRY(check_input_dim(b, i, dims[i]));
   Tensor& tensor = tensors_[index];
+  has_found_ = false;
   if (tensor.dims && std::ranges::equal(*tensor.dims, dims)) return {};
   tensor.dims.emplace(dims.begin(), dims.end());
   shapes_stale_ = true;
@@ -255,8 +283,8 @@ Status ContextImpl::set_buffer(std::string_view name, void* data, size_t bytes) 
 }
 
 // The symbols' values from the dims of the inputs that are set; inputs that disagree are refused.
-Result<std::vector<std::optional<int64_t>>> ContextImpl::bind_symbols() const {
-  std::vector<std::optional<int64_t>> symbols(plan_.symbols.size());
+Result<SymbolValues> ContextImpl::bind_symbols() const {
+  SymbolValues symbols(plan_.symbols.size());
   std::vector<std::pair<size_t, size_t>> from(plan_.symbols.size());
   for (size_t i = 0; i < plan_.inputs.size(); ++i) {
     if (!tensors_[i].dims) continue;
@@ -298,7 +326,13 @@ Result<std::vector<int64_t>> ContextImpl::shape(std::string_view name) {
   Turn turn(*this);
   if (!turn) return busy();
   TN_ASSIGN(size_t index, engine_->find_tensor(name));
-  TN_ASSIGN(auto symbols, bind_symbols());
+  TN_ASSIGN(SymbolValues symbols, bind_symbols());
+  if (finds_sizes()) {
+    for (const plan::Step& step : profile_.region.steps)
+      for (uint32_t symbol : step.found) {
+        symbols[symbol] = has_found_ ? shapes_.front().found[symbol] : profile_.symbols[symbol].max;
+      }
+  }
   return dims_of(plan_, DimValues(plan_, symbols), binding(index).dims, fmt::format("'{}'", name));
 }
 
@@ -313,56 +347,126 @@ Status ContextImpl::resolve_shapes() {
   return {};
 }
 
-Status ContextImpl::make_shape(std::vector<std::optional<int64_t>> symbols) {
+// The bytes of a tensor; -1 where its dims depend on what the run finds.
+Result<int64_t> ContextImpl::tensor_bytes(size_t tensor, const DimValues& dims) const {
+  const plan::Binding& b = binding(tensor);
+  const bool known = std::ranges::all_of(b.dims, [&](uint32_t d) { return dims.has(d); });
+  if (!known && finds_sizes()) return -1;
+  TN_ASSIGN(std::vector<int64_t> shape, dims_of(plan_, dims, b.dims, fmt::format("'{}'", b.name)));
+  std::optional<int64_t> bytes = plan::storage_bytes(b.dtype, kLinear, shape);
+  if (bytes && *bytes <= engine_->options().limits.tensor_bytes) return *bytes;
+  return fail(Code::limit_exceeded, "'{}' has dims [{}]: more than the limit tensor_bytes ({})", b.name, join(shape),
+              engine_->options().limits.tensor_bytes);
+}
+
+Status ContextImpl::make_shape(SymbolValues symbols) {
   DimValues dims(plan_, symbols);
   TN_TRY(check_inputs(dims));
   ShapeState state;
   for (size_t i = 0; i < tensors_.size(); ++i) {
-    const plan::Binding& b = binding(i);
-    TN_ASSIGN(std::vector<int64_t> shape, dims_of(plan_, dims, b.dims, fmt::format("'{}'", b.name)));
-    std::optional<int64_t> bytes = plan::storage_bytes(b.dtype, kLinear, shape);
-    if (!bytes || *bytes > engine_->options().limits.tensor_bytes)
-      return fail(Code::limit_exceeded, "'{}' has dims [{}]: more than the limit tensor_bytes ({})", b.name,
-                  join(shape), engine_->options().limits.tensor_bytes);
-    state.bytes.push_back(*bytes);
+    TN_ASSIGN(int64_t bytes, tensor_bytes(i, dims));
+    state.bytes.push_back(bytes);
   }
-  bool is_opt = true;
+  uint32_t begin = 0;
+  for (uint32_t cut : cuts_) {
+    state.segments.push_back({begin, cut, {}, nullptr, {}, false});
+    begin = cut;
+  }
+  state.segments.push_back({begin, static_cast<uint32_t>(profile_.region.steps.size()), {}, nullptr, {}, false});
+  bool is_opt = !finds_sizes();
   for (size_t i = 0; i < symbols.size(); ++i) is_opt = is_opt && symbols[i] == profile_.symbols[i].opt;
-  if (is_opt) state.region = engine_->take_prepared(profile_index_);
-  if (!state.region) {
-    std::span<const int64_t> bytes = state.bytes;
-    PrepareOptions options = {engine_->options().threads,
-                              engine_->options().limits,
-                              engine_->session(),
-                              profile_.symbols,
-                              bytes.first(plan_.inputs.size()),
-                              bytes.subspan(plan_.inputs.size()),
-                              shapes_.empty() ? nullptr : shapes_.front().region.get()};
-    TN_ASSIGN(state.region,
-              prepare_region(plan_, profile_.region, engine_->kernels(profile_index_), dims, options));
-  }
-  if (!on_host())
-    for (uint32_t i = 0; i < state.region->launches.size(); ++i) state.host_calls.push_back({this, i});
+  Segment& first = state.segments.front();
+  if (is_opt) first.region = engine_->take_prepared(profile_index_);
+  TN_TRY(prepare_segment(first, symbols, state.bytes));
+  state.found = symbols;
   state.symbols = std::move(symbols);
   shapes_.push_front(std::move(state));
   if (shapes_.size() > static_cast<size_t>(engine_->options().shapes_kept)) shapes_.pop_back();
   return {};
 }
 
-Status ContextImpl::grow_scratch() {
-  const PreparedRegion& region = *shapes_.front().region;
-  if (region.scratch_bytes > scratch_.bytes()) {
-    scratch_ = Block();
-    TN_ASSIGN(scratch_,
-              engine_->device().allocate(engine_->allocator(), region.scratch_bytes, "a context's scratch"));
-    for (ShapeState& shape : shapes_) shape.recorder.forget();
+// Prepares the segment's steps unless they are, sharing those that it or the latest shape has at the same dims.
+Status ContextImpl::prepare_segment(Segment& segment, const SymbolValues& symbols, std::span<const int64_t> bytes) {
+  const bool was_prepared = segment.region && segment.symbols.empty();
+  if (!was_prepared) {
+    const PreparedRegion* other = segment.region.get();
+    if (!other && !shapes_.empty())
+      for (const Segment& s : shapes_.front().segments)
+        if (s.begin == segment.begin) other = s.region.get();
+    PrepareOptions options = {engine_->options().threads,
+                              engine_->options().limits,
+                              engine_->session(),
+                              profile_.symbols,
+                              bytes.first(plan_.inputs.size()),
+                              bytes.subspan(plan_.inputs.size()),
+                              other,
+                              segment.begin,
+                              segment.end};
+    TN_ASSIGN(segment.region, prepare_region(plan_, profile_.region, engine_->kernels(profile_index_),
+                                             DimValues(plan_, symbols), options));
   }
-  if (region.host_scratch_bytes > host_scratch_.bytes()) {
-    host_scratch_ = Block();
-    TN_ASSIGN(host_scratch_,
-              Block::allocate(engine_->allocator(), region.host_scratch_bytes, "a context's scratch on the host"));
+  segment.symbols = symbols;
+  segment.bound = false;
+  segment.host_calls.clear();
+  if (!on_host())
+    for (uint32_t i = 0; i < segment.region->launches.size(); ++i)
+      segment.host_calls.push_back({this, &segment.region->launches[i], segment.begin + i});
+  return {};
+}
+
+// Behind a step that found sizes: its steps are prepared for them, and the caller's buffers hold what they write.
+Status ContextImpl::start_segment(ShapeState& shape, Segment& segment) {
+  if (!segment.region || segment.symbols != shape.found) {
+    const DimValues dims(plan_, shape.found);
+    std::vector<int64_t> bytes = shape.bytes;
+    for (size_t i = 0; i < tensors_.size(); ++i) {
+      if (bytes[i] >= 0) continue;
+      TN_ASSIGN(bytes[i], tensor_bytes(i, dims));
+      if (bytes[i] > 0 && static_cast<uint64_t>(bytes[i]) > tensors_[i].bytes)
+        return fail(Code::invalid_argument, "the buffer of '{}' has {} bytes, its shape, which the run found, needs {}",
+                    binding(i).name, tensors_[i].bytes, bytes[i]);
+    }
+    TN_TRY(prepare_segment(segment, shape.found, bytes));
+    TN_TRY(grow_scratch(*segment.region));
+  }
+  if (!segment.bound) bind_segment(segment);
+  return {};
+}
+
+// What the segment's last step found.
+Status ContextImpl::find_sizes(ShapeState& shape, const Segment& segment, const Lane& lane) {
+  TN_TRY(stream_->drain(lane));
+  if (!on_host()) TN_TRY(host_failure());
+  const plan::Step& step = profile_.region.steps[segment.end - 1];
+  const auto* sizes = segment.region->launches.back().call.outputs.back().as<const int64_t>();
+  for (size_t i = 0; i < step.found.size(); ++i) {
+    const uint32_t symbol = step.found[i];
+    const plan::Range& range = profile_.symbols[symbol];
+    if (sizes[i] < range.min || sizes[i] > range.max)
+      return fail(Code::invalid_plan, "{}: it found a size of {}, the profile has {} to {}", step_text(plan_, step), sizes[i],
+                  range.min, range.max);
+    shape.found[symbol] = sizes[i];
   }
   return {};
+}
+
+Status ContextImpl::grow_scratch(const PreparedRegion& region) {
+  auto grow = [&](Block& block, uint64_t bytes, auto allocate) -> Status {
+    if (bytes <= block.bytes()) return {};
+    block = Block();
+    TN_ASSIGN(block, allocate());
+    for (ShapeState& shape : shapes_) {
+      shape.recorder.forget();
+      for (Segment& segment : shape.segments) segment.bound = false;
+    }
+    return {};
+  };
+  TN_TRY(grow(scratch_, region.scratch_bytes, [&] {
+    return engine_->device().allocate(engine_->allocator(), region.scratch_bytes, "a context's scratch");
+  }));
+  return grow(host_scratch_, region.host_scratch_bytes, [&] {
+    return Block::allocate(engine_->allocator(), region.host_scratch_bytes, "a context's scratch on the host");
+  });
 }
 
 Status ContextImpl::prepare() {
@@ -370,9 +474,15 @@ Status ContextImpl::prepare() {
   if (!turn) return busy();
   if (!shapes_stale_) return {};
   TN_TRY(resolve_shapes());
-  TN_TRY(grow_scratch());
+  TN_TRY(grow_scratch(*shapes_.front().segments.front().region));
   shapes_stale_ = false;
   return {};
+}
+
+// How much of the caller's buffer the run may write or read: of a tensor whose size it finds, all.
+uint64_t ContextImpl::extent(size_t tensor) const {
+  const int64_t bytes = shapes_.front().bytes[tensor];
+  return bytes >= 0 ? static_cast<uint64_t>(bytes) : tensors_[tensor].bytes;
 }
 
 // Every tensor has a buffer that holds it, and nothing that is written lies over anything else.
@@ -383,14 +493,14 @@ Status ContextImpl::check_buffers() const {
     if (!t.is_set)
       return fail(Code::invalid_argument, "{} '{}' has no buffer",
                   i < plan_.inputs.size() ? "input" : "output", binding(i).name);
-    if (t.bytes < static_cast<uint64_t>(bytes[i]))
+    if (bytes[i] >= 0 && t.bytes < static_cast<uint64_t>(bytes[i]))
       return fail(Code::invalid_argument, "the buffer of '{}' has {} bytes, its shape needs {}",
                   binding(i).name, t.bytes, bytes[i]);
   }
   auto begin = [&](size_t i) { return reinterpret_cast<uintptr_t>(tensors_[i].data); };
   for (size_t o = plan_.inputs.size(); o < tensors_.size(); ++o)
     for (size_t i = 0; i < o; ++i)
-      if (begin(o) < begin(i) + bytes[i] && begin(i) < begin(o) + bytes[o])
+      if (begin(o) < begin(i) + extent(i) && begin(i) < begin(o) + extent(o))
         return fail(Code::invalid_argument,
                     "the buffers of '{}' and '{}' overlap: outputs need memory of their own", binding(i).name,
                     binding(o).name);
@@ -405,45 +515,50 @@ Status ContextImpl::bind() {
   for (size_t i = 0; i < tensors_.size(); ++i) {
     addresses_[i] = tensors_[i].data;
     if (on_host() || tensors_[i].is_direct) continue;
-    TN_ASSIGN(addresses_[i], staging_.add(i, tensors_[i].data, static_cast<uint64_t>(shapes_.front().bytes[i]),
-                                          i < plan_.inputs.size()));
+    TN_ASSIGN(addresses_[i], staging_.add(i, tensors_[i].data, extent(i), i < plan_.inputs.size()));
   }
-  std::span<void* const> all = addresses_;
-  size_t inputs = plan_.inputs.size();
-  shapes_.front().region->bind(
-      {arena_.data(), host_arena_.data(), scratch_.data(), host_scratch_.data(), weights_->addresses,
-       all.first(inputs), all.subspan(inputs)});
+  for (Segment& segment : shapes_.front().segments) segment.bound = false;
+  bind_segment(shapes_.front().segments.front());
   bound_ = true;
   recording_ = nullptr;
   return {};
+}
+
+void ContextImpl::bind_segment(Segment& segment) {
+  std::span<void* const> all = addresses_;
+  const size_t inputs = plan_.inputs.size();
+  segment.region->bind({arena_.data(), host_arena_.data(), scratch_.data(), host_scratch_.data(), weights_->addresses,
+                        all.first(inputs), all.subspan(inputs)});
+  segment.bound = true;
 }
 
 // Three comparisons when nothing has changed since the last run.
 Status ContextImpl::ready() {
   if (shapes_stale_) {
     TN_TRY(resolve_shapes());
-    TN_TRY(grow_scratch());
+    TN_TRY(grow_scratch(*shapes_.front().segments.front().region));
     shapes_stale_ = false;
   }
   if (!bound_ || weights_version_ != engine_->weights_version()) TN_TRY(bind());
-  if (!on_host() && !recording_ && !profiler_ && engine_->options().recordings)
+  if (Segment& first = shapes_.front().segments.front(); !first.bound) bind_segment(first);
+  if (!on_host() && !recording_ && !profiler_ && !finds_sizes() && engine_->options().recordings)
     recording_ = shapes_.front().recorder.find(*stream_, steps_, addresses_, weights_version_);
   return {};
 }
 
-Status ContextImpl::launch_step(size_t step, const Lane& lane) {
-  PreparedRegion::Launch& launch = shapes_.front().region->launches[step];
+Status ContextImpl::launch_step(Segment& segment, size_t index, const Lane& lane) {
+  PreparedRegion::Launch& launch = segment.region->launches[index];
   Status status;
   if (on_host() || launch.kernel->place == Place::device) {
     launch.call.team = lane.team;
     launch.call.queue = lane.queue;
     status = launch.kernel->launch(launch.call);
   } else {
-    status = stream_->call_host(lane, run_host_step, &shapes_.front().host_calls[step]);
+    status = stream_->call_host(lane, run_host_step, &segment.host_calls[index]);
   }
   if (status) [[likely]]
     return {};
-  return trail(std::move(status.error()), "{}", step_text(plan_, profile_.region.steps[step]));
+  return trail(std::move(status.error()), "{}", step_text(plan_, profile_.region.steps[segment.begin + index]));
 }
 
 // A host step takes its turn on the engine's team. What fails is told by the wait: the driver's thread has nobody to
@@ -459,7 +574,7 @@ void ContextImpl::run_host_step(void* host_call) {
   const HostCall& call = *static_cast<HostCall*>(host_call);
   ContextImpl& context = *call.context;
   Step step;
-  step.launch = &context.shapes_.front().region->launches[call.step];
+  step.launch = call.launch;
   Status status = context.engine_->host_stream().run(step);
   if (status) return;
   std::lock_guard lock(context.host_failure_mutex_);
@@ -474,28 +589,36 @@ Status ContextImpl::host_failure() {
 }
 
 Status ContextImpl::launch(const Lane& lane) {
-  for (size_t i = 0; i < shapes_.front().region->launches.size(); ++i) TN_TRY(launch_step(i, lane));
+  ShapeState& shape = shapes_.front();
+  if (finds_sizes()) shape.found = shape.symbols;
+  has_found_ = false;
+  for (size_t s = 0; s < shape.segments.size(); ++s) {
+    Segment& segment = shape.segments[s];
+    if (s > 0) TN_TRY(start_segment(shape, segment));
+    for (size_t i = 0; i < segment.region->launches.size(); ++i) {
+      if (!on_host() || !profiler_) [[likely]] {
+        TN_TRY(launch_step(segment, i, lane));
+        continue;
+      }
+      const Clock::time_point start = Clock::now();
+      TN_TRY(launch_step(segment, i, lane));
+      profiler_(profile_.region.steps[segment.begin + i],
+                std::chrono::duration<double, std::micro>(Clock::now() - start).count());
+    }
+    if (s + 1 < shape.segments.size()) TN_TRY(find_sizes(shape, segment, lane));
+  }
+  has_found_ = finds_sizes();
   return {};
 }
 
 Status ContextImpl::execute(const Lane& lane) {
   try {
-    if (!on_host()) {
-      TN_TRY(staging_.copy_in(lane.queue));
-      if (recording_ && !lane.captured) TN_TRY(stream_->replay(*recording_, lane));
-      else TN_TRY(launch(lane));
-      shapes_.front().recorder.has_run();
-      return staging_.copy_out(lane.queue);
-    }
-    if (!profiler_) [[likely]]
-      return launch(lane);
-    for (size_t i = 0; i < shapes_.front().region->launches.size(); ++i) {
-      Clock::time_point start = Clock::now();
-      TN_TRY(launch_step(i, lane));
-      profiler_(profile_.region.steps[i],
-                std::chrono::duration<double, std::micro>(Clock::now() - start).count());
-    }
-    return {};
+    if (on_host()) return launch(lane);
+    TN_TRY(staging_.copy_in(lane.queue));
+    if (recording_ && !lane.captured) TN_TRY(stream_->replay(*recording_, lane));
+    else TN_TRY(launch(lane));
+    shapes_.front().recorder.has_run();
+    return staging_.copy_out(lane.queue);
   } catch (
       const std::bad_alloc&) {  // from a message or the profiler: this thread's callers expect no exception
     return tl::unexpected<Error>(Error{Code::out_of_memory, "out of memory", {}});
@@ -505,18 +628,29 @@ Status ContextImpl::execute(const Lane& lane) {
 // On a device that is not the host: one step after the other, each measured by the device.
 Status ContextImpl::run_profiled(void* queue) {
   struct One final : Work {
-    Status execute(const Lane& lane) override { return context->launch_step(step, lane); }
+    Status execute(const Lane& lane) override { return context->launch_step(*segment, index, lane); }
     ContextImpl* context;
-    size_t step;
+    Segment* segment;
+    size_t index;
   };
   TN_TRY(copy_staged(false, queue));
-  for (size_t i = 0; i < shapes_.front().region->launches.size(); ++i) {
-    One one;
-    one.context = this;
-    one.step = i;
-    TN_ASSIGN(std::vector<double> times, stream_->measure(one, 1));
-    profiler_(profile_.region.steps[i], times.front());
+  ShapeState& shape = shapes_.front();
+  shape.found = shape.symbols;
+  for (size_t s = 0; s < shape.segments.size(); ++s) {
+    Segment& segment = shape.segments[s];
+    if (s > 0) TN_TRY(start_segment(shape, segment));
+    for (size_t i = 0; i < segment.region->launches.size(); ++i) {
+      One one;
+      one.context = this;
+      one.segment = &segment;
+      one.index = i;
+      // Measuring waits for the step: what it found is there.
+      TN_ASSIGN(std::vector<double> times, stream_->measure(one, 1));
+      profiler_(profile_.region.steps[segment.begin + i], times.front());
+    }
+    if (s + 1 < shape.segments.size()) TN_TRY(find_sizes(shape, segment, {}));
   }
+  has_found_ = finds_sizes();
   TN_TRY(copy_staged(true, queue));
   return host_failure();
 }
@@ -619,6 +753,7 @@ Result<Replay> ContextImpl::replay() {
   if (!turn) return busy();
   if (on_host()) return Replay{false, "the host launches every step itself", 0};
   if (!engine_->options().recordings) return Replay{false, "recordings are switched off", 0};
+  if (finds_sizes()) return Replay{false, "the run finds sizes, for which later steps are prepared", 0};
   TN_TRY(ready());
   if (recording_) return Replay{true, {}, recordings_};
   return Replay{false, profiler_ ? "a profiler is set" : shapes_.front().recorder.why_not(), recordings_};

@@ -82,6 +82,7 @@ std::string sources_text(const plan::Plan& plan, const DimValues& values, uint32
         out += fmt::format("{}{} is {} (input '{}' dim {})", out.empty() ? "" : ", ",
                            plan.symbols[symbol].name, value, input.name, d);
       }
+    if (!told) out += fmt::format("{}{} is found by the run", out.empty() ? "" : ", ", plan.symbols[symbol].name);
   }
   return out;
 }

@@ -31,7 +31,7 @@ class RegionPreparation {
     TN_TRY(check_in_place());
     auto out = std::make_unique<PreparedRegion>();
     size_t args = 0;
-    for (uint32_t i = 0; i < region_.steps.size(); ++i) {
+    for (uint32_t i = options_.first; i < end(); ++i) {
       Result<std::shared_ptr<PreparedStep>> step = prepare(i);
       if (!step) return trail(std::move(step.error()), "{}", step_text(plan_, region_.steps[i]));
       args += (*step)->args.size();
@@ -40,11 +40,13 @@ class RegionPreparation {
       out->steps.push_back(std::move(*step));
     }
     out->args_.reserve(args);  // launches point into it
-    for (uint32_t i = 0; i < region_.steps.size(); ++i) add_launch(i, *out);
+    for (uint32_t i = options_.first; i < end(); ++i) add_launch(i, *out);
     return out;
   }
 
  private:
+  uint32_t end() const { return std::min(options_.end, static_cast<uint32_t>(region_.steps.size())); }
+
   bool on_host(uint32_t step) const { return kernels_.kernels[step]->place == Place::host; }
 
   // Which entries of the dim table are the same at every shape.
@@ -64,6 +66,7 @@ class RegionPreparation {
   Status measure() {
     const std::vector<bool> fixed = fixed_dims();
     tensors_.resize(region_.values.size());
+    known_.assign(region_.values.size(), true);
     std::vector<int64_t> bytes(region_.values.size());
     for (uint32_t i = 0; i < region_.values.size(); ++i) {
       const Value& v = region_.values[i];
@@ -72,8 +75,12 @@ class RegionPreparation {
       arg.dtype = v.dtype;
       arg.format = v.format;
       arg.format.place = Place::device;  // kernels are not told where their tensors lie
+      if (std::ranges::any_of(v.dims, [&](uint32_t dim) { return !dims_.has(dim); })) {
+        known_[i] = false;  // a step that has it fails
+        continue;
+      }
       for (uint32_t dim : v.dims) {
-        if (!dims_.has(dim) || dims_.value(dim) < 0)
+        if (dims_.value(dim) < 0)
           return tl::unexpected<Error>(dims_of(plan_, dims_, v.dims, fmt::format("value {}", i)).error());
         if (fixed[dim]) arg.fixed_dims |= 1u << arg.rank;
         arg.dims[arg.rank++] = dims_.value(dim);
@@ -91,7 +98,9 @@ class RegionPreparation {
   Status check_size(uint32_t i, const std::vector<int64_t>& bytes) const {
     const Value& v = region_.values[i];
     if (v.view_of != plan::kNoView) {
-      if (bytes[i] == bytes[v.view_of]) return {};
+      if (known_[v.view_of] && bytes[i] == bytes[v.view_of]) return {};
+      if (!known_[v.view_of])
+        return fail(Code::invalid_plan, "value {} ({}) views value {}, whose size is not known", i, describe(tensors_[i]), v.view_of);
       return fail(Code::invalid_plan, "value {} ({}, {} bytes) views value {}, which has {} bytes", i,
                   describe(tensors_[i]), bytes[i], v.view_of, bytes[v.view_of]);
     }
@@ -110,6 +119,7 @@ class RegionPreparation {
 
   Status check_in_place() const {
     for (const plan::InPlace& p : kernels_.in_place) {
+      if (p.step < options_.first || p.step >= end()) continue;
       const Step& step = region_.steps[p.step];
       const Arg &in = tensors_[step.inputs[p.input]], &out = tensors_[step.outputs[0]];
       if (!same_tensor(in, out))
@@ -128,9 +138,14 @@ class RegionPreparation {
       if (!dims_.has(p.dim)) return tl::unexpected<Error>(explain_dim(plan_, dims_, p.dim));
       out->params[p.offset / 8] = static_cast<uint64_t>(dims_.value(p.dim));
     }
-    for (uint32_t v : step.inputs) out->args.push_back(tensors_[v]);
-    for (uint32_t v : step.outputs) out->args.push_back(tensors_[v]);
-    if (options_.other && same(*options_.other->steps[index], *out)) return options_.other->steps[index];
+    for (const auto* list : {&step.inputs, &step.outputs})
+      for (uint32_t v : *list) {
+        if (!known_[v])
+          return tl::unexpected<Error>(dims_of(plan_, dims_, region_.values[v].dims, fmt::format("value {}", v)).error());
+        out->args.push_back(tensors_[v]);
+      }
+    const size_t at = index - options_.first;
+    if (options_.other && at < options_.other->steps.size() && same(*options_.other->steps[at], *out)) return options_.other->steps[at];
     PrepareCall call = {params_of(step, *out), inputs_of(step, out->args.data()),
                         outputs_of(step, out->args.data()), options_.threads, options_.session};
     TN_TRY(prepare_kernel(*kernels_.kernels[index], call, out->prepared));
@@ -157,7 +172,7 @@ class RegionPreparation {
 
   void add_launch(uint32_t index, PreparedRegion& out) const {
     const Step& step = region_.steps[index];
-    const PreparedStep& prepared = *out.steps[index];
+    const PreparedStep& prepared = *out.steps[index - options_.first];
     const Arg* args = out.args_.data() + out.args_.size();
     auto add_arg = [&](uint32_t value) {
       const Value& v = region_.values[value];
@@ -181,6 +196,7 @@ class RegionPreparation {
   const DimValues& dims_;
   const PrepareOptions& options_;
   std::vector<Arg> tensors_;  // by value
+  std::vector<bool> known_;   // by value: its dims are
 };
 
 void PreparedRegion::bind(const Addresses& addresses) {

@@ -65,7 +65,7 @@ class PreparedRegion {
     const Kernel* kernel;
     LaunchCall call;
   };
-  std::vector<Launch> launches;  // by step
+  std::vector<Launch> launches;  // by step, from the first that was prepared
 
  private:
   friend class RegionPreparation;
@@ -82,8 +82,10 @@ struct PrepareOptions {
   std::span<const plan::Range> ranges;
   // Bytes of the region's inputs and outputs at this shape, by index.
   std::span<const int64_t> inputs, outputs;
-  // The same region at another shape, to share steps with; may be null.
+  // The same steps at another shape, to share them with; may be null.
   const PreparedRegion* other = nullptr;
+  // The steps from `first` up to `end`, at sizes that may be known of those alone.
+  uint32_t first = 0, end = UINT32_MAX;
 };
 
 // Checks that every value fits its memory at this shape, and lets every kernel check and plan its step.

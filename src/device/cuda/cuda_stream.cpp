@@ -259,6 +259,11 @@ class CudaStream final : public Stream {
     return out;
   }
 
+  Status drain(const Lane& lane) override {
+    if (lane.captured) return fail(Code::unsupported, "a run that finds sizes cannot be recorded");
+    return call("cudaStreamSynchronize", cudaStreamSynchronize, stream_of(lane.queue));
+  }
+
   Status call_host(const Lane& lane, void (*function)(void* argument), void* argument) override {
     return call("cudaLaunchHostFunc", cudaLaunchHostFunc, stream_of(lane.queue), function, argument);
   }

@@ -1,6 +1,7 @@
-// Compress with a condition that is known when the plan is built: the elements where it holds.
+// Compress: the elements where a condition holds.
 #include "ops/composite/parts.h"
 #include "ops/content.h"
+#include "ops/found_sizes.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
 
@@ -15,6 +16,14 @@ Status expand_compress(OnnxNode& node) {
     TN_ASSIGN(axis, node.axis(node.attrs().integer("axis"), node.rank(0)));
   } else {
     TN_ASSIGN(x, reshape(node.build(), x, {element_count(node.type(0).shape)}));
+  }
+  if (node.rank(1) == 1 && !node.is_constant(1) && !content_of(node.graph(), node.input(1))) {
+    // As many as the run finds.
+    TN_ASSIGN(ValueId positions, nonzero_positions(node, node.input(1)));
+    TN_ASSIGN(positions, reshape(node.build(), positions, {node.type(positions).shape[0]}));
+    TN_ASSIGN(ValueId y, node.add(kGather, {x, positions}, {{"axis", axis}}));
+    node.output(0, y);
+    return {};
   }
   if (node.rank(1) != 1) return fail(Code::invalid_model, "condition must be a vector, it is {}", print(node.type(1)));
   TN_ASSIGN(std::vector<int64_t> condition, node.integers(1, "condition"));

@@ -1,0 +1,21 @@
+// Sizes that a run finds: how many elements hold, how many boxes are kept.
+//
+// A node with the attribute `found`, a shape of symbols that no other node and no input has, gives them their values: its
+// last output, an i64 vector in the host's memory, holds them when it has run. `most` says, in other dims, how large each can
+// be. Its other outputs do not depend on them, so that its memory is known before; slices behind it are as large as was
+// found. Such a node stays, whoever uses its outputs: shapes may depend on it that no edge shows.
+#pragma once
+
+#include <string_view>
+
+#include "ir/graph.h"
+
+namespace tenon {
+
+inline constexpr std::string_view kFound = "found", kMost = "most";
+// Their names begin so; an input's symbols never do.
+inline constexpr std::string_view kFoundPrefix = "found_";
+
+inline bool finds_sizes(const Node& node) { return node.attrs.has(kFound); }
+
+}  // namespace tenon
