@@ -22,12 +22,12 @@ struct HostCall {
   uint32_t step = 0;
 };
 
-using SymbolValues = std::vector<std::optional<int64_t>>;
+using KnownSymbols = std::vector<std::optional<int64_t>>;
 
 // Steps up to one that finds sizes, which the steps behind it are prepared for.
 struct Segment {
   uint32_t begin = 0, end = 0;
-  SymbolValues symbols;                    // that it is prepared for
+  KnownSymbols symbols;                    // that it is prepared for
   std::unique_ptr<PreparedRegion> region;  // null: not prepared yet
   std::vector<HostCall> host_calls;        // by launch; empty on the host
   bool bound = false;                      // its launches hold the context's addresses
@@ -35,8 +35,8 @@ struct Segment {
 
 // Everything that depends on the values of the symbols that inputs give.
 struct ShapeState {
-  SymbolValues symbols;
-  SymbolValues found;              // those and what the last run found
+  KnownSymbols symbols;
+  KnownSymbols found;              // those and what the last run found
   std::vector<Segment> segments;   // one, unless the run finds sizes
   std::vector<int64_t> bytes;      // of each tensor, inputs then outputs; -1 where the run finds it
   Recorder recorder;
@@ -144,14 +144,14 @@ class ContextImpl final : public Context, public Work {
   }
 
   Status check_input_dim(const plan::Binding& input, size_t dim, int64_t value) const;
-  Result<SymbolValues> bind_symbols() const;
+  Result<KnownSymbols> bind_symbols() const;
   Status check_inputs(const DimValues& dims) const;
   Status resolve_shapes();
-  Status make_shape(SymbolValues symbols);
+  Status make_shape(KnownSymbols symbols);
   // Whether runs find sizes.
   bool finds_sizes() const { return !cuts_.empty(); }
   Result<int64_t> tensor_bytes(size_t tensor, const DimValues& dims) const;
-  Status prepare_segment(Segment& segment, const SymbolValues& symbols, std::span<const int64_t> bytes);
+  Status prepare_segment(Segment& segment, const KnownSymbols& symbols, std::span<const int64_t> bytes);
   Status start_segment(ShapeState& shape, Segment& segment);
   Status find_sizes(ShapeState& shape, const Segment& segment, const Lane& lane);
   uint64_t extent(size_t tensor) const;
@@ -283,8 +283,8 @@ Status ContextImpl::set_buffer(std::string_view name, void* data, size_t bytes) 
 }
 
 // The symbols' values from the dims of the inputs that are set; inputs that disagree are refused.
-Result<SymbolValues> ContextImpl::bind_symbols() const {
-  SymbolValues symbols(plan_.symbols.size());
+Result<KnownSymbols> ContextImpl::bind_symbols() const {
+  KnownSymbols symbols(plan_.symbols.size());
   std::vector<std::pair<size_t, size_t>> from(plan_.symbols.size());
   for (size_t i = 0; i < plan_.inputs.size(); ++i) {
     if (!tensors_[i].dims) continue;
@@ -326,7 +326,7 @@ Result<std::vector<int64_t>> ContextImpl::shape(std::string_view name) {
   Turn turn(*this);
   if (!turn) return busy();
   TN_ASSIGN(size_t index, engine_->find_tensor(name));
-  TN_ASSIGN(SymbolValues symbols, bind_symbols());
+  TN_ASSIGN(KnownSymbols symbols, bind_symbols());
   if (finds_sizes()) {
     for (const plan::Step& step : profile_.region.steps)
       for (uint32_t symbol : step.found) {
@@ -359,7 +359,7 @@ Result<int64_t> ContextImpl::tensor_bytes(size_t tensor, const DimValues& dims) 
               engine_->options().limits.tensor_bytes);
 }
 
-Status ContextImpl::make_shape(SymbolValues symbols) {
+Status ContextImpl::make_shape(KnownSymbols symbols) {
   DimValues dims(plan_, symbols);
   TN_TRY(check_inputs(dims));
   ShapeState state;
@@ -386,7 +386,7 @@ Status ContextImpl::make_shape(SymbolValues symbols) {
 }
 
 // Prepares the segment's steps unless they are, sharing those that it or the latest shape has at the same dims.
-Status ContextImpl::prepare_segment(Segment& segment, const SymbolValues& symbols, std::span<const int64_t> bytes) {
+Status ContextImpl::prepare_segment(Segment& segment, const KnownSymbols& symbols, std::span<const int64_t> bytes) {
   const bool was_prepared = segment.region && segment.symbols.empty();
   if (!was_prepared) {
     const PreparedRegion* other = segment.region.get();
