@@ -234,9 +234,12 @@ class Importer {
   Result<TensorType> input_type(const onnx::ValueInfoView& input) {
     using Kind = onnx::TypeView::Kind;
     const onnx::TypeView& type = input.type;
-    if (type.kind != Kind::tensor)
+    // An optional tensor is taken to be there.
+    const bool is_tensor = type.kind == Kind::tensor || (type.kind == Kind::optional && type.holds_tensor);
+    if (!is_tensor)
       return fail(type.kind == Kind::none ? Code::invalid_model : Code::unsupported,
-                  "it is {}; inputs must be dense tensors", kKinds[static_cast<int>(type.kind)]);
+                  "it is {}; inputs must be dense tensors{}", kKinds[static_cast<int>(type.kind)],
+                  type.kind == Kind::none ? "" : ": make it of inputs that are tensors, with SequenceConstruct or Optional");
     auto dtype = static_cast<DType>(type.elem_type);
     if (type.elem_type <= 0 || type.elem_type > 255 || !is_known(dtype) || dtype == DType::string)
       return fail(Code::unsupported, "elements of type {} are not supported",
@@ -286,7 +289,8 @@ class Importer {
   void declare_output(const onnx::ValueInfoView& output, size_t index, ValueId value) {
     using Kind = onnx::TypeView::Kind;
     const onnx::TypeView& type = output.type;
-    if (type.kind == Kind::none) return;
+    // Of a sequence or an optional nothing is declared: it becomes an output for each of its tensors.
+    if (type.kind == Kind::none || type.kind == Kind::sequence || type.kind == Kind::optional) return;
     if (type.kind != Kind::tensor || type.elem_type < 0 || type.elem_type > 255 ||
         (type.elem_type != 0 && !is_known(static_cast<DType>(type.elem_type)))) {
       problems_.add(Code::unsupported, "output '{}' (graph/output[{}], byte {}): {}", output.name, index,

@@ -142,6 +142,23 @@ bool read_tensor_type(WireReader r, TypeView& out) {
 }
 
 // A oneof: the member given last holds, and clears another one given before.
+// The element's type, where it is a tensor.
+bool read_element_type(WireReader r, TypeView& out) {
+  while (r.next()) {
+    if (r.field() != 1) continue;
+    out.holds_tensor = true;
+    if (!nested(r, out, read_tensor_type, "elem_type")) return false;
+  }
+  return r.ok();
+}
+
+// Of a sequence or an optional. What lies deeper is not looked at.
+bool read_container_type(WireReader r, TypeView& out) {
+  while (r.next())
+    if (r.field() == 1 && !nested(r, out, read_element_type, "elem_type")) return false;
+  return r.ok();
+}
+
 bool read_type(WireReader r, TypeView& out) {
   using Kind = TypeView::Kind;
   while (r.next()) {
@@ -158,6 +175,8 @@ bool read_type(WireReader r, TypeView& out) {
     out.kind = kind;
     if (kind == Kind::tensor) {
       if (!nested(r, out, read_tensor_type, "type")) return false;
+    } else if (kind == Kind::sequence || kind == Kind::optional) {
+      if (!nested(r, out, read_container_type, "type")) return false;
     } else if (!r.message("type")) {
       return false;
     }

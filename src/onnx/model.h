@@ -59,7 +59,8 @@ struct DimView {
 
 struct TypeView {
   enum class Kind : uint8_t { none, tensor, sequence, map, sparse_tensor, optional } kind = Kind::none;
-  int32_t elem_type = 0;  // of tensors
+  bool holds_tensor = false;  // of a sequence or an optional: its elements are tensors, of the type below
+  int32_t elem_type = 0;      // of tensors
   bool has_shape = false;
   std::vector<DimView> dims;
 };
