@@ -111,14 +111,20 @@ struct Scope {
   std::vector<ValueId> captured;
 };
 
-// The names that a sub-graph's nodes and outputs ask for, its own among them.
+// The names that a sub-graph asks for of the graphs around it.
 void add_wanted(const onnx::GraphView& graph, std::vector<std::string_view>& out) {
+  std::unordered_set<std::string_view> own;
+  for (const onnx::ValueInfoView& input : graph.inputs) own.insert(input.name);
+  for (const onnx::TensorView& tensor : graph.initializers) own.insert(tensor.name);
+  std::vector<std::string_view> asked;
   for (const onnx::NodeView& node : graph.nodes) {
-    out.insert(out.end(), node.inputs.begin(), node.inputs.end());
+    own.insert(node.outputs.begin(), node.outputs.end());
+    asked.insert(asked.end(), node.inputs.begin(), node.inputs.end());
     for (const onnx::AttributeView& attribute : node.attributes)
-      for (const auto& inner : attribute.graphs) add_wanted(*inner, out);
+      for (const auto& inner : attribute.graphs) add_wanted(*inner, asked);
   }
-  for (const onnx::ValueInfoView& output : graph.outputs) out.push_back(output.name);
+  for (const onnx::ValueInfoView& output : graph.outputs) asked.push_back(output.name);
+  std::copy_if(asked.begin(), asked.end(), std::back_inserter(out), [&](std::string_view name) { return !own.count(name); });
 }
 
 // The names that a node and its sub-graphs ask for.
