@@ -57,7 +57,7 @@ FILES = {
     "kernels/cuda/session.h": {"device/device.h": "the session of an engine on a device"},
     **{f"src/device/cuda/{file}.cpp": {f"cuda/{name}.h": "part of the same module" for name in names}
        for file, names in {"cuda_device": ("driver", "library", "session"),
-                           "cuda_session": ("code_store", "cubin", "driver", "library", "nvrtc", "session"),
+                           "cuda_session": ("code_store", "cubin", "cudnn_api", "driver", "library", "nvrtc", "session"),
                            "cuda_stream": ("driver", "session"),
                            "memory": ("driver", "session")}.items()},
 }
