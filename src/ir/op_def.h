@@ -98,11 +98,17 @@ class OnnxNode {
  public:
   OnnxNode(Graph& graph, NodeId node, Patch& patch, std::vector<ValueId> inputs, int64_t version)
       : graph_(graph), node_(node), patch_(patch), inputs_(std::move(inputs)), version_(version) {}
+  // A part of `whole`, as a node of another operator would be that had these inputs, attributes and named outputs.
+  OnnxNode(OnnxNode& whole, std::vector<ValueId> inputs, int64_t version, const Attrs& attrs, size_t outputs)
+      : graph_(whole.graph_), node_(whole.node_), patch_(whole.patch_), inputs_(std::move(inputs)), version_(version),
+        part_(Part{&attrs, outputs}) {}
 
-  const Attrs& attrs() const { return graph_.node(node_).attrs; }   // as in the file; ints, floats, strings, tensors
+  // As in the file; ints, floats, strings, tensors.
+  const Attrs& attrs() const { return part_ ? *part_->attrs : graph_.node(node_).attrs; }
+  const std::string& name() const { return graph_.node(node_).name; }
   int64_t version() const { return version_; }                       // of the op set the node belongs to
   size_t input_count() const { return inputs_.size(); }
-  size_t output_count() const { return graph_.node(node_).outputs.size(); }
+  size_t output_count() const { return part_ ? part_->outputs : graph_.node(node_).outputs.size(); }
   bool has_output(size_t i) const;                                    // the model names and may use it
   bool has(size_t i) const { return i < inputs_.size() && inputs_[i].valid(); }
   // Invalid when absent; a core op refuses that for an input that it needs.
@@ -136,6 +142,11 @@ class OnnxNode {
   std::vector<ValueId> inputs_;
   std::vector<ValueId> results_;
   int64_t version_;
+  struct Part {
+    const Attrs* attrs;
+    size_t outputs;
+  };
+  std::optional<Part> part_;
 };
 
 // One ONNX operator, from an op-set version on: the row with the largest `since` not above the model's version holds.

@@ -12,6 +12,7 @@ std::string where(const Graph& graph, NodeId id) {
 }  // namespace
 
 bool OnnxNode::has_output(size_t i) const {
+  if (part_) return i < part_->outputs;
   const std::vector<ValueId>& outputs = graph_.node(node_).outputs;
   return i < outputs.size() && outputs[i].valid() && (i == 0 || !graph_.value(outputs[i]).name.empty());
 }
