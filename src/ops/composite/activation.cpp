@@ -76,6 +76,7 @@ Status expand_gelu(OnnxNode& node) {
   std::string approximate = node.attrs().text("approximate", "none");
   if (approximate != "none" && approximate != "tanh")
     return fail(Code::invalid_model, "attribute approximate of Gelu must be none or tanh, it is '{}'", approximate);
+  TN_TRY(expect_inputs(node, 1));
   TN_ASSIGN(std::vector<ValueId> operands, legacy_operands(node));
   const std::string text = fmt::format(fmt::runtime(approximate == "none" ? kGelu : kTanhGelu), "x0");
   TN_ASSIGN(ValueId out, add_formula(node, text, std::move(operands)));

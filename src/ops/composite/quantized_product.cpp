@@ -95,11 +95,11 @@ Status expand_qgemm(OnnxNode& node) {
   }
   TN_ASSIGN(ValueId scale_a, reshape(node.build(), node.input(1), {}));
   TN_ASSIGN(ValueId scale, add_formula(node, fmt::format("mul(mul(x0, {}), x1)", attrs.number("alpha", 1)), {scale_a, scale_b}));
+  if (node.has(7) != node.has(8)) return fail(Code::invalid_model, "QGemm takes y_scale and y_zero_point, or neither");
   if (!node.has(7)) {
     TN_ASSIGN(ValueId y, add_formula(node, "mul(cast(x0):f32, x1)", {sum, scale}));
     return node.output(0, y), Status{};
   }
-  if (!node.has(8)) return fail(Code::invalid_model, "QGemm has y_scale and no y_zero_point");
   TN_ASSIGN(ValueId scale_y, reshape(node.build(), node.input(7), {}));
   TN_ASSIGN(ValueId zero_y, reshape(node.build(), node.input(8), {}));
   TN_ASSIGN(ValueId y, quantized(node, "mul(cast(x0):f32, div(x1, x2))", {sum, scale, scale_y}, zero_y, node.type(8).dtype));

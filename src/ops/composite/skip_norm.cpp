@@ -73,6 +73,10 @@ Result<ValueId> skip_sum(OnnxNode& node, size_t bias) {
     text = "add(add(x0, x1), x2)";
   }
   TN_ASSIGN(ValueId sum, add_formula(node, text, std::move(operands)));
+  for (size_t d = 0; d < node.rank(0); ++d)
+    if (always_equal(node.type(sum).shape[d], node.type(0).shape[d]) == false)
+      return fail(Code::invalid_model, "skip {} of {} does not broadcast to x {}", print(node.type(1)), node.attrs().text("op_type"),
+                  print(node.type(0)));
   node.output(3, sum);
   return sum;
 }
@@ -136,6 +140,7 @@ Status expand_embed(OnnxNode& node) {
   if (node.has_output(1)) {
     ValueId count = node.build().scalar(DType::i32, 0);
     if (node.has(7)) {
+      if (node.rank(7) != 2) return fail(Code::invalid_model, "the mask of EmbedLayerNormalization must have 2 dims, it is {}", print(node.type(7)));
       TN_ASSIGN(ValueId on, add_formula(node, "cast(eq(x0, 1)):i32", {node.input(7)}));
       TN_ASSIGN(count, reduce(node, "sum", on, {1}, false));
     } else {
