@@ -1,5 +1,5 @@
-// Operators of ai.onnx.ml on features: ArrayFeatureExtractor, Binarizer, FeatureVectorizer, Imputer, LabelEncoder, Normalizer,
-// OneHotEncoder, Scaler.
+// Operators of ai.onnx.ml on features: ArrayFeatureExtractor, Binarizer, FeatureVectorizer, Imputer,
+// LabelEncoder, Normalizer, OneHotEncoder, Scaler.
 #include <algorithm>
 #include <cmath>
 
@@ -17,7 +17,8 @@ namespace {
 Status expand_array_feature_extractor(OnnxNode& node) {
   TN_TRY(expect_inputs(node, 2));
   const size_t rank = node.rank(0);
-  if (rank == 0) return fail(Code::invalid_model, "ArrayFeatureExtractor takes a tensor of 1 dim or more, not a scalar");
+  if (rank == 0)
+    return fail(Code::invalid_model, "ArrayFeatureExtractor takes a tensor of 1 dim or more, not a scalar");
   TN_ASSIGN(ValueId at, reshape(node.build(), node.input(1), {element_count(node.type(1).shape)}));
   TN_ASSIGN(ValueId y, node.add(kGather, {node.input(0), at}, {{"axis", static_cast<int64_t>(rank) - 1}}));
   if (rank == 1) {
@@ -31,8 +32,10 @@ Status expand_binarizer(OnnxNode& node) {
   TN_TRY(expect_inputs(node, 1));
   const DType type = node.type(0).dtype;
   const std::string x = is_float(type) ? "x0" : "cast(x0):f64";
-  TN_ASSIGN(ValueId y, add_formula(node, fmt::format("cast(gt({}, {})):{}", x, node.attrs().number("threshold"), name_of(type)),
-                                   {node.input(0)}));
+  TN_ASSIGN(ValueId y,
+            add_formula(
+                node, fmt::format("cast(gt({}, {})):{}", x, node.attrs().number("threshold"), name_of(type)),
+                {node.input(0)}));
   node.output(0, y);
   return {};
 }
@@ -52,8 +55,9 @@ Result<ValueId> by_feature(OnnxNode& node, std::string_view name, DType type) {
   const auto values = node.attrs().get<std::vector<double>>(name);
   const Dim count(static_cast<int64_t>(values.size()));
   if (values.size() != 1 && (values.empty() || always_equal(node.type(0).shape.back(), count) == false))
-    return fail(Code::invalid_model, "{}: attribute {} has {} numbers for {}; it must have one, or one for each feature", name_of_op(node),
-                name, values.size(), print(node.type(0)));
+    return fail(Code::invalid_model,
+                "{}: attribute {} has {} numbers for {}; it must have one, or one for each feature",
+                name_of_op(node), name, values.size(), print(node.type(0)));
   return float_constant(node, type, {count}, values);
 }
 
@@ -79,11 +83,15 @@ Status expand_scaler(OnnxNode& node) {
 // A row of zeros stays so.
 Status expand_normalizer(OnnxNode& node) {
   TN_TRY(expect_numbers(node));
-  struct Row { std::string_view norm, kind; };
+  struct Row {
+    std::string_view norm, kind;
+  };
   constexpr Row kNorms[] = {{"MAX", "max"}, {"L1", "l1"}, {"L2", "l2"}};
   const std::string norm = node.attrs().text("norm", "MAX");
-  const auto row = std::find_if(std::begin(kNorms), std::end(kNorms), [&](const Row& r) { return r.norm == norm; });
-  if (row == std::end(kNorms)) return fail(Code::invalid_model, "attribute norm of Normalizer must be MAX, L1 or L2, it is '{}'", norm);
+  const auto row =
+      std::find_if(std::begin(kNorms), std::end(kNorms), [&](const Row& r) { return r.norm == norm; });
+  if (row == std::end(kNorms))
+    return fail(Code::invalid_model, "attribute norm of Normalizer must be MAX, L1 or L2, it is '{}'", norm);
   TN_ASSIGN(ValueId x, cast(node, node.input(0), float_type(node)));
   TN_ASSIGN(ValueId size, reduce(node, row->kind, x, {static_cast<int64_t>(node.rank(0)) - 1}));
   TN_ASSIGN(ValueId y, add_formula(node, "div(x0, where(eq(x1, 0), 1, x1))", {x, size}));
@@ -106,10 +114,13 @@ Status expand_imputer(OnnxNode& node) {
   const std::vector<int64_t> values = node.attrs().integers("imputed_value_int64s");
   const Dim count(static_cast<int64_t>(values.size()));
   if (values.size() != 1 && (values.empty() || always_equal(node.type(0).shape.back(), count) == false))
-    return fail(Code::invalid_model, "Imputer: imputed_value_int64s has {} numbers for {}; it must have one, or one for each feature",
-                values.size(), print(node.type(0)));
+    return fail(
+        Code::invalid_model,
+        "Imputer: imputed_value_int64s has {} numbers for {}; it must have one, or one for each feature",
+        values.size(), print(node.type(0)));
   TN_ASSIGN(ValueId with, cast(node, integer_constant(node, {count}, values), type));
-  TN_ASSIGN(ValueId wanted, cast(node, integer_constant(node, {}, {node.attrs().integer("replaced_value_int64")}), type));
+  TN_ASSIGN(ValueId wanted,
+            cast(node, integer_constant(node, {}, {node.attrs().integer("replaced_value_int64")}), type));
   TN_ASSIGN(ValueId y, add_formula(node, "where(eq(x0, x2), x1, x0)", {node.input(0), with, wanted}));
   node.output(0, y);
   return {};
@@ -118,13 +129,16 @@ Status expand_imputer(OnnxNode& node) {
 Status expand_vectorizer(OnnxNode& node) {
   const std::vector<int64_t> widths = node.attrs().integers("inputdimensions");
   if (node.input_count() == 0 || widths.size() != node.input_count())
-    return fail(Code::invalid_model, "FeatureVectorizer has {} inputs and {} inputdimensions", node.input_count(), widths.size());
+    return fail(Code::invalid_model, "FeatureVectorizer has {} inputs and {} inputdimensions",
+                node.input_count(), widths.size());
   TN_TRY(expect_inputs(node, node.input_count()));
   std::vector<ValueId> parts;
   for (size_t i = 0; i < widths.size(); ++i) {
     const TensorType x = node.type(i);
     if (x.rank() < 1 || x.rank() > 2 || always_equal(x.shape.back(), Dim(widths[i])) == false)
-      return fail(Code::unsupported, "FeatureVectorizer: input {} is {}; [rows, {}] is supported, as inputdimensions says", i, print(x), widths[i]);
+      return fail(Code::unsupported,
+                  "FeatureVectorizer: input {} is {}; [rows, {}] is supported, as inputdimensions says", i,
+                  print(x), widths[i]);
     TN_ASSIGN(ValueId part, along(node, node.input(i), 2 - x.rank(), 2));
     TN_ASSIGN(part, cast(node, part, DType::f32));
     parts.push_back(part);
@@ -140,12 +154,16 @@ Status expand_one_hot(OnnxNode& node) {
   const std::vector<int64_t> categories = node.attrs().integers("cats_int64s");
   if (categories.empty()) return fail(Code::invalid_model, "OneHotEncoder: attribute cats_int64s is missing");
   if (node.attrs().integer("zeros", 1) == 0)
-    return fail(Code::unsupported, "OneHotEncoder: zeros is 0: a category that is not known would have to be an error of the run; "
-                                   "with 1 its row is zeros");
+    return fail(
+        Code::unsupported,
+        "OneHotEncoder: zeros is 0: a category that is not known would have to be an error of the run; "
+        "with 1 its row is zeros");
   TN_ASSIGN(ValueId x, cast(node, node.input(0), DType::i64));
   TN_ASSIGN(x, along(node, x, 0, node.rank(0) + 1));
-  TN_ASSIGN(ValueId y, add_formula(node, "cast(eq(x0, x1)):f32",
-                                   {x, integer_constant(node, {Dim(static_cast<int64_t>(categories.size()))}, categories)}));
+  TN_ASSIGN(
+      ValueId y,
+      add_formula(node, "cast(eq(x0, x1)):f32",
+                  {x, integer_constant(node, {Dim(static_cast<int64_t>(categories.size()))}, categories)}));
   node.output(0, y);
   return {};
 }
@@ -161,13 +179,15 @@ struct Column {
 
   Column in_order(const std::vector<size_t>& order) const {
     Column out{type, {}, {}};
-    for (size_t i : order) is_float(type) ? out.floats.push_back(floats[i]) : out.integers.push_back(integers[i]);
+    for (size_t i : order)
+      is_float(type) ? out.floats.push_back(floats[i]) : out.integers.push_back(integers[i]);
     return out;
   }
 };
 
 Result<std::vector<int64_t>> integers_of(OnnxNode& node, const Constant& tensor) {
-  return use_integers(node.graph(), node.build().constant(tensor.type, tensor.bytes.view), "a tensor of LabelEncoder");
+  return use_integers(node.graph(), node.build().constant(tensor.type, tensor.bytes.view),
+                      "a tensor of LabelEncoder");
 }
 
 Result<Column> read_column(OnnxNode& node, const std::string& of) {
@@ -185,7 +205,8 @@ Result<Column> read_column(OnnxNode& node, const std::string& of) {
     }
   }
   if (out.size() == 0)
-    return fail(Code::invalid_model, "LabelEncoder: one of {0}_int64s, {0}_floats and {0}_tensor must have elements", of);
+    return fail(Code::invalid_model,
+                "LabelEncoder: one of {0}_int64s, {0}_floats and {0}_tensor must have elements", of);
   return out;
 }
 
@@ -203,7 +224,8 @@ Result<Column> default_of(OnnxNode& node, const Column& values) {
   if (attrs.has("default_tensor")) {
     const auto tensor = attrs.get<std::shared_ptr<const Constant>>("default_tensor");
     if (!tensor || tensor->type.dtype != values.type || !element_count(tensor->type.shape).is(1))
-      return fail(Code::invalid_model, "LabelEncoder: default_tensor must be one element of {}", name_of(values.type));
+      return fail(Code::invalid_model, "LabelEncoder: default_tensor must be one element of {}",
+                  name_of(values.type));
     if (is_float(values.type)) {
       TN_ASSIGN(out.floats, numbers_of(*tensor));
     } else {
@@ -221,10 +243,14 @@ Status expand_label_encoder(OnnxNode& node) {
   TN_ASSIGN(Column fallback, default_of(node, values));
   const TensorType x = node.type(0);
   if (keys.size() != values.size() || x.dtype != keys.type)
-    return fail(Code::invalid_model, "LabelEncoder: {} keys of {} and {} values, for x {}", keys.size(), name_of(keys.type), values.size(), print(x));
+    return fail(Code::invalid_model, "LabelEncoder: {} keys of {} and {} values, for x {}", keys.size(),
+                name_of(keys.type), values.size(), print(x));
   std::vector<size_t> order, nan;
-  for (size_t i = 0; i < keys.size(); ++i) (is_float(keys.type) && std::isnan(keys.floats[i]) ? nan : order).push_back(i);
-  const auto before = [&](size_t a, size_t b) { return is_float(keys.type) ? keys.floats[a] < keys.floats[b] : keys.integers[a] < keys.integers[b]; };
+  for (size_t i = 0; i < keys.size(); ++i)
+    (is_float(keys.type) && std::isnan(keys.floats[i]) ? nan : order).push_back(i);
+  const auto before = [&](size_t a, size_t b) {
+    return is_float(keys.type) ? keys.floats[a] < keys.floats[b] : keys.integers[a] < keys.integers[b];
+  };
   std::stable_sort(order.begin(), order.end(), before);
   std::vector<size_t> unique;
   for (size_t i : order) {

@@ -1,5 +1,5 @@
-// Attention as ONNX Runtime fuses it, as ONNX's Attention of operands, caches and masks that are made ready here: Attention,
-// QAttention, MultiHeadAttention, GroupQueryAttention, RotaryEmbedding.
+// Attention as ONNX Runtime fuses it, as ONNX's Attention of operands, caches and masks that are made ready
+// here: Attention, QAttention, MultiHeadAttention, GroupQueryAttention, RotaryEmbedding.
 #include <algorithm>
 #include <cmath>
 
@@ -23,19 +23,21 @@ std::string name_of_op(OnnxNode& node) { return node.attrs().text("op_type"); }
 Result<int64_t> heads_of(OnnxNode& node, std::string_view name) {
   const int64_t heads = node.attrs().integer(name);
   if (heads >= 1) return heads;
-  return fail(Code::invalid_model, "attribute {} of {} must be 1 or more, it is {}", name, name_of_op(node), heads);
+  return fail(Code::invalid_model, "attribute {} of {} must be 1 or more, it is {}", name, name_of_op(node),
+              heads);
 }
 
 Status expect_rank(OnnxNode& node, size_t i, size_t rank, std::string_view what) {
   if (!node.has(i) || node.rank(i) == rank) return {};
-  return fail(Code::invalid_model, "input {} ({}) of {} must have {} dims, it is {}", i, what, name_of_op(node), rank,
-              print(node.type(i)));
+  return fail(Code::invalid_model, "input {} ({}) of {} must have {} dims, it is {}", i, what,
+              name_of_op(node), rank, print(node.type(i)));
 }
 
 // size / parts; fails, naming what, when it does not divide.
 Result<Dim> part_of(OnnxNode& node, const Dim& size, int64_t parts, std::string_view what) {
   if (size.is_constant() && (parts < 1 || size.value() % parts != 0))
-    return fail(Code::invalid_model, "{}: {} of {} is not divided by {}", name_of_op(node), what, size.text(), parts);
+    return fail(Code::invalid_model, "{}: {} of {} is not divided by {}", name_of_op(node), what, size.text(),
+                parts);
   return quotient({size}, {Dim(parts)});
 }
 
@@ -76,8 +78,9 @@ Status expect_dims(OnnxNode& node, size_t i, std::string_view what, const Shape&
   if (fits) return {};
   std::string wanted;
   for (const Dim& d : dims) wanted += (wanted.empty() ? "" : ",") + d.text();
-  return fail(Code::invalid_model, "input {} ({}) of {} is {}; it must have the dims [{}]{}", i, what, name_of_op(node), print(node.type(i)),
-              wanted, may_broadcast ? ", of which the first two may be 1" : "");
+  return fail(Code::invalid_model, "input {} ({}) of {} is {}; it must have the dims [{}]{}", i, what,
+              name_of_op(node), print(node.type(i)), wanted,
+              may_broadcast ? ", of which the first two may be 1" : "");
 }
 
 // The dims of the scores: batch, heads, queries, keys.
@@ -88,21 +91,24 @@ struct Scores {
 // What is added to the scores in input i.
 Status add_bias(OnnxNode& node, size_t i, const Scores& scores, Bias& bias) {
   if (!node.has(i)) return {};
-  TN_TRY(expect_dims(node, i, "attention_bias", {scores.batch, scores.heads, scores.queries, scores.keys}, true));
+  TN_TRY(expect_dims(node, i, "attention_bias", {scores.batch, scores.heads, scores.queries, scores.keys},
+                     true));
   return bias.add(node.input(i));
 }
 
-// The mask in input i: lengths [batch]; ends and then begins [2 batch]; ones where a key is seen [batch, keys] or
-// [batch, queries, keys].
+// The mask in input i: lengths [batch]; ends and then begins [2 batch]; ones where a key is seen [batch,
+// keys] or [batch, queries, keys].
 Status add_mask(OnnxNode& node, size_t i, const Scores& scores, Bias& bias) {
   if (!node.has(i)) return {};
   const TensorType mask = node.type(i);
   const Dim &batch = scores.batch, &keys = scores.keys;
   const double filter = node.attrs().number("mask_filter_value", kMaskFilter);
   if (!is_integer(mask.dtype))
-    return fail(Code::invalid_model, "input {} (mask) of {} must be integers, it is {}", i, name_of_op(node), print(mask));
+    return fail(Code::invalid_model, "input {} (mask) of {} must be integers, it is {}", i, name_of_op(node),
+                print(mask));
   if (mask.rank() == 2 || mask.rank() == 3) {
-    TN_TRY(expect_dims(node, i, "mask", mask.rank() == 2 ? Shape{batch, keys} : Shape{batch, scores.queries, keys}, false));
+    TN_TRY(expect_dims(node, i, "mask",
+                       mask.rank() == 2 ? Shape{batch, keys} : Shape{batch, scores.queries, keys}, false));
     Shape shape = mask.shape;
     shape.insert(shape.begin() + 1, mask.rank() == 2 ? 2 : 1, Dim(1));
     TN_ASSIGN(ValueId seen, reshape(node.build(), node.input(i), shape));
@@ -110,8 +116,11 @@ Status add_mask(OnnxNode& node, size_t i, const Scores& scores, Bias& bias) {
   }
   const bool both = mask.rank() == 1 && always_equal(mask.shape[0], batch + batch) == true && !batch.is(0);
   if (mask.rank() != 1 || (!both && always_equal(mask.shape[0], batch) != true))
-    return fail(Code::unsupported, "{}: a mask {} is not supported; [batch], [2 batch], [batch, keys] and [batch, queries, keys] "
-                                   "are, the batch is {}", name_of_op(node), print(mask), batch.text());
+    return fail(
+        Code::unsupported,
+        "{}: a mask {} is not supported; [batch], [2 batch], [batch, keys] and [batch, queries, keys] "
+        "are, the batch is {}",
+        name_of_op(node), print(mask), batch.text());
   TN_ASSIGN(ValueId place, positions(node, keys, 3, 4));
   auto part = [&](const Dim& first) -> Result<ValueId> {
     TN_ASSIGN(ValueId x, slice(node.build(), node.input(i), 0, first, batch));
@@ -130,15 +139,19 @@ struct Operands {
 
 // The attributes of ONNX's Attention for these heads. A scale of 0 is the default one.
 Attrs core_attrs(OnnxNode& node, int64_t heads, int64_t kv_heads) {
-  Attrs attrs{{"q_num_heads", heads}, {"kv_num_heads", kv_heads}, {"is_causal", int64_t{node.attrs().integer("unidirectional") != 0}}};
+  Attrs attrs{{"q_num_heads", heads},
+              {"kv_num_heads", kv_heads},
+              {"is_causal", int64_t{node.attrs().integer("unidirectional") != 0}}};
   if (double scale = node.attrs().number("scale"); scale != 0) attrs.set("scale", scale);
   if (double cap = node.attrs().number("softcap"); cap != 0) attrs.set("softcap", cap);
   return attrs;
 }
 
-Result<std::vector<ValueId>> attend(OnnxNode& node, const Operands& in, ValueId mask, Attrs attrs, int64_t scores = 0) {
+Result<std::vector<ValueId>> attend(OnnxNode& node, const Operands& in, ValueId mask, Attrs attrs,
+                                    int64_t scores = 0) {
   attrs.set("qk_matmul_output_mode", scores);
-  return expand_as(node, "Attention", kVersion, {in.q, in.k, in.v, mask, in.past_k, in.past_v}, std::move(attrs), 4);
+  return expand_as(node, "Attention", kVersion, {in.q, in.k, in.v, mask, in.past_k, in.past_v},
+                   std::move(attrs), 4);
 }
 
 // ── Attention, QAttention ──
@@ -155,16 +168,19 @@ Result<std::vector<Dim>> projected_sizes(OnnxNode& node, const Dim& width, int64
   Dim sum(0);
   for (int64_t size : given) {
     if (size < 1 || size > INT32_MAX || size % heads != 0)
-      return fail(Code::invalid_model, "{}: qkv_hidden_sizes holds {}, which {} heads do not divide", name_of_op(node), size, heads);
+      return fail(Code::invalid_model, "{}: qkv_hidden_sizes holds {}, which {} heads do not divide",
+                  name_of_op(node), size, heads);
     sum = sum + Dim(size);
   }
   if (given.size() != 3 || given[0] != given[1] || always_equal(sum, width) == false)
-    return fail(Code::invalid_model, "{}: qkv_hidden_sizes must be three numbers, the first two equal, that add up to {}",
+    return fail(Code::invalid_model,
+                "{}: qkv_hidden_sizes must be three numbers, the first two equal, that add up to {}",
                 name_of_op(node), width.text());
   return std::vector<Dim>(given.begin(), given.end());
 }
 
-// From the projection [batch, length, q + k + v] on. The past is [2, batch, heads, length, size], and so is what follows it.
+// From the projection [batch, length, q + k + v] on. The past is [2, batch, heads, length, size], and so is
+// what follows it.
 Status attend_projected(OnnxNode& node, ValueId projected, size_t mask, size_t past, size_t more) {
   TN_TRY(refuse_attribute(node, "do_rotary", 0));
   TN_TRY(refuse_attribute(node, "past_present_share_buffer", 0));
@@ -180,7 +196,8 @@ Status attend_projected(OnnxNode& node, ValueId projected, size_t mask, size_t p
     TN_TRY(expect_rank(node, past, 5, "past"));
     const Shape kept = node.type(past).shape;
     if (always_equal(kept[0], Dim(2)) == false)
-      return fail(Code::invalid_model, "the past of {} must have 2 as its first dim, it is {}", name_of_op(node), print(node.type(past)));
+      return fail(Code::invalid_model, "the past of {} must have 2 as its first dim, it is {}",
+                  name_of_op(node), print(node.type(past)));
     const Shape inner(kept.begin() + 1, kept.end());
     TN_ASSIGN(in.past_k, slice(node.build(), node.input(past), 0, Dim(0), Dim(1)));
     TN_ASSIGN(in.past_k, reshape(node.build(), in.past_k, inner));
@@ -196,7 +213,8 @@ Status attend_projected(OnnxNode& node, ValueId projected, size_t mask, size_t p
   node.output(0, out[0]);
   if (!node.has_output(1)) return {};
   if (!(sizes[0] == sizes[2]))
-    return fail(Code::invalid_model, "{}: the present holds keys and values, which must be of one size", name_of_op(node));
+    return fail(Code::invalid_model, "{}: the present holds keys and values, which must be of one size",
+                name_of_op(node));
   for (size_t i : {1, 2}) {
     TN_ASSIGN(out[i], along(node, out[i], 1, 5));
   }
@@ -234,8 +252,8 @@ Result<std::vector<ValueId>> unpacked(OnnxNode& node, size_t i, int64_t parts, i
   TN_TRY(expect_rank(node, i, 5, "packed"));
   const Shape shape = node.type(i).shape;
   if (always_equal(shape[3], Dim(parts)) == false || always_equal(shape[2], Dim(heads)) == false)
-    return fail(Code::invalid_model, "input {} of {} must be [batch, length, {}, {}, size], it is {}", i, name_of_op(node), heads,
-                parts, print(node.type(i)));
+    return fail(Code::invalid_model, "input {} of {} must be [batch, length, {}, {}, size], it is {}", i,
+                name_of_op(node), heads, parts, print(node.type(i)));
   std::vector<ValueId> out;
   for (int64_t p = 0; p < parts; ++p) {
     TN_ASSIGN(ValueId part, slice(node.build(), node.input(i), 3, Dim(p), Dim(1)));
@@ -257,7 +275,8 @@ Result<Operands> multi_head_operands(OnnxNode& node, int64_t heads) {
   }
   for (ValueId x : {in.q, in.k, in.v})
     if (node.type(x).rank() != 3 && (x == in.q || node.type(x).rank() != 4))
-      return fail(Code::invalid_model, "an operand of MultiHeadAttention is {}; the query must have 3 dims, key and value 3 or 4",
+      return fail(Code::invalid_model,
+                  "an operand of MultiHeadAttention is {}; the query must have 3 dims, key and value 3 or 4",
                   print(node.type(x)));
   return in;
 }
@@ -269,7 +288,9 @@ Status add_projection_bias(OnnxNode& node, Operands& in) {
   Dim first(0);
   for (ValueId* x : {&in.q, &in.k, &in.v}) {
     if (node.type(*x).rank() != 3)
-      return fail(Code::unsupported, "MultiHeadAttention: a bias together with key and value of 4 dims is not supported; add it before");
+      return fail(
+          Code::unsupported,
+          "MultiHeadAttention: a bias together with key and value of 4 dims is not supported; add it before");
     const Dim size = node.type(*x).shape[2];
     TN_ASSIGN(ValueId part, slice(node.build(), node.input(3), 0, first, size));
     TN_ASSIGN(*x, add_formula(node, "add(x0, x1)", {*x, part}));
@@ -283,7 +304,8 @@ Status expand_multi_head(OnnxNode& node) {
   TN_TRY(refuse_input(node, 8, "past_sequence_length"));
   TN_TRY(refuse_input(node, 9, "cache_indirection"));
   TN_ASSIGN(int64_t heads, heads_of(node, "num_heads"));
-  if (node.has(6) != node.has(7)) return fail(Code::invalid_model, "MultiHeadAttention takes past_key and past_value, or neither");
+  if (node.has(6) != node.has(7))
+    return fail(Code::invalid_model, "MultiHeadAttention takes past_key and past_value, or neither");
   TN_TRY(expect_rank(node, 6, 4, "past_key"));
   TN_TRY(expect_rank(node, 7, 4, "past_value"));
   TN_ASSIGN(Operands in, multi_head_operands(node, heads));
@@ -315,8 +337,10 @@ Status expand_rotary(OnnxNode& node) {
   const int64_t turned = node.attrs().integer("rotary_embedding_dim");
   if (x.rank() == 3 && heads == 0) {
     const Dim half = node.type(2).shape[1];
-    if (turned != 0 || !x.shape[2].is_constant() || !half.is_constant() || half.value() < 1 || x.shape[2].value() % (2 * half.value()) != 0)
-      return fail(Code::invalid_model, "RotaryEmbedding of {} with caches {} needs the attribute num_heads", print(x), print(node.type(2)));
+    if (turned != 0 || !x.shape[2].is_constant() || !half.is_constant() || half.value() < 1 ||
+        x.shape[2].value() % (2 * half.value()) != 0)
+      return fail(Code::invalid_model, "RotaryEmbedding of {} with caches {} needs the attribute num_heads",
+                  print(x), print(node.type(2)));
     heads = x.shape[2].value() / (2 * half.value());
   }
   const Dim batch = x.shape[0], length = x.shape[x.rank() == 3 ? 1 : 2];
@@ -328,7 +352,8 @@ Status expand_rotary(OnnxNode& node) {
     TN_ASSIGN(places, add_formula(node, "add(cast(x0):i64, x1)", {first, step}));
     TN_ASSIGN(places, expand(node.build(), places, {batch, length}));
   }
-  TN_ASSIGN(ValueId y, expand_one_as(node, "RotaryEmbedding", kVersion, {node.input(0), node.input(2), node.input(3), places},
+  TN_ASSIGN(ValueId y, expand_one_as(node, "RotaryEmbedding", kVersion,
+                                     {node.input(0), node.input(2), node.input(3), places},
                                      {{"num_heads", heads},
                                       {"rotary_embedding_dim", turned},
                                       {"interleaved", node.attrs().integer("interleaved")}}));
@@ -349,9 +374,12 @@ struct Group {
 Status refuse_group_options(OnnxNode& node) {
   for (const char* name : {"k_quant_type", "v_quant_type"})
     if (const std::string text = node.attrs().text(name, "NONE"); text != "NONE")
-      return fail(Code::unsupported, "GroupQueryAttention: attribute {} is '{}'; only caches that are not quantised (NONE) are supported",
+      return fail(Code::unsupported,
+                  "GroupQueryAttention: attribute {} is '{}'; only caches that are not quantised (NONE) are "
+                  "supported",
                   name, text);
-  for (const char* name : {"kv_cache_bit_width", "qk_output", "sliding_window_cache"}) TN_TRY(refuse_attribute(node, name, 0));
+  for (const char* name : {"kv_cache_bit_width", "qk_output", "sliding_window_cache"})
+    TN_TRY(refuse_attribute(node, name, 0));
   TN_TRY(refuse_input(node, 12, "k_scale"));
   TN_TRY(refuse_input(node, 13, "v_scale"));
   TN_TRY(refuse_input(node, 16, "query_seqlens"));
@@ -361,7 +389,8 @@ Status refuse_group_options(OnnxNode& node) {
 // Query, key and value [batch, length, heads * size], taken apart where they come as one.
 Result<Operands> group_operands(OnnxNode& node, Group& group) {
   TN_TRY(expect_rank(node, 0, 3, "query"));
-  if (node.has(1) != node.has(2)) return fail(Code::invalid_model, "GroupQueryAttention takes a key and a value, or neither");
+  if (node.has(1) != node.has(2))
+    return fail(Code::invalid_model, "GroupQueryAttention takes a key and a value, or neither");
   TN_TRY(expect_rank(node, 1, 3, "key"));
   TN_TRY(expect_rank(node, 2, 3, "value"));
   const Shape q = node.type(0).shape;
@@ -381,18 +410,21 @@ Result<Operands> group_operands(OnnxNode& node, Group& group) {
 }
 
 // Each head over the root of its mean square, times a weight.
-Result<ValueId> normalised_heads(OnnxNode& node, ValueId x, size_t weight, int64_t heads, const Dim& size, std::string_view epsilon) {
+Result<ValueId> normalised_heads(OnnxNode& node, ValueId x, size_t weight, int64_t heads, const Dim& size,
+                                 std::string_view epsilon) {
   const Shape shape = node.type(x).shape;
   TN_ASSIGN(ValueId y, reshape(node.build(), x, {shape[0], shape[1], Dim(heads), size}));
   const double number = node.attrs().number(epsilon, node.attrs().number("qk_norm_epsilon", 1e-6));
-  TN_ASSIGN(y, expand_one_as(node, "SimplifiedLayerNormalization", 1, {y, node.input(weight)}, {{"epsilon", number}}));
+  TN_ASSIGN(y, expand_one_as(node, "SimplifiedLayerNormalization", 1, {y, node.input(weight)},
+                             {{"epsilon", number}}));
   return reshape(node.build(), y, shape);
 }
 
 // Query and key turned by the places of their tokens.
 Status turn(OnnxNode& node, const Group& group, Operands& in) {
   if (node.attrs().integer("do_rotary") == 0) return {};
-  if (!node.has(7) || !node.has(8)) return fail(Code::invalid_model, "GroupQueryAttention with do_rotary needs cos_cache and sin_cache");
+  if (!node.has(7) || !node.has(8))
+    return fail(Code::invalid_model, "GroupQueryAttention with do_rotary needs cos_cache and sin_cache");
   TN_TRY(expect_rank(node, 7, 2, "cos_cache"));
   ValueId places = node.input(9);
   if (!places.valid()) {
@@ -401,7 +433,9 @@ Status turn(OnnxNode& node, const Group& group, Operands& in) {
     TN_ASSIGN(places, add_formula(node, "add(x0, x1)", {before, step}));
   }
   const Dim half = node.type(7).shape[1];
-  if (!half.is_constant()) return fail(Code::unsupported, "GroupQueryAttention: cos_cache {} must have a constant last dim", print(node.type(7)));
+  if (!half.is_constant())
+    return fail(Code::unsupported, "GroupQueryAttention: cos_cache {} must have a constant last dim",
+                print(node.type(7)));
   for (auto [x, heads] : {std::pair{&in.q, group.heads}, std::pair{&in.k, group.kv_heads}}) {
     TN_ASSIGN(*x, expand_one_as(node, "RotaryEmbedding", kVersion, {*x, node.input(7), node.input(8), places},
                                 {{"num_heads", heads},
@@ -429,14 +463,17 @@ Result<ValueId> grown(OnnxNode& node, const Group& group, ValueId x, size_t past
   TN_ASSIGN(ValueId place, positions(node, group.keys, 2, 4));
   if (!group.length.is(1)) {
     TN_ASSIGN(ValueId count, dim_value(node, group.length));
-    TN_ASSIGN(ValueId at, add_formula(node, "max(min(sub(x0, x1), sub(x2, 1)), 0)", {place, group.before, count}));
+    TN_ASSIGN(ValueId at,
+              add_formula(node, "max(min(sub(x0, x1), sub(x2, 1)), 0)", {place, group.before, count}));
     TN_ASSIGN(at, expand(node.build(), at, {group.batch, Dim(group.kv_heads), group.keys, group.size}));
     TN_ASSIGN(x, node.add(kGatherElements, {x, at}, {{"axis", int64_t{2}}}));
   }
   TN_ASSIGN(ValueId kept, lengthened(node, node.input(past), 2, group.keys));
   TN_ASSIGN(ValueId count, dim_value(node, group.length));
-  return add_formula(node, fmt::format("where(lt(x0, x1), x2, where(lt(sub(x0, x1), x3), x4, 0:{}))", name_of(node.type(x).dtype)),
-                     {place, group.before, kept, count, x});
+  return add_formula(
+      node,
+      fmt::format("where(lt(x0, x1), x2, where(lt(sub(x0, x1), x3), x4, 0:{}))", name_of(node.type(x).dtype)),
+      {place, group.before, kept, count, x});
 }
 
 // Which keys each query sees: those up to itself, of them a window's; what the model adds.
@@ -448,18 +485,22 @@ Result<ValueId> group_mask(OnnxNode& node, const Group& group, DType type) {
   std::string seen = "le(x0, x1)";
   std::vector<ValueId> operands = {place, own};
   if (node.attrs().integer("causal", 1) == 0) {
-    if (window > 0) return fail(Code::invalid_model, "GroupQueryAttention: local_window_size is {}, which needs causal", window);
+    if (window > 0)
+      return fail(Code::invalid_model, "GroupQueryAttention: local_window_size is {}, which needs causal",
+                  window);
     TN_ASSIGN(ValueId count, dim_value(node, group.length));
     seen = "lt(x0, add(x1, x2))";
     operands = {place, group.before, count};
   } else if (window > 0) {
-    seen = fmt::format("logical_and({}, gt(x0, sub(x1, {})))", seen, std::min<int64_t>(window, int64_t{1} << 48));
+    seen = fmt::format("logical_and({}, gt(x0, sub(x1, {})))", seen,
+                       std::min<int64_t>(window, int64_t{1} << 48));
   }
   Bias bias(node, type);
   TN_TRY(bias.add(bias.unless(seen, -INFINITY), operands));
   if (node.has(10)) {
     TN_TRY(expect_rank(node, 10, 4, "attention_bias"));
-    TN_TRY(expect_dims(node, 10, "attention_bias", {group.batch, Dim(group.heads), group.length, node.type(10).shape[3]}, true));
+    TN_TRY(expect_dims(node, 10, "attention_bias",
+                       {group.batch, Dim(group.heads), group.length, node.type(10).shape[3]}, true));
     TN_ASSIGN(ValueId more, lengthened(node, node.input(10), 3, group.keys));
     TN_TRY(bias.add(more));
   }
@@ -471,7 +512,8 @@ Result<ValueId> with_sink(OnnxNode& node, const Group& group, Operands& in, Valu
   const bool given = node.has(11);
   if (!given && node.attrs().integer("smooth_softmax") != 1) return mask;
   if (given && (node.rank(11) != 1 || always_equal(node.type(11).shape[0], Dim(group.heads)) == false))
-    return fail(Code::invalid_model, "head_sink of GroupQueryAttention must be [{}], it is {}", group.heads, print(node.type(11)));
+    return fail(Code::invalid_model, "head_sink of GroupQueryAttention must be [{}], it is {}", group.heads,
+                print(node.type(11)));
   const Dim longer = group.keys + Dim(1);
   TN_ASSIGN(in.k, lengthened(node, in.k, 2, longer));
   TN_ASSIGN(in.v, lengthened(node, in.v, 2, longer));
@@ -494,7 +536,8 @@ Result<Group> read_group(OnnxNode& node) {
   TN_ASSIGN(group.heads, heads_of(node, "num_heads"));
   TN_ASSIGN(group.kv_heads, heads_of(node, "kv_num_heads"));
   if (group.heads % group.kv_heads != 0 || group.heads > INT32_MAX)
-    return fail(Code::invalid_model, "GroupQueryAttention: {} heads are no multiple of {}", group.heads, group.kv_heads);
+    return fail(Code::invalid_model, "GroupQueryAttention: {} heads are no multiple of {}", group.heads,
+                group.kv_heads);
   for (size_t i : {0, 5, 6})
     if (!node.has(i)) return fail(Code::invalid_model, "input {} of GroupQueryAttention is missing", i);
   return group;
@@ -504,19 +547,23 @@ Status expand_group_query(OnnxNode& node) {
   TN_TRY(refuse_group_options(node));
   TN_ASSIGN(Group group, read_group(node));
   TN_ASSIGN(Operands in, group_operands(node, group));
-  if (node.has(3) != node.has(4)) return fail(Code::invalid_model, "GroupQueryAttention takes past_key and past_value, or neither");
+  if (node.has(3) != node.has(4))
+    return fail(Code::invalid_model, "GroupQueryAttention takes past_key and past_value, or neither");
   TN_TRY(expect_rank(node, 3, 4, "past_key"));
   TN_TRY(expect_rank(node, 4, 4, "past_value"));
   TN_ASSIGN(std::vector<Dim> total, node.dims(6, "total_sequence_length"));
-  if (total.size() != 1) return fail(Code::invalid_model, "total_sequence_length must be one number, it has {}", total.size());
+  if (total.size() != 1)
+    return fail(Code::invalid_model, "total_sequence_length must be one number, it has {}", total.size());
   group.kept = node.has(3) ? node.type(3).shape[2] : Dim(0);
   group.keys = max(group.kept, total[0]);
   if (at_least(group.length - group.keys, 1))
-    return fail(Code::invalid_model, "GroupQueryAttention: {} tokens for a total_sequence_length of {}", group.length.text(), total[0].text());
+    return fail(Code::invalid_model, "GroupQueryAttention: {} tokens for a total_sequence_length of {}",
+                group.length.text(), total[0].text());
   TN_ASSIGN(ValueId last, reshape(node.build(), node.input(5), {group.batch, Dim(1), Dim(1), Dim(1)}));
   TN_ASSIGN(ValueId count, dim_value(node, group.length));
   TN_ASSIGN(group.before, add_formula(node, "max(sub(add(cast(x0):i64, 1), x1), 0)", {last, count}));
-  if (node.has(14) != node.has(15)) return fail(Code::invalid_model, "GroupQueryAttention takes q_norm_weight and k_norm_weight, or neither");
+  if (node.has(14) != node.has(15))
+    return fail(Code::invalid_model, "GroupQueryAttention takes q_norm_weight and k_norm_weight, or neither");
   if (node.has(14)) {
     TN_ASSIGN(in.q, normalised_heads(node, in.q, 14, group.heads, group.size, "q_norm_epsilon"));
     TN_ASSIGN(in.k, normalised_heads(node, in.k, 15, group.kv_heads, group.size, "k_norm_epsilon"));

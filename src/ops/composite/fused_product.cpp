@@ -1,5 +1,5 @@
-// Products and convolutions that ONNX Runtime has fused with what stands beside them: FusedMatMul, FusedGemm, FusedConv,
-// NhwcConv.
+// Products and convolutions that ONNX Runtime has fused with what stands beside them: FusedMatMul, FusedGemm,
+// FusedConv, NhwcConv.
 #include <algorithm>
 #include <numeric>
 
@@ -11,8 +11,8 @@
 namespace tenon {
 namespace {
 
-// An operand as FusedMatMul's attributes turn it: with `batch`, its first dim comes before its last; then, with `swap`, its
-// last two are exchanged. A vector stays what it is.
+// An operand as FusedMatMul's attributes turn it: with `batch`, its first dim comes before its last; then,
+// with `swap`, its last two are exchanged. A vector stays what it is.
 Result<ValueId> turned(OnnxNode& node, size_t i, bool swap, bool batch) {
   const size_t rank = node.rank(i);
   if (rank < 2) return node.input(i);
@@ -60,18 +60,21 @@ Result<ValueId> activated(OnnxNode& node, ValueId x, const std::vector<double>& 
   for (const Activation& row : kActivations) {
     if (row.name != name) continue;
     if (numbers.size() < row.numbers)
-      return fail(Code::invalid_model, "{}: activation {} needs {} numbers, the node gives {}", node.attrs().text("op_type"),
-                  name, row.numbers, numbers.size());
+      return fail(Code::invalid_model, "{}: activation {} needs {} numbers, the node gives {}",
+                  node.attrs().text("op_type"), name, row.numbers, numbers.size());
     const double first = numbers.empty() ? 0 : numbers[0], second = numbers.size() < 2 ? 0 : numbers[1];
     return add_formula(node, fmt::format(fmt::runtime(row.formula), first, second), {x});
   }
-  return fail(Code::unsupported, "{}: activation '{}' is not supported; Relu, Tanh, Sigmoid, LeakyRelu, Clip and HardSigmoid are",
-              node.attrs().text("op_type"), name);
+  return fail(
+      Code::unsupported,
+      "{}: activation '{}' is not supported; Relu, Tanh, Sigmoid, LeakyRelu, Clip and HardSigmoid are",
+      node.attrs().text("op_type"), name);
 }
 
 Status expand_fused_gemm(OnnxNode& node) {
   TN_TRY(expect_inputs(node, 2));
-  TN_ASSIGN(ValueId y, expand_one_as(node, "Gemm", 13, {node.input(0), node.input(1), node.input(2)}, node.attrs()));
+  TN_ASSIGN(ValueId y,
+            expand_one_as(node, "Gemm", 13, {node.input(0), node.input(1), node.input(2)}, node.attrs()));
   std::vector<double> numbers;
   for (const char* name : {"activation_alpha", "activation_beta", "activation_gamma"})
     if (node.attrs().has(name)) numbers.push_back(node.attrs().number(name));
@@ -83,7 +86,8 @@ Status expand_fused_gemm(OnnxNode& node) {
 // A convolution, Z added to it, then an activation.
 Status expand_fused_conv(OnnxNode& node) {
   TN_TRY(expect_inputs(node, 2));
-  TN_ASSIGN(ValueId y, expand_one_as(node, "Conv", 11, {node.input(0), node.input(1), node.input(2)}, node.attrs()));
+  TN_ASSIGN(ValueId y,
+            expand_one_as(node, "Conv", 11, {node.input(0), node.input(1), node.input(2)}, node.attrs()));
   if (node.has(3)) {
     TN_ASSIGN(y, add_formula(node, "add(x0, x1)", {y, node.input(3)}));
   }

@@ -1,4 +1,5 @@
-// What the operators of ai.onnx.ml share: inputs that become floats, constants, what happens to scores at the end.
+// What the operators of ai.onnx.ml share: inputs that become floats, constants, what happens to scores at the
+// end.
 #pragma once
 
 #include <string_view>
@@ -26,8 +27,8 @@ Result<ValueId> transformed(OnnxNode& node, ValueId scores, PostTransform transf
 // Fails, naming the attribute, when the node has texts where integers are supported.
 Status refuse_texts(OnnxNode& node, std::string_view name, std::string_view instead);
 
-// Scores of two classes [N, 2] from one score [N, 1], as ONNX Runtime has it: s becomes 1-s and s where the weights are
-// shares of one, else -s and s; LOGISTIC makes probabilities of both.
+// Scores of two classes [N, 2] from one score [N, 1], as ONNX Runtime has it: s becomes 1-s and s where the
+// weights are shares of one, else -s and s; LOGISTIC makes probabilities of both.
 Result<ValueId> two_scores(OnnxNode& node, ValueId score, bool shares, PostTransform transform);
 
 }  // namespace tenon

@@ -1,5 +1,6 @@
-// ONNX Runtime's operators on 8-bit integers with a scale and a zero point: what the operator of floats makes of the numbers
-// they stand for, quantised again. And its QuantizeLinear and DequantizeLinear, which ONNX's came to be.
+// ONNX Runtime's operators on 8-bit integers with a scale and a zero point: what the operator of floats makes
+// of the numbers they stand for, quantised again. And its QuantizeLinear and DequantizeLinear, which ONNX's
+// came to be.
 #include "ops/composite/elementwise.h"
 #include "ops/composite/parts.h"
 #include "ops/composite/quantize.h"
@@ -13,27 +14,32 @@ namespace {
 Result<ValueId> scalar_of(OnnxNode& node, size_t i) {
   if (!node.has(i)) return ValueId{};
   if (element_count(node.type(i).shape).is(1)) return reshape(node.build(), node.input(i), {});
-  return fail(Code::invalid_model, "input {} of {} must have one element, it is {}", i, node.attrs().text("op_type"), print(node.type(i)));
+  return fail(Code::invalid_model, "input {} of {} must have one element, it is {}", i,
+              node.attrs().text("op_type"), print(node.type(i)));
 }
 
 // What inputs i, i + 1 and i + 2 stand for: integers, their scale, their zero point.
 Result<ValueId> dequantised(OnnxNode& node, size_t i) {
-  if (!node.has(i) || !node.has(i + 1)) return fail(Code::invalid_model, "{} lacks input {} or its scale", node.attrs().text("op_type"), i);
+  if (!node.has(i) || !node.has(i + 1))
+    return fail(Code::invalid_model, "{} lacks input {} or its scale", node.attrs().text("op_type"), i);
   const DType type = node.type(i).dtype;
   if (type != DType::u8 && type != DType::i8)
-    return fail(Code::invalid_model, "input {} of {} must be u8 or i8, it is {}", i, node.attrs().text("op_type"), print(node.type(i)));
+    return fail(Code::invalid_model, "input {} of {} must be u8 or i8, it is {}", i,
+                node.attrs().text("op_type"), print(node.type(i)));
   TN_ASSIGN(ValueId scale, scalar_of(node, i + 1));
   TN_ASSIGN(ValueId zero, scalar_of(node, i + 2));
   if (zero.valid() && node.type(zero).dtype != type)
-    return fail(Code::invalid_model, "the zero point of input {} of {} is {}, the input {}", i, node.attrs().text("op_type"),
-                print(node.type(zero)), print(node.type(i)));
+    return fail(Code::invalid_model, "the zero point of input {} of {} is {}, the input {}", i,
+                node.attrs().text("op_type"), print(node.type(zero)), print(node.type(i)));
   TN_ASSIGN(ValueId x, centred(node, node.input(i), zero));
   return add_formula(node, "mul(cast(x0):f32, x1)", {x, scale});
 }
 
-// Floats as output 0, by the scale and zero point in inputs i and i + 1, in the type of input 0 unless the zero point says.
+// Floats as output 0, by the scale and zero point in inputs i and i + 1, in the type of input 0 unless the
+// zero point says.
 Status give(OnnxNode& node, ValueId x, size_t i, DType fallback) {
-  if (!node.has(i)) return fail(Code::invalid_model, "{} lacks the scale of its output", node.attrs().text("op_type"));
+  if (!node.has(i))
+    return fail(Code::invalid_model, "{} lacks the scale of its output", node.attrs().text("op_type"));
   TN_ASSIGN(ValueId scale, scalar_of(node, i));
   TN_ASSIGN(ValueId zero, scalar_of(node, i + 1));
   const DType to = zero.valid() ? node.type(zero).dtype : fallback;
@@ -58,7 +64,8 @@ Status expand_unary(OnnxNode& node, std::string_view formula) {
 }
 Status expand_sigmoid(OnnxNode& node) { return expand_unary(node, "sigmoid(x0)"); }
 Status expand_leaky_relu(OnnxNode& node) {
-  return expand_unary(node, fmt::format("where(lt(x0, 0), mul(x0, {}), x0)", node.attrs().number("alpha", 0.01)));
+  return expand_unary(node,
+                      fmt::format("where(lt(x0, 0), mul(x0, {}), x0)", node.attrs().number("alpha", 0.01)));
 }
 
 Status expand_where(OnnxNode& node) {
@@ -72,13 +79,15 @@ Status expand_where(OnnxNode& node) {
 // Scale and zero point of the result, then three inputs for each part.
 Status expand_concat(OnnxNode& node) {
   if (node.input_count() < 5 || (node.input_count() - 2) % 3 != 0)
-    return fail(Code::invalid_model, "QLinearConcat takes 2 inputs and 3 for each part, the node has {}", node.input_count());
+    return fail(Code::invalid_model, "QLinearConcat takes 2 inputs and 3 for each part, the node has {}",
+                node.input_count());
   std::vector<ValueId> parts;
   for (size_t i = 2; i < node.input_count(); i += 3) {
     TN_ASSIGN(ValueId part, dequantised(node, i));
     parts.push_back(part);
   }
-  TN_ASSIGN(ValueId y, expand_one_as(node, "Concat", 13, std::move(parts), {{"axis", node.attrs().integer("axis")}}));
+  TN_ASSIGN(ValueId y,
+            expand_one_as(node, "Concat", 13, std::move(parts), {{"axis", node.attrs().integer("axis")}}));
   return give(node, y, 0, node.type(2).dtype);
 }
 
@@ -117,7 +126,8 @@ Status expand_softmax(OnnxNode& node) {
   const int64_t version = node.attrs().integer("opset", 13);
   if (version < 1) return fail(Code::invalid_model, "attribute opset of QLinearSoftmax is {}", version);
   TN_ASSIGN(ValueId x, dequantised(node, 0));
-  TN_ASSIGN(ValueId y, expand_one_as(node, "Softmax", version < 13 ? 1 : 13, {x}, {{"axis", node.attrs().integer("axis", -1)}}));
+  TN_ASSIGN(ValueId y, expand_one_as(node, "Softmax", version < 13 ? 1 : 13, {x},
+                                     {{"axis", node.attrs().integer("axis", -1)}}));
   return give(node, y, 3, node.type(0).dtype);
 }
 
@@ -139,7 +149,8 @@ Status expand_conv(OnnxNode& node) {
 
 Status expand_as_onnx(OnnxNode& node) {
   const std::string op = node.attrs().text("op_type");
-  TN_ASSIGN(ValueId y, expand_one_as(node, op, 21, {node.input(0), node.input(1), node.input(2)}, node.attrs()));
+  TN_ASSIGN(ValueId y,
+            expand_one_as(node, op, 21, {node.input(0), node.input(1), node.input(2)}, node.attrs()));
   node.output(0, y);
   return {};
 }

@@ -1,5 +1,6 @@
-// RandomUniform, RandomNormal, those like a tensor, Bernoulli and Multinomial. An element's number is a hash of its place and
-// a seed: a plan draws the same numbers in each run. A node without a seed takes one from its name.
+// RandomUniform, RandomNormal, those like a tensor, Bernoulli and Multinomial. An element's number is a hash
+// of its place and a seed: a plan draws the same numbers in each run. A node without a seed takes one from
+// its name.
 #include <cstring>
 
 #include "base/hash.h"
@@ -22,14 +23,15 @@ uint32_t seed_of(OnnxNode& node) {
   return bits;
 }
 
-// 24 random bits for each place, as numbers in [0, 1); `stream` tells sequences of one node apart. The mixing is
-// C. Wellons' lowbias32.
+// 24 random bits for each place, as numbers in [0, 1); `stream` tells sequences of one node apart. The mixing
+// is C. Wellons' lowbias32.
 Result<ValueId> fractions(OnnxNode& node, ValueId place, uint32_t stream, DType type) {
   const uint32_t key = seed_of(node) * 0x9e3779b1u + stream * 0x85ebca77u + 0x165667b1u;
-  const std::string text =
-      fmt::format("t0 = add(mul(cast(x0):u32, 2654435769), {}); t1 = mul(bit_xor(t0, shift_right(t0, 16)), 2146121005); "
-                  "t2 = mul(bit_xor(t1, shift_right(t1, 15)), 2221713035); t3 = bit_xor(t2, shift_right(t2, 16)); "
-                  "mul(cast(shift_right(t3, 8)):{}, 5.960464477539063e-08)", key, name_of(type));
+  const std::string text = fmt::format(
+      "t0 = add(mul(cast(x0):u32, 2654435769), {}); t1 = mul(bit_xor(t0, shift_right(t0, 16)), 2146121005); "
+      "t2 = mul(bit_xor(t1, shift_right(t1, 15)), 2221713035); t3 = bit_xor(t2, shift_right(t2, 16)); "
+      "mul(cast(shift_right(t3, 8)):{}, 5.960464477539063e-08)",
+      key, name_of(type));
   return add_formula(node, text, {place});
 }
 
@@ -48,17 +50,21 @@ Result<ValueId> uniform(OnnxNode& node, const Shape& shape, DType type, uint32_t
 Result<ValueId> normal(OnnxNode& node, const Shape& shape, DType type) {
   TN_ASSIGN(ValueId radius, uniform(node, shape, type, 0));
   TN_ASSIGN(ValueId angle, uniform(node, shape, type, 1));
-  return add_formula(node, "mul(sqrt(mul(log(sub(1, x0)), -2)), cos(mul(x1, 6.283185307179586)))", {radius, angle});
+  return add_formula(node, "mul(sqrt(mul(log(sub(1, x0)), -2)), cos(mul(x1, 6.283185307179586)))",
+                     {radius, angle});
 }
 
 Result<Shape> shape_attribute(OnnxNode& node) {
-  if (!node.attrs().has("shape")) return fail(Code::invalid_model, "attribute shape of {} is missing", node.attrs().text("op_type"));
+  if (!node.attrs().has("shape"))
+    return fail(Code::invalid_model, "attribute shape of {} is missing", node.attrs().text("op_type"));
   Shape out;
   int64_t count = 1;
   for (int64_t dim : node.attrs().integers("shape")) {
-    if (dim < 0) return fail(Code::invalid_model, "attribute shape of {} holds {}", node.attrs().text("op_type"), dim);
+    if (dim < 0)
+      return fail(Code::invalid_model, "attribute shape of {} holds {}", node.attrs().text("op_type"), dim);
     if (dim > kMostElements || (dim > 0 && count > kMostElements / dim))
-      return fail(Code::unsupported, "{}: attribute shape asks for more than {} elements", node.attrs().text("op_type"), kMostElements);
+      return fail(Code::unsupported, "{}: attribute shape asks for more than {} elements",
+                  node.attrs().text("op_type"), kMostElements);
     count *= dim;
     out.push_back(Dim(dim));
   }
@@ -68,8 +74,8 @@ Result<Shape> shape_attribute(OnnxNode& node) {
 Result<DType> float_type(OnnxNode& node, DType fallback) {
   TN_ASSIGN(DType type, type_attribute(node, "dtype", fallback));
   if (is_float(type) && !is_only_stored(type)) return type;
-  return fail(Code::invalid_model, "{} draws f32, f64, f16 or bf16, not {}; attribute dtype says which", node.attrs().text("op_type"),
-              name_of(type));
+  return fail(Code::invalid_model, "{} draws f32, f64, f16 or bf16, not {}; attribute dtype says which",
+              node.attrs().text("op_type"), name_of(type));
 }
 
 // low + x (high - low), or mean + x scale.
@@ -119,7 +125,8 @@ Status expand_normal_like(OnnxNode& node) {
 Status expand_bernoulli(OnnxNode& node) {
   TN_TRY(expect_inputs(node, 1));
   const DType given = node.type(0).dtype;
-  if (!is_float(given)) return fail(Code::invalid_model, "Bernoulli takes probabilities, not {}", print(node.type(0)));
+  if (!is_float(given))
+    return fail(Code::invalid_model, "Bernoulli takes probabilities, not {}", print(node.type(0)));
   TN_ASSIGN(DType type, type_attribute(node, "dtype", given));
   TN_ASSIGN(ValueId x, uniform(node, Shape(node.type(0).shape), given, 0));
   TN_ASSIGN(ValueId p, cast(node, node.input(0), node.type(x).dtype));
@@ -154,9 +161,10 @@ Status expand_multinomial(OnnxNode& node) {
   return {};
 }
 
-constexpr OnnxRow kRows[] = {{"RandomUniform", 1, expand_uniform},          {"RandomNormal", 1, expand_normal},
-                             {"RandomUniformLike", 1, expand_uniform_like}, {"RandomNormalLike", 1, expand_normal_like},
-                             {"Bernoulli", 15, expand_bernoulli},           {"Multinomial", 7, expand_multinomial}};
+constexpr OnnxRow kRows[] = {
+    {"RandomUniform", 1, expand_uniform},          {"RandomNormal", 1, expand_normal},
+    {"RandomUniformLike", 1, expand_uniform_like}, {"RandomNormalLike", 1, expand_normal_like},
+    {"Bernoulli", 15, expand_bernoulli},           {"Multinomial", 7, expand_multinomial}};
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// TreeEnsemble, TreeEnsembleRegressor, TreeEnsembleClassifier: all rows go down all trees at once, a level at a time, from a
-// table of nodes in which a leaf leads to itself.
+// TreeEnsemble, TreeEnsembleRegressor, TreeEnsembleClassifier: all rows go down all trees at once, a level at
+// a time, from a table of nodes in which a leaf leads to itself.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -18,7 +18,8 @@ namespace {
 constexpr int64_t kMostLevels = 256, kMostNodes = 1 << 24, kMostWeights = 1 << 25;
 
 enum class Mode : uint8_t { leq, lt, gte, gt, eq, neq, leaf, member };
-constexpr std::string_view kModes[] = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "LEAF"};
+constexpr std::string_view kModes[] = {"BRANCH_LEQ", "BRANCH_LT",  "BRANCH_GTE", "BRANCH_GT",
+                                       "BRANCH_EQ",  "BRANCH_NEQ", "LEAF"};
 constexpr std::string_view kComparisons[] = {"le", "lt", "ge", "gt", "eq", "ne"};
 
 struct TreeNode {
@@ -50,8 +51,15 @@ Status measure(OnnxNode& node, Forest& forest) {
     while (!stack.empty()) {
       const size_t at = stack.back();
       const TreeNode& n = forest.nodes[at];
-      if (height[at] >= 0) { stack.pop_back(); continue; }
-      if (n.mode == Mode::leaf) { height[at] = 0; stack.pop_back(); continue; }
+      if (height[at] >= 0) {
+        stack.pop_back();
+        continue;
+      }
+      if (n.mode == Mode::leaf) {
+        height[at] = 0;
+        stack.pop_back();
+        continue;
+      }
       if (n.feature < 0 || n.feature >= kMostNodes)
         return fail(Code::invalid_model, "{}: a node splits feature {}", name_of_op(node), n.feature);
       forest.features = std::max(forest.features, n.feature + 1);
@@ -60,7 +68,8 @@ Status measure(OnnxNode& node, Forest& forest) {
       bool ready = true;
       for (size_t next : {n.yes, n.no}) {
         if (height[next] >= 0) continue;
-        if (!first || height[next] == kOpen) return fail(Code::invalid_model, "{}: its nodes form a cycle", name_of_op(node));
+        if (!first || height[next] == kOpen)
+          return fail(Code::invalid_model, "{}: its nodes form a cycle", name_of_op(node));
         stack.push_back(next);
         ready = false;
       }
@@ -71,12 +80,13 @@ Status measure(OnnxNode& node, Forest& forest) {
     forest.levels = std::max(forest.levels, height[root]);
   }
   if (forest.levels > kMostLevels)
-    return fail(Code::unsupported, "{}: a tree has {} levels; up to {} are supported", name_of_op(node), forest.levels, kMostLevels);
+    return fail(Code::unsupported, "{}: a tree has {} levels; up to {} are supported", name_of_op(node),
+                forest.levels, kMostLevels);
   int64_t leaves = 0;
   for (const TreeNode& n : forest.nodes) leaves += n.mode == Mode::leaf;
   if (forest.targets < 1 || forest.targets > kMostWeights / std::max<int64_t>(leaves, 1))
-    return fail(Code::unsupported, "{}: {} leaves with {} targets; up to {} numbers are supported", name_of_op(node), leaves,
-                forest.targets, kMostWeights);
+    return fail(Code::unsupported, "{}: {} leaves with {} targets; up to {} numbers are supported",
+                name_of_op(node), leaves, forest.targets, kMostWeights);
   return {};
 }
 
@@ -102,26 +112,35 @@ void sort_leaves_first(Forest& forest) {
 Result<Forest> read_named_nodes(OnnxNode& node, const std::string& of) {
   const Attrs& attrs = node.attrs();
   const std::vector<int64_t> trees = attrs.integers("nodes_treeids"), ids = attrs.integers("nodes_nodeids"),
-                             features = attrs.integers("nodes_featureids"), yes = attrs.integers("nodes_truenodeids"),
-                             no = attrs.integers("nodes_falsenodeids"), missing = attrs.integers("nodes_missing_value_tracks_true"),
-                             weight_trees = attrs.integers(of + "_treeids"), weight_nodes = attrs.integers(of + "_nodeids"),
+                             features = attrs.integers("nodes_featureids"),
+                             yes = attrs.integers("nodes_truenodeids"),
+                             no = attrs.integers("nodes_falsenodeids"),
+                             missing = attrs.integers("nodes_missing_value_tracks_true"),
+                             weight_trees = attrs.integers(of + "_treeids"),
+                             weight_nodes = attrs.integers(of + "_nodeids"),
                              weight_ids = attrs.integers(of + "_ids");
   const auto modes = attrs.get<std::vector<std::string>>("nodes_modes");
   TN_ASSIGN(std::vector<double> splits, numbers_attribute(node, "nodes_values"));
   TN_ASSIGN(std::vector<double> weights, numbers_attribute(node, of + "_weights"));
   const size_t count = trees.size();
-  if (count == 0 || ids.size() != count || features.size() != count || yes.size() != count || no.size() != count ||
-      splits.size() != count || modes.size() != count || (!missing.empty() && missing.size() != count))
-    return fail(Code::invalid_model, "{}: the attributes nodes_… must have one length, above 0; nodes_treeids has {}", name_of_op(node), count);
+  if (count == 0 || ids.size() != count || features.size() != count || yes.size() != count ||
+      no.size() != count || splits.size() != count || modes.size() != count ||
+      (!missing.empty() && missing.size() != count))
+    return fail(Code::invalid_model,
+                "{}: the attributes nodes_… must have one length, above 0; nodes_treeids has {}",
+                name_of_op(node), count);
   if (count > static_cast<size_t>(kMostNodes))
-    return fail(Code::unsupported, "{}: it has {} nodes; up to {} are supported", name_of_op(node), count, kMostNodes);
-  if (weight_trees.size() != weights.size() || weight_nodes.size() != weights.size() || weight_ids.size() != weights.size())
+    return fail(Code::unsupported, "{}: it has {} nodes; up to {} are supported", name_of_op(node), count,
+                kMostNodes);
+  if (weight_trees.size() != weights.size() || weight_nodes.size() != weights.size() ||
+      weight_ids.size() != weights.size())
     return fail(Code::invalid_model, "{}: the attributes {}_… must have one length", name_of_op(node), of);
   Forest forest;
   std::map<std::pair<int64_t, int64_t>, size_t> places;
   for (size_t i = 0; i < count; ++i)
     if (!places.try_emplace({trees[i], ids[i]}, i).second)
-      return fail(Code::invalid_model, "{}: node {} of tree {} is given twice", name_of_op(node), ids[i], trees[i]);
+      return fail(Code::invalid_model, "{}: node {} of tree {} is given twice", name_of_op(node), ids[i],
+                  trees[i]);
   std::vector<bool> is_child(count, false);
   for (size_t i = 0; i < count; ++i) {
     TreeNode n;
@@ -136,7 +155,8 @@ Result<Forest> read_named_nodes(OnnxNode& node, const std::string& of) {
     if (n.mode != Mode::leaf) {
       const auto a = places.find({trees[i], yes[i]}), b = places.find({trees[i], no[i]});
       if (a == places.end() || b == places.end())
-        return fail(Code::invalid_model, "{}: node {} of tree {} leads to a node that is not there", name_of_op(node), ids[i], trees[i]);
+        return fail(Code::invalid_model, "{}: node {} of tree {} leads to a node that is not there",
+                    name_of_op(node), ids[i], trees[i]);
       n.yes = a->second, n.no = b->second;
       is_child[n.yes] = is_child[n.no] = true;
     }
@@ -147,8 +167,8 @@ Result<Forest> read_named_nodes(OnnxNode& node, const std::string& of) {
   for (size_t i = 0; i < weights.size(); ++i) {
     const auto at = places.find({weight_trees[i], weight_nodes[i]});
     if (at == places.end() || forest.nodes[at->second].mode != Mode::leaf || weight_ids[i] < 0)
-      return fail(Code::invalid_model, "{}: {}_ids holds {} for node {} of tree {}, which must be a leaf", name_of_op(node), of,
-                  weight_ids[i], weight_nodes[i], weight_trees[i]);
+      return fail(Code::invalid_model, "{}: {}_ids holds {} for node {} of tree {}, which must be a leaf",
+                  name_of_op(node), of, weight_ids[i], weight_nodes[i], weight_trees[i]);
     forest.nodes[at->second].weights.push_back({weight_ids[i], weights[i]});
   }
   if (forest.roots.empty()) return fail(Code::invalid_model, "{}: its nodes form a cycle", name_of_op(node));
@@ -159,7 +179,8 @@ Status check_targets(OnnxNode& node, const Forest& forest) {
   for (const TreeNode& n : forest.nodes)
     for (const auto& [target, weight] : n.weights)
       if (target < 0 || target >= forest.targets)
-        return fail(Code::invalid_model, "{}: a leaf has a weight of target {}, there are {}", name_of_op(node), target, forest.targets);
+        return fail(Code::invalid_model, "{}: a leaf has a weight of target {}, there are {}",
+                    name_of_op(node), target, forest.targets);
   return {};
 }
 
@@ -197,37 +218,47 @@ Status split_members(OnnxNode& node, Forest& forest, size_t interior, const std:
     std::vector<double> members;
     while (next < values.size() && !std::isnan(values[next])) members.push_back(values[next++]);
     if (next++ >= values.size() || members.empty())
-      return fail(Code::invalid_model, "TreeEnsemble: membership_values has no set for each node of mode BRANCH_MEMBER");
+      return fail(Code::invalid_model,
+                  "TreeEnsemble: membership_values has no set for each node of mode BRANCH_MEMBER");
     if (forest.nodes.size() + members.size() > static_cast<size_t>(kMostNodes))
       return fail(Code::unsupported, "TreeEnsemble: its sets have more than {} values", kMostNodes);
     add_members(forest, i, members);
   }
-  if (next != values.size()) return fail(Code::invalid_model, "TreeEnsemble: membership_values has more sets than nodes");
+  if (next != values.size())
+    return fail(Code::invalid_model, "TreeEnsemble: membership_values has more sets than nodes");
   static_cast<void>(node);
   return {};
 }
 
 Result<Forest> read_forest(OnnxNode& node) {
   const Attrs& attrs = node.attrs();
-  const std::vector<int64_t> features = attrs.integers("nodes_featureids"), yes = attrs.integers("nodes_truenodeids"),
-                             no = attrs.integers("nodes_falsenodeids"), yes_leaf = attrs.integers("nodes_trueleafs"),
-                             no_leaf = attrs.integers("nodes_falseleafs"), roots = attrs.integers("tree_roots"),
-                             targets = attrs.integers("leaf_targetids"), missing = attrs.integers("nodes_missing_value_tracks_true");
+  const std::vector<int64_t> features = attrs.integers("nodes_featureids"),
+                             yes = attrs.integers("nodes_truenodeids"),
+                             no = attrs.integers("nodes_falsenodeids"),
+                             yes_leaf = attrs.integers("nodes_trueleafs"),
+                             no_leaf = attrs.integers("nodes_falseleafs"),
+                             roots = attrs.integers("tree_roots"), targets = attrs.integers("leaf_targetids"),
+                             missing = attrs.integers("nodes_missing_value_tracks_true");
   TN_ASSIGN(std::vector<double> modes, tensor_attribute(node, "nodes_modes"));
   TN_ASSIGN(std::vector<double> splits, tensor_attribute(node, "nodes_splits"));
   TN_ASSIGN(std::vector<double> weights, tensor_attribute(node, "leaf_weights"));
   TN_ASSIGN(std::vector<double> members, tensor_attribute(node, "membership_values"));
   const size_t interior = features.size(), leaves = weights.size();
-  if (interior == 0 || yes.size() != interior || no.size() != interior || yes_leaf.size() != interior || no_leaf.size() != interior ||
-      modes.size() != interior || splits.size() != interior || (!missing.empty() && missing.size() != interior))
-    return fail(Code::invalid_model, "TreeEnsemble: the attributes nodes_… must have one length, above 0; nodes_featureids has {}", interior);
+  if (interior == 0 || yes.size() != interior || no.size() != interior || yes_leaf.size() != interior ||
+      no_leaf.size() != interior || modes.size() != interior || splits.size() != interior ||
+      (!missing.empty() && missing.size() != interior))
+    return fail(Code::invalid_model,
+                "TreeEnsemble: the attributes nodes_… must have one length, above 0; nodes_featureids has {}",
+                interior);
   if (targets.size() != leaves || roots.empty() || interior + leaves > static_cast<size_t>(kMostNodes))
-    return fail(Code::invalid_model, "TreeEnsemble: {} leaf_weights, {} leaf_targetids, {} tree_roots, {} nodes", leaves, targets.size(),
-                roots.size(), interior);
+    return fail(Code::invalid_model,
+                "TreeEnsemble: {} leaf_weights, {} leaf_targetids, {} tree_roots, {} nodes", leaves,
+                targets.size(), roots.size(), interior);
   Forest forest;
   const auto place = [&](int64_t at, bool leaf) {
     const size_t among = leaf ? leaves : interior;
-    return at < 0 || static_cast<size_t>(at) >= among ? SIZE_MAX : static_cast<size_t>(at) + (leaf ? interior : 0);
+    return at < 0 || static_cast<size_t>(at) >= among ? SIZE_MAX
+                                                      : static_cast<size_t>(at) + (leaf ? interior : 0);
   };
   // As the operator's documentation numbers the modes.
   constexpr Mode kNumbered[] = {Mode::leq, Mode::lt, Mode::gte, Mode::gt, Mode::eq, Mode::neq, Mode::member};
@@ -242,7 +273,8 @@ Result<Forest> read_forest(OnnxNode& node) {
     n.no = place(no[i], no_leaf[i] != 0);
     n.missing_is_yes = !missing.empty() && missing[i] != 0;
     if (n.yes == SIZE_MAX || n.no == SIZE_MAX)
-      return fail(Code::invalid_model, "TreeEnsemble: node {} leads to {} and {}, which are not all there", i, yes[i], no[i]);
+      return fail(Code::invalid_model, "TreeEnsemble: node {} leads to {} and {}, which are not all there", i,
+                  yes[i], no[i]);
     forest.nodes.push_back(n);
   }
   for (size_t i = 0; i < leaves; ++i) {
@@ -252,7 +284,8 @@ Result<Forest> read_forest(OnnxNode& node) {
     forest.nodes.push_back(std::move(n));
   }
   for (int64_t root : roots) {
-    if (place(root, false) == SIZE_MAX) return fail(Code::invalid_model, "TreeEnsemble: tree_roots holds {}", root);
+    if (place(root, false) == SIZE_MAX)
+      return fail(Code::invalid_model, "TreeEnsemble: tree_roots holds {}", root);
     forest.roots.push_back(static_cast<size_t>(root));
   }
   TN_TRY(split_members(node, forest, interior, members));
@@ -263,8 +296,9 @@ Result<Forest> read_forest(OnnxNode& node) {
 
 // The nodes' columns as constants.
 struct Table {
-  ValueId feature, split, next, missing, mode;  // next: of node i, at 2 i where no leads, at 2 i + 1 where yes
-  std::string comparison;                       // x: x0, split: x1, mode: x2
+  ValueId feature, split, next, missing,
+      mode;                // next: of node i, at 2 i where no leads, at 2 i + 1 where yes
+  std::string comparison;  // x: x0, split: x1, mode: x2
   bool has_missing = false, has_modes = false;
 };
 
@@ -294,23 +328,28 @@ Table table_of(OnnxNode& node, const Forest& forest, DType type) {
     out.has_modes |= !out.comparison.empty();
     out.comparison = out.comparison.empty()
                          ? here
-                         : fmt::format("logical_or(logical_and(eq(x2, {}), {}), logical_and(ne(x2, {}), {}))", m, here, m, out.comparison);
+                         : fmt::format("logical_or(logical_and(eq(x2, {}), {}), logical_and(ne(x2, {}), {}))",
+                                       m, here, m, out.comparison);
   }
   if (out.has_modes) out.mode = integer_constant(node, {count}, mode);
   return out;
 }
 
-Result<ValueId> column(OnnxNode& node, ValueId table, ValueId at) { return node.add(kGather, {table, at}, {{"axis", int64_t{0}}}); }
+Result<ValueId> column(OnnxNode& node, ValueId table, ValueId at) {
+  return node.add(kGather, {table, at}, {{"axis", int64_t{0}}});
+}
 
 // The leaves that rows x [N, features] come to: i64[N, trees].
 Result<ValueId> leaves_of(OnnxNode& node, ValueId x, const Forest& forest) {
   const Shape shape = node.type(x).shape;
   if (at_least(Dim(forest.features - 1) - shape[1], 0))
-    return fail(Code::invalid_model, "{} splits feature {}, x has {}", name_of_op(node), forest.features - 1, shape[1].text());
+    return fail(Code::invalid_model, "{} splits feature {}, x has {}", name_of_op(node), forest.features - 1,
+                shape[1].text());
   const Table table = table_of(node, forest, node.type(x).dtype);
   const std::vector<int64_t> roots(forest.roots.begin(), forest.roots.end());
   const Dim trees(static_cast<int64_t>(roots.size()));
-  TN_ASSIGN(ValueId at, expand(node.build(), integer_constant(node, {Dim(1), trees}, roots), {shape[0], trees}));
+  TN_ASSIGN(ValueId at,
+            expand(node.build(), integer_constant(node, {Dim(1), trees}, roots), {shape[0], trees}));
   for (int64_t level = 0; level < forest.levels; ++level) {
     TN_ASSIGN(ValueId feature, column(node, table.feature, at));
     TN_ASSIGN(ValueId value, node.add(kGatherElements, {x, feature}, {{"axis", int64_t{1}}}));
@@ -336,21 +375,25 @@ Result<ValueId> leaves_of(OnnxNode& node, ValueId x, const Forest& forest) {
 
 enum class Aggregate : uint8_t { average, sum, min, max };
 
-// The leaves' weights by target, put together over the trees: [N, targets]; and, for what nothing is known of a target that
-// no leaf names, whether some leaf names it.
+// The leaves' weights by target, put together over the trees: [N, targets]; and, for what nothing is known of
+// a target that no leaf names, whether some leaf names it.
 struct Sums {
   ValueId value, named;  // named: bool[N, targets]; invalid where all are
 };
 
 Result<Sums> sums_of(OnnxNode& node, ValueId leaves, const Forest& forest, Aggregate how, DType type) {
   int64_t count = 0;
-  while (count < static_cast<int64_t>(forest.nodes.size()) && forest.nodes[static_cast<size_t>(count)].mode == Mode::leaf) ++count;
+  while (count < static_cast<int64_t>(forest.nodes.size()) &&
+         forest.nodes[static_cast<size_t>(count)].mode == Mode::leaf)
+    ++count;
   const double fill = how == Aggregate::min ? INFINITY : how == Aggregate::max ? -INFINITY : 0;
   std::vector<double> weights(static_cast<size_t>(count * forest.targets), fill), named(weights.size(), 0);
   for (int64_t leaf = 0; leaf < count; ++leaf)
     for (const auto& [target, weight] : forest.nodes[static_cast<size_t>(leaf)].weights) {
       const auto at = static_cast<size_t>(leaf * forest.targets + target);
-      weights[at] = named[at] != 0 && (how == Aggregate::sum || how == Aggregate::average) ? weights[at] + weight : weight;
+      weights[at] = named[at] != 0 && (how == Aggregate::sum || how == Aggregate::average)
+                        ? weights[at] + weight
+                        : weight;
       named[at] = 1;
     }
   const Shape dims = {Dim(count), Dim(forest.targets)};
@@ -380,9 +423,11 @@ Status expand_ensemble(OnnxNode& node) {
   TN_TRY(measure(node, forest));
   TN_TRY(check_targets(node, forest));
   sort_leaves_first(forest);
-  const int64_t how = node.attrs().integer("aggregate_function", 1), transform = node.attrs().integer("post_transform");
+  const int64_t how = node.attrs().integer("aggregate_function", 1),
+                transform = node.attrs().integer("post_transform");
   if (how < 0 || how > 3 || transform < 0 || transform > 4)
-    return fail(Code::invalid_model, "TreeEnsemble: aggregate_function is {} and post_transform {}", how, transform);
+    return fail(Code::invalid_model, "TreeEnsemble: aggregate_function is {} and post_transform {}", how,
+                transform);
   TN_ASSIGN(ValueId leaves, leaves_of(node, x, forest));
   TN_ASSIGN(Sums sums, sums_of(node, leaves, forest, static_cast<Aggregate>(how), node.type(x).dtype));
   // As the operator's documentation numbers them.
@@ -399,8 +444,10 @@ Result<ValueId> with_base(OnnxNode& node, ValueId scores, const std::vector<doub
   if (base.empty()) return scores;
   const Dim count(static_cast<int64_t>(base.size()));
   if (always_equal(node.type(scores).shape[1], count) == false)
-    return fail(Code::invalid_model, "{}: {} base_values for scores {}", name_of_op(node), base.size(), print(node.type(scores)));
-  return add_formula(node, "add(x0, x1)", {scores, float_constant(node, node.type(scores).dtype, {count}, base)});
+    return fail(Code::invalid_model, "{}: {} base_values for scores {}", name_of_op(node), base.size(),
+                print(node.type(scores)));
+  return add_formula(node, "add(x0, x1)",
+                     {scores, float_constant(node, node.type(scores).dtype, {count}, base)});
 }
 
 Status expand_regressor(OnnxNode& node) {
@@ -418,7 +465,8 @@ Status expand_regressor(OnnxNode& node) {
   TN_ASSIGN(PostTransform transform, post_transform(node));
   TN_ASSIGN(std::vector<double> base, numbers_attribute(node, "base_values"));
   TN_ASSIGN(ValueId leaves, leaves_of(node, x, forest));
-  TN_ASSIGN(Sums sums, sums_of(node, leaves, forest, static_cast<Aggregate>(how - std::begin(kNames)), node.type(x).dtype));
+  TN_ASSIGN(Sums sums, sums_of(node, leaves, forest, static_cast<Aggregate>(how - std::begin(kNames)),
+                               node.type(x).dtype));
   TN_ASSIGN(ValueId y, with_base(node, sums.value, base));
   TN_ASSIGN(y, transformed(node, y, transform));
   TN_ASSIGN(y, cast(node, y, DType::f32));
@@ -427,32 +475,44 @@ Status expand_regressor(OnnxNode& node) {
 }
 
 // The label of each row: of the class of the largest score that is known.
-Status give_labels(OnnxNode& node, const Sums& sums, ValueId scores, const std::vector<int64_t>& labels, bool base) {
+Status give_labels(OnnxNode& node, const Sums& sums, ValueId scores, const std::vector<int64_t>& labels,
+                   bool base) {
   ValueId ranked = scores;
   if (sums.named.valid() && !base) {
-    TN_ASSIGN(ranked, add_formula(node, fmt::format("where(x0, x1, -inf:{})", name_of(node.type(scores).dtype)), {sums.named, scores}));
+    TN_ASSIGN(ranked,
+              add_formula(node, fmt::format("where(x0, x1, -inf:{})", name_of(node.type(scores).dtype)),
+                          {sums.named, scores}));
   }
   TN_ASSIGN(ValueId best, reduce(node, "arg_max", ranked, {1}, false));
-  TN_ASSIGN(best, column(node, integer_constant(node, {Dim(static_cast<int64_t>(labels.size()))}, labels), best));
+  TN_ASSIGN(best,
+            column(node, integer_constant(node, {Dim(static_cast<int64_t>(labels.size()))}, labels), best));
   node.output(0, best);
   return {};
 }
 
 // Two classes of which the leaves score one, `scored`.
-Status give_two_classes(OnnxNode& node, ValueId score, int64_t scored, const Forest& forest, const std::vector<int64_t>& labels,
-                        const std::vector<double>& base, PostTransform transform) {
+Status give_two_classes(OnnxNode& node, ValueId score, int64_t scored, const Forest& forest,
+                        const std::vector<int64_t>& labels, const std::vector<double>& base,
+                        PostTransform transform) {
   if (base.size() > (scored == 0))
-    return fail(Code::unsupported, "TreeEnsembleClassifier: {} base_values where all leaves score class {} of two is not supported; "
-                                   "one is, of class 0", base.size(), scored);
+    return fail(
+        Code::unsupported,
+        "TreeEnsembleClassifier: {} base_values where all leaves score class {} of two is not supported; "
+        "one is, of class 0",
+        base.size(), scored);
   bool shares = true;  // weights that are parts of a probability
   for (const TreeNode& n : forest.nodes)
     for (const auto& [target, weight] : n.weights) shares &= weight >= 0;
   TN_ASSIGN(score, with_base(node, score, base));
   TN_ASSIGN(ValueId first, reshape(node.build(), score, {node.type(score).shape[0]}));
   const auto label = [](int64_t value) { return static_cast<double>(value); };
-  if (std::any_of(labels.begin(), labels.end(), [](int64_t l) { return std::abs(static_cast<double>(l)) > 0x1p52; }))
-    return fail(Code::unsupported, "TreeEnsembleClassifier: labels beyond 2^52 of two classes are not supported");
-  TN_ASSIGN(ValueId y, add_formula(node, fmt::format("where(gt(x0, {}), {}:i64, {}:i64)", shares ? 0.5 : 0.0, label(labels[1]), label(labels[0])),
+  if (std::any_of(labels.begin(), labels.end(),
+                  [](int64_t l) { return std::abs(static_cast<double>(l)) > 0x1p52; }))
+    return fail(Code::unsupported,
+                "TreeEnsembleClassifier: labels beyond 2^52 of two classes are not supported");
+  TN_ASSIGN(ValueId y, add_formula(node,
+                                   fmt::format("where(gt(x0, {}), {}:i64, {}:i64)", shares ? 0.5 : 0.0,
+                                               label(labels[1]), label(labels[0])),
                                    {first}));
   node.output(0, y);
   ValueId z;
@@ -474,7 +534,9 @@ Status expand_classifier(OnnxNode& node) {
   TN_ASSIGN(Forest forest, read_named_nodes(node, "class"));
   const std::vector<int64_t> labels = node.attrs().integers("classlabels_int64s");
   forest.targets = static_cast<int64_t>(labels.size());
-  if (labels.size() < 2) return fail(Code::unsupported, "TreeEnsembleClassifier: {} classlabels_int64s; 2 or more are supported", labels.size());
+  if (labels.size() < 2)
+    return fail(Code::unsupported, "TreeEnsembleClassifier: {} classlabels_int64s; 2 or more are supported",
+                labels.size());
   TN_TRY(measure(node, forest));
   TN_TRY(check_targets(node, forest));
   sort_leaves_first(forest);
@@ -482,14 +544,16 @@ Status expand_classifier(OnnxNode& node) {
   TN_ASSIGN(std::vector<double> base, numbers_attribute(node, "base_values"));
   int64_t scored = -1, least = forest.targets;
   for (const TreeNode& n : forest.nodes)
-    for (const auto& [target, weight] : n.weights) scored = std::max(scored, target), least = std::min(least, target);
+    for (const auto& [target, weight] : n.weights)
+      scored = std::max(scored, target), least = std::min(least, target);
   const bool one_of_two = labels.size() == 2 && scored == least;
   if (one_of_two) {
     for (TreeNode& n : forest.nodes)
       for (auto& [target, weight] : n.weights) target = 0;
     forest.targets = 1;
   } else if (labels.size() == 2 && !base.empty()) {
-    return fail(Code::unsupported, "TreeEnsembleClassifier: base_values of two classes that both have scores are not supported");
+    return fail(Code::unsupported,
+                "TreeEnsembleClassifier: base_values of two classes that both have scores are not supported");
   }
   TN_ASSIGN(ValueId leaves, leaves_of(node, x, forest));
   TN_ASSIGN(Sums sums, sums_of(node, leaves, forest, Aggregate::sum, node.type(x).dtype));
