@@ -71,8 +71,8 @@ test-models: build  ## all 28 networks of the zoo and magika against ONNX Runtim
 	@$(run) models
 test-plan: build  ## refit, determinism, golden statistics of the plans, the whole zoo
 	@$(run) plan-all
-test-onnx: build  ## every ONNX backend case; the table of attributes against ONNX's schemas
-	@$(run) onnx-attributes onnx
+test-onnx: build  ## every ONNX backend case; operators of other domains; the table of attributes against the schemas
+	@$(run) onnx-attributes onnx onnx-contrib
 test-abi: build  ## headers, exported symbols, installed library, examples; the C API from C, with Criterion
 	@$(run) abi capi
 test-bindings: build  ## the raw layers of Python, Java, C# and Rust: complete, up to date, and each runs a network
@@ -123,6 +123,7 @@ bless: build  ## rewrite the expectations of filetests and golden statistics; re
 
 operators: build  ## write docs/operators.md from the ONNX cases that pass
 	@$(python) tests/onnx/run.py --build $(BUILD) --table docs/operators.md | tail -n 1
+	@$(python) tests/onnx/contrib.py --build $(BUILD) --table docs/operators.md | tail -n 1
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
 bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 threads, with and without oneDNN

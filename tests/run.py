@@ -72,9 +72,9 @@ LANGUAGES = [
     "rust",
 ]
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "onnx-dynamic", "abi", "capi", *LANGUAGES,
+    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "onnx-dynamic", "onnx-contrib", "abi", "capi", *LANGUAGES,
              "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "onnx-dynamic", "abi", "capi", *LANGUAGES,
+    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "onnx-dynamic", "onnx-contrib", "abi", "capi", *LANGUAGES,
                  "python-wheel", "soak", "valgrind", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "capi-asan", "abi-asan",
                  "conformance-asan", "tsan", "capi-tsan", "abi-tsan", "conformance-tsan", "fuzz", "canaries"],
@@ -98,6 +98,7 @@ suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), cana
 suite("plan-all", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
 suite("onnx-dynamic", "lines", (PYTHON, "tests/onnx/dynamic.py", "--build", "{build}"), canary=("--canary",))
+suite("onnx-contrib", "lines", (PYTHON, "tests/onnx/contrib.py", "--build", "{build}"), canary=("--canary",))
 suite("abi", "lines", (PYTHON, "tests/abi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("capi", "lines", (PYTHON, "tests/capi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("bindings", "lines", (PYTHON, "tests/bindings/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))

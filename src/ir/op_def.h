@@ -124,12 +124,17 @@ class OnnxNode {
   // `node` is one of `source`: the network, or a sub-graph; what it becomes is added to `graph`.
   OnnxNode(Graph& graph, const Graph& source, NodeId node, Patch& patch, std::vector<OnnxValue> inputs, int64_t version,
            SubgraphExpander* subgraphs = nullptr);
+  // A part of `whole`, as a node of another operator would be that had these inputs, attributes and named outputs.
+  OnnxNode(OnnxNode& whole, std::vector<ValueId> inputs, int64_t version, const Attrs& attrs, size_t outputs)
+      : graph_(whole.graph_), source_(whole.source_), node_(whole.node_), patch_(whole.patch_), inputs_(inputs.begin(), inputs.end()),
+        version_(version), subgraphs_(whole.subgraphs_), name_(whole.name_), part_(Part{&attrs, outputs}) {}
 
-  const Attrs& attrs() const { return node_.attrs; }                 // as in the file; ints, floats, strings, tensors
+  // As in the file; ints, floats, strings, tensors.
+  const Attrs& attrs() const { return part_ ? *part_->attrs : node_.attrs; }
   const std::string& name() const { return name_; }
   int64_t version() const { return version_; }                       // of the op set the node belongs to
   size_t input_count() const { return inputs_.size(); }
-  size_t output_count() const { return node_.outputs.size(); }
+  size_t output_count() const { return part_ ? part_->outputs : node_.outputs.size(); }
   bool has_output(size_t i) const;                                    // the model names and may use it
   bool has(size_t i) const { return value(i).is_there(); }
   // Of a row that takes lists: what the input is. An absent one is not there.
@@ -179,6 +184,11 @@ class OnnxNode {
   int64_t version_;
   SubgraphExpander* subgraphs_;
   std::string name_;
+  struct Part {
+    const Attrs* attrs;
+    size_t outputs;
+  };
+  std::optional<Part> part_;
 };
 
 // One ONNX operator, from an op-set version on: the row with the largest `since` not above the model's version holds.

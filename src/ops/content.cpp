@@ -109,20 +109,32 @@ Result<std::vector<int64_t>> use_integers(Graph& graph, ValueId id, std::string_
   return *integers;
 }
 
-Result<std::vector<double>> use_numbers(Graph& graph, ValueId id, std::string_view reason) {
-  const TensorType type = graph.value(id).type;
-  TN_ASSIGN(Bytes bytes, graph.pin(id, reason));
+namespace {
+
+Result<std::vector<double>> numbers_of(const TensorType& type, std::span<const std::byte> bytes, std::string_view reason) {
   Dim count = element_count(type.shape);
   size_t size = size_of(type.dtype);
-  if (!count.is_constant() || size == 0 || bytes.view.size() / size < static_cast<size_t>(count.value()))
+  if (!count.is_constant() || size == 0 || bytes.size() / size < static_cast<size_t>(count.value()))
     return fail(Code::invalid_model, "{}: the values of {} are not known", reason, print(type));
   std::vector<double> out;
   for (int64_t i = 0; i < count.value(); ++i) {
-    const std::byte* at = bytes.view.data() + static_cast<size_t>(i) * size;
+    const std::byte* at = bytes.data() + static_cast<size_t>(i) * size;
     TN_ASSIGN(double value, read_number(type.dtype, at));
     out.push_back(value);
   }
   return out;
+}
+
+}  // namespace
+
+Result<std::vector<double>> use_numbers(Graph& graph, ValueId id, std::string_view reason) {
+  const TensorType type = graph.value(id).type;
+  TN_ASSIGN(Bytes bytes, graph.pin(id, reason));
+  return numbers_of(type, bytes.view, reason);
+}
+
+Result<std::vector<double>> numbers_of(const Constant& constant) {
+  return numbers_of(constant.type, constant.bytes.view, "a tensor attribute");
 }
 
 namespace {

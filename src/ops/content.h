@@ -35,6 +35,9 @@ Result<std::vector<int64_t>> use_integers(Graph& graph, ValueId constant, std::s
 // The elements of a constant as doubles, pinned. Float tensors of more than one element cannot be pinned: refused.
 Result<std::vector<double>> use_numbers(Graph& graph, ValueId constant, std::string_view reason);
 
+// The elements of a node's tensor attribute, as doubles.
+Result<std::vector<double>> numbers_of(const Constant& constant);
+
 // The number that a constant of one element holds, or that pointwise nodes make of such constants; all of them pinned.
 // nullopt when it is none of these.
 Result<std::optional<double>> use_number(Graph& graph, ValueId value, std::string_view reason);

@@ -8,7 +8,7 @@ namespace tenon {
 namespace {
 
 struct Line {
-  std::string_view op_type;
+  std::string_view op_type;  // "Add"; with its domain, unless that is ai.onnx: "ai.onnx.ml.Scaler"
   int since;
   std::string_view attributes;  // "axis:i keepdims:i"
 };
@@ -97,8 +97,9 @@ std::string list(const std::vector<Known>& known) {
 std::vector<std::string> onnx_attribute_problems(std::string_view domain, std::string_view op_type, int64_t version,
                                                  const Attrs& attrs) {
   std::vector<std::string> out;
-  if (attrs.size() == 0 || !(domain.empty() || domain == "ai.onnx")) return out;
-  const Line* line = find_line(op_type, version);
+  if (attrs.size() == 0) return out;
+  const Line* line = domain.empty() || domain == "ai.onnx" ? find_line(op_type, version)
+                                                           : find_line(fmt::format("{}.{}", domain, op_type), version);
   if (!line) return out;
   const std::vector<Known> known = known_of(*line);
   for (const auto& [name, attr] : attrs) {

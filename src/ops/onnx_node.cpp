@@ -30,6 +30,7 @@ OnnxNode::OnnxNode(Graph& graph, const Graph& source, NodeId node, Patch& patch,
 std::string OnnxNode::where() const { return fmt::format("{} '{}'", node_.attrs.text("op_type", "node"), name_); }
 
 bool OnnxNode::has_output(size_t i) const {
+  if (part_) return i < part_->outputs;
   const std::vector<ValueId>& outputs = node_.outputs;
   return i < outputs.size() && outputs[i].valid() && (i == 0 || !source_.value(outputs[i]).name.empty());
 }

@@ -69,8 +69,7 @@ const OnnxRow* find_onnx_row(std::string_view domain, std::string_view op_type, 
 Result<const OnnxRow*> require_onnx_row(std::string_view domain, std::string_view op_type, int64_t version);
 
 // What is wrong with an ONNX node's attributes: those that its operator does not have at that op-set version, or has
-// with another type. Operators of other domains than ai.onnx, and names that begin with "__" (an exporter's own, as ONNX
-// has it), are not looked at.
+// with another type. Names that begin with "__" (an exporter's own, as ONNX has it) are not looked at.
 std::vector<std::string> onnx_attribute_problems(std::string_view domain, std::string_view op_type, int64_t version,
                                                  const Attrs& attrs);
 

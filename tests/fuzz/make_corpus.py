@@ -147,6 +147,53 @@ def containers():
          {"t": h.make_tensor("t", T.STRING, [2], [b"a", b"bc"])})
 
 
+def domains():
+    def save_one(name, op, inputs, domain, constants=None, outputs=1, **attributes):
+        results = [f"y{i}" for i in range(outputs)]
+        node = h.make_node(op, [*inputs, *(constants or {})], results, domain=domain, **attributes)
+        save(name, [node], inputs, results, constants, domains=[domain], opset=21, ir=10)
+
+    def save_typed(name, node, x, outputs, version):
+        graph = h.make_graph([node], name, [h.make_tensor_value_info("x", *x)],
+                             [h.make_tensor_value_info(k, kind, None) for k, kind in outputs.items()])
+        model = h.make_model(graph, opset_imports=[h.make_opsetid("", 21), h.make_opsetid(ml, version)], ir_version=10)
+        (OUT / f"{name}.onnx").write_bytes(model.SerializeToString())
+    ms, ml = "com.microsoft", "ai.onnx.ml"
+    save_one("multi_head", "MultiHeadAttention", {"q": ["N", "S", 8], "k": ["N", "S", 8], "v": ["N", "S", 8]}, ms,
+             {"b": f32(24), "m": np.ones((1, 3), np.int32)}, num_heads=2, unidirectional=1)
+    save_one("fused_attention", "Attention", {"x": ["N", "S", 4]}, ms, {"w": f32(4, 24), "b": f32(24)}, num_heads=2)
+    group = h.make_node("GroupQueryAttention", ["q", "k", "v", "pk", "pv", "last", "total", "c", "s"], ["y", "nk", "nv"],
+                        domain=ms, num_heads=4, kv_num_heads=2, do_rotary=1, local_window_size=3)
+    save("group_query", [group], {"q": [1, 1, 32], "k": [1, 1, 16], "v": [1, 1, 16], "pk": [1, 2, "P", 8], "pv": [1, 2, "P", 8],
+                                  "last": (T.INT32, [1])}, ["y", "nk", "nv"],
+         {"total": np.int32(5), "c": f32(9, 4), "s": f32(9, 4)}, domains=[ms])
+    save_one("nbits", "MatMulNBits", {"x": ["N", 20]}, ms, {"w": np.arange(48, dtype=np.uint8).reshape(3, 2, 8), "s": f32(3, 2),
+                                                            "z": np.full((3, 1), 0x87, np.uint8)},
+             K=20, N=3, bits=4, block_size=16)
+    save_one("skip_norm", "SkipLayerNormalization", {"x": ["N", 2, 4], "s": ["N", 2, 4]}, ms, {"g": f32(4)}, outputs=1)
+    save_one("dynamic_product", "DynamicQuantizeMatMul", {"x": ["N", 4]}, ms,
+             {"w": np.ones((4, 2), np.int8), "s": np.float32(0.5)})
+    tree = {"nodes_treeids": [0, 0, 0], "nodes_nodeids": [0, 1, 2], "nodes_featureids": [1, 0, 0],
+            "nodes_values": [0.5, 0.0, 0.0],
+            "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"], "nodes_truenodeids": [1, 0, 0], "nodes_falsenodeids": [2, 0, 0]}
+    save_one("tree_regressor", "TreeEnsembleRegressor", {"x": ["N", 3]}, ml, n_targets=1, target_treeids=[0, 0],
+             target_nodeids=[1, 2], target_ids=[0, 0], target_weights=[1.0, 2.0], **tree)
+    classifier = h.make_node("TreeEnsembleClassifier", ["x"], ["y", "z"], domain=ml, classlabels_int64s=[3, 5],
+                             class_treeids=[0, 0], class_nodeids=[1, 2], class_ids=[0, 0], class_weights=[0.2, 0.9],
+                             post_transform="LOGISTIC", **tree)
+    save_typed("tree_classifier", classifier, (T.FLOAT, ["N", 3]), {"y": T.INT64, "z": T.FLOAT}, 3)
+    forest = h.make_node("TreeEnsemble", ["x"], ["y"], domain=ml, nodes_featureids=[0],
+                         nodes_modes=nh.from_array(np.array([6], np.uint8)),
+                         nodes_splits=nh.from_array(f32(1)), nodes_truenodeids=[0], nodes_falsenodeids=[1], nodes_trueleafs=[1],
+                         nodes_falseleafs=[1], leaf_targetids=[0, 0], leaf_weights=nh.from_array(f32(2)), tree_roots=[0],
+                         membership_values=nh.from_array(np.array([1, 2, np.nan], np.float32)))
+    save_typed("tree_ensemble", forest, (T.FLOAT, ["N", 2]), {"y": T.FLOAT}, 5)
+    encoder = h.make_node("LabelEncoder", ["x"], ["y"], domain=ml, keys_int64s=[3, 1, 2], values_floats=[0.5, 1.5, 2.5])
+    save_typed("label_encoder", encoder, (T.INT64, ["N"]), {"y": T.FLOAT}, 2)
+    save_one("adam", "Adam", {"r": [], "t": (T.INT64, []), "x": ["N"], "g": ["N"], "v": ["N"], "h": ["N"]},
+             "ai.onnx.preview.training", outputs=3)
+
+
 def broken():
     relu = [h.make_node("Relu", ["x"], ["y"])]
     save("cycle", [h.make_node("Add", ["x", "b"], ["a"]), h.make_node("Relu", ["a"], ["b"])], {"x": [1]}, ["b"])
@@ -162,7 +209,7 @@ def dictionary():
     """Operator and attribute names, as length-delimited fields of a node."""
     names = set()
     for schema in onnx.defs.get_all_schemas():
-        if schema.domain == "":
+        if schema.domain in ("", "ai.onnx.ml"):
             names |= {schema.name, *schema.attributes}
     lines = [f'"\\x{len(name):02x}{name}"' for name in sorted(names) if len(name) < 128]
     (HERE / "onnx.dict").write_text("\n".join(lines) + "\n")
@@ -170,7 +217,7 @@ def dictionary():
 
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
-    for make in (layers, shapes, pointwise, containers, broken):
+    for make in (layers, shapes, pointwise, containers, domains, broken):
         make()
     dictionary()
     sizes = [p.stat().st_size for p in OUT.glob("*.onnx")]

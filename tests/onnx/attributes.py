@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""src/ops/onnx_attributes.def says what the schemas of the onnx package say, for every operator that Tenon has a row for.
+"""src/ops/onnx_attributes.def says what the operators' schemas say, for every operator that Tenon has a row for.
 
     tests/onnx/attributes.py [--write] [--canary]
 
 A line gives an operator's attributes from an op set on; a version with the same attributes as the one before it has none.
+The schemas are those of the onnx package, and ONNX Runtime's of the operators that it adds to ONNX's.
 """
 import pathlib
 import re
@@ -14,24 +15,42 @@ TABLE = ROOT / "src" / "ops" / "onnx_attributes.def"
 LETTERS = {"INT": "i", "FLOAT": "f", "STRING": "s", "TENSOR": "t", "GRAPH": "g", "SPARSE_TENSOR": "p", "TYPE_PROTO": "y",
            "INTS": "I", "FLOATS": "F", "STRINGS": "S", "TENSORS": "T", "GRAPHS": "G", "SPARSE_TENSORS": "P",
            "TYPE_PROTOS": "Y"}
-ROW = re.compile(r'\{"([A-Z]\w*)",\s*\d+,\s*(?!\d)')  # {"Conv", 1, expand_conv}
-LINE = re.compile(r'^TN_ONNX_ATTRIBUTES\((\w+), (\d+), "([^"]*)"\)$', re.M)
+# {"Conv", 1, expand_conv} or {"Gelu", 1, expand_gelu, "com.microsoft"}
+ROW = re.compile(r'\{"([A-Z]\w*)",\s*\d+,\s*(?!\d)(?:\w+,\s*"([\w.]+)"\s*\})?')
+LINE = re.compile(r'^TN_ONNX_ATTRIBUTES\(([\w.]+), (\d+), "([^"]*)"\)$', re.M)
 HEAD = """\
-// The attributes of ONNX's operators, domain ai.onnx: operator, the first op set that the line holds for, attribute:type.
-// Types: i integer, f float, s text, t tensor, g graph, p sparse tensor, y type; capital letters: lists of them.
-// Sorted. Written by `tests/onnx/attributes.py --write` from the schemas of the onnx package; a test compares them.
+// The attributes of operators: operator (with its domain, unless that is ai.onnx), the first op set that the line holds
+// for, attribute:type. Types: i integer, f float, s text, t tensor, g graph, p sparse tensor, y type; capital letters: lists
+// of them. Sorted. Written by `tests/onnx/attributes.py --write` from the schemas of the onnx package and, of operators that
+// ONNX Runtime adds, from its own; a test compares them.
 """
+
+
+def schemas():
+    """Of all versions; ONNX's own come first, and the first of a name and version holds."""
+    import onnx.defs
+    import onnxruntime.capi.onnxruntime_pybind11_state as runtime
+    yield from onnx.defs.get_all_schemas_with_history()
+    yield from runtime.get_all_operator_schema()
 
 
 def expected():
     """(operator, op set) → attributes, for the operators of the rows in src/ops."""
-    import onnx.defs
-    names = {name for file in (ROOT / "src" / "ops").rglob("*.cpp") for name in ROW.findall(file.read_text())}
-    versions = {}
-    for schema in onnx.defs.get_all_schemas_with_history():
-        if schema.domain == "" and schema.name in names:
+    names = {((domain or "") and domain + ".") + name
+             for file in (ROOT / "src" / "ops").rglob("*.cpp") for name, domain in ROW.findall(file.read_text())}
+    versions, of_onnx = {}, set()
+    for schema in schemas():
+        name = (schema.domain and schema.domain + ".") + schema.name
+        if type(schema).__module__.startswith("onnx."):
+            of_onnx.add(name)
+        elif name in of_onnx:
+            continue
+        if name in names:
             attributes = sorted((name, LETTERS[a.type.name]) for name, a in schema.attributes.items())
-            versions.setdefault(schema.name, {})[schema.since_version] = " ".join(":".join(a) for a in attributes)
+            versions.setdefault(name, {})[schema.since_version] = " ".join(":".join(a) for a in attributes)
+    missing = sorted(names - set(versions))
+    if missing:
+        raise SystemExit(f"no schema of {', '.join(missing)}")
     table = {}
     for name in sorted(versions):
         before = None

@@ -227,28 +227,42 @@ TEST(Import, AbsurdInputs) {
 
 TEST(Import, Attributes) {
   Message graph = base_graph();
-  Message n = node("Gelu", {"x"}, {"y"}).text(7, "com.microsoft");  // attributes of ai.onnx's operators are checked
-  n.message(5, integer_attribute("i", -3));
-  n.message(5, Message().text(1, "f").number(2, 0.5f).integer(20, 1));
-  n.message(5, Message().text(1, "s").text(4, "text").integer(20, 3));
-  n.message(5, Message().text(1, "ints").integers(8, {1, 2}).integer(20, 7));
-  n.message(5, Message().text(1, "floats").floats(7, {1, 2}).integer(20, 6));
-  n.message(5, Message().text(1, "strings").text(9, "a").text(9, "b").integer(20, 8));
-  n.message(5, Message().text(1, "t").message(5, float_tensor("", {2}, {1, 2})).integer(20, 4));
+  Message n = node("Relu", {"x"}, {"y"});  // names that begin with "__" are an exporter's own: only their values are checked
+  n.message(5, integer_attribute("__i", -3));
+  n.message(5, Message().text(1, "__f").number(2, 0.5f).integer(20, 1));
+  n.message(5, Message().text(1, "__s").text(4, "text").integer(20, 3));
+  n.message(5, Message().text(1, "__ints").integers(8, {1, 2}).integer(20, 7));
+  n.message(5, Message().text(1, "__floats").floats(7, {1, 2}).integer(20, 6));
+  n.message(5, Message().text(1, "__strings").text(9, "a").text(9, "b").integer(20, 8));
+  n.message(5, Message().text(1, "__t").message(5, float_tensor("", {2}, {1, 2})).integer(20, 4));
   graph.message(1, n);
-  auto imported = import(model(graph).message(8, opset(1, "com.microsoft")));
+  auto imported = import(model(graph));
   ASSERT_TRUE(imported) << imported.error().text();
   const Attrs& attrs = imported->node(imported->order()[0]).attrs;
-  EXPECT_EQ(attrs.integer("i"), -3);
-  EXPECT_EQ(attrs.number("f"), 0.5);
-  EXPECT_EQ(attrs.text("s"), "text");
-  EXPECT_EQ(attrs.integers("ints"), (std::vector<int64_t>{1, 2}));
-  EXPECT_EQ(attrs.get<std::vector<double>>("floats"), (std::vector<double>{1, 2}));
-  EXPECT_EQ(attrs.get<std::vector<std::string>>("strings"), (std::vector<std::string>{"a", "b"}));
-  auto tensor = attrs.get<std::shared_ptr<const Constant>>("t");
+  EXPECT_EQ(attrs.integer("__i"), -3);
+  EXPECT_EQ(attrs.number("__f"), 0.5);
+  EXPECT_EQ(attrs.text("__s"), "text");
+  EXPECT_EQ(attrs.integers("__ints"), (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(attrs.get<std::vector<double>>("__floats"), (std::vector<double>{1, 2}));
+  EXPECT_EQ(attrs.get<std::vector<std::string>>("__strings"), (std::vector<std::string>{"a", "b"}));
+  auto tensor = attrs.get<std::shared_ptr<const Constant>>("__t");
   ASSERT_TRUE(tensor);
   EXPECT_EQ(tensor->refit_name, "");
   EXPECT_EQ(print(tensor->type), "f32[2]");
+}
+
+// What an operator has is known of all domains.
+TEST(Import, AttributesOfDomains) {
+  auto with = [](const Message& attribute, const char* op, const char* domain, int64_t version) {
+    Message graph = base_graph();
+    graph.message(1, node(op, {"x"}, {"y"}, "n").text(7, domain).message(5, attribute));
+    return problem(model(graph).message(8, opset(version, domain)));
+  };
+  const Message alpha = Message().text(1, "alpha").number(2, 0.5f).integer(20, 1);
+  EXPECT_EQ(with(alpha, "QuickGelu", "com.microsoft", 1), "");
+  EXPECT_HAS(with(alpha, "Gelu", "com.microsoft", 1), "Gelu has no attribute 'alpha'");
+  EXPECT_HAS(with(integer_attribute("alpha", 1), "QuickGelu", "com.microsoft", 1), "takes a float");
+  EXPECT_HAS(with(alpha, "Binarizer", "ai.onnx.ml", 3), "Binarizer has no attribute 'alpha' (a float) in op set 3; it has threshold");
 }
 
 TEST(Import, BadAttributes) {

@@ -1,8 +1,10 @@
-// Activations whose formula depends on attributes or shapes: Clip, Gelu, PRelu, Swish.
+// Activations whose formula depends on attributes or shapes: Clip, Gelu and its kin, PRelu, Swish.
 #include <cmath>
 #include <limits>
 
 #include "ops/composite/elementwise.h"
+#include "ops/composite/parts.h"
+#include "ops/content.h"
 #include "ops/ops.h"
 
 namespace tenon {
@@ -66,16 +68,46 @@ Status expand_clip(OnnxNode& node) {
   return {};
 }
 
+constexpr std::string_view kGelu = "mul(mul({0}, 0.5), add(erf(mul({0}, 0.7071067811865476)), 1))";
+constexpr std::string_view kTanhGelu =
+    "mul(mul({0}, 0.5), add(tanh(mul(add({0}, mul(mul(mul({0}, {0}), {0}), 0.044715)), 0.7978845608028654)), 1))";
+
 Status expand_gelu(OnnxNode& node) {
   std::string approximate = node.attrs().text("approximate", "none");
   if (approximate != "none" && approximate != "tanh")
     return fail(Code::invalid_model, "attribute approximate of Gelu must be none or tanh, it is '{}'", approximate);
+  TN_TRY(expect_inputs(node, 1));
   TN_ASSIGN(std::vector<ValueId> operands, legacy_operands(node));
-  std::string_view text =
-      approximate == "none"
-          ? "mul(mul(x0, 0.5), add(erf(mul(x0, 0.7071067811865476)), 1))"
-          : "mul(mul(x0, 0.5), add(tanh(mul(add(x0, mul(mul(mul(x0, x0), x0), 0.044715)), 0.7978845608028654)), 1))";
+  const std::string text = fmt::format(fmt::runtime(approximate == "none" ? kGelu : kTanhGelu), "x0");
   TN_ASSIGN(ValueId out, add_formula(node, text, std::move(operands)));
+  node.output(0, out);
+  return {};
+}
+
+// Of x, plus a bias [C] if there is one.
+Status expand_biased(OnnxNode& node, std::string_view formula, bool needs_bias) {
+  TN_TRY(expect_inputs(node, needs_bias ? 2 : 1));
+  std::vector<ValueId> operands{node.input(0)};
+  std::string text = fmt::format(fmt::runtime(formula), "x0");
+  if (node.has(1)) {
+    if (node.rank(1) != 1 || node.rank(0) == 0 || always_equal(node.type(1).shape[0], node.type(0).shape.back()) == false)
+      return fail(Code::invalid_model, "the bias of {} must have the last dim of {}, it is {}", node.attrs().text("op_type"),
+                  print(node.type(0)), print(node.type(1)));
+    operands.push_back(node.input(1));
+    text = "t0 = add(x0, x1); " + fmt::format(fmt::runtime(formula), "t0");
+  }
+  TN_ASSIGN(ValueId out, add_formula(node, text, std::move(operands)));
+  node.output(0, out);
+  return {};
+}
+
+Status expand_bias_gelu(OnnxNode& node) { return expand_biased(node, kGelu, true); }
+Status expand_fast_gelu(OnnxNode& node) { return expand_biased(node, kTanhGelu, false); }
+
+Status expand_quick_gelu(OnnxNode& node) {
+  TN_TRY(expect_inputs(node, 1));
+  const std::string text = fmt::format("mul(x0, sigmoid(mul(x0, {})))", node.attrs().number("alpha", 1.702));
+  TN_ASSIGN(ValueId out, add_formula(node, text, {node.input(0)}));
   node.output(0, out);
   return {};
 }
@@ -106,7 +138,8 @@ Status expand_swish(OnnxNode& node) {
 
 constexpr OnnxRow kRows[] = {
     {"Clip", 1, expand_clip}, {"Gelu", 20, expand_gelu}, {"PRelu", 1, expand_prelu}, {"Swish", 24, expand_swish},
-    {"Gelu", 1, expand_gelu, "com.microsoft"},
+    {"BiasGelu", 1, expand_bias_gelu, "com.microsoft"}, {"FastGelu", 1, expand_fast_gelu, "com.microsoft"},
+    {"Gelu", 1, expand_gelu, "com.microsoft"}, {"QuickGelu", 1, expand_quick_gelu, "com.microsoft"},
 };
 
 }  // namespace

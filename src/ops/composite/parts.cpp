@@ -1,5 +1,8 @@
 #include "ops/composite/parts.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "ops/composite/elementwise.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
@@ -31,6 +34,22 @@ Result<ValueId> along(OnnxNode& node, ValueId x, size_t axis, size_t rank) {
   return reshape(node.build(), x, std::move(shape));
 }
 
+Result<ValueId> channels_first(OnnxNode& node, ValueId x) {
+  const size_t rank = node.type(x).rank();
+  if (rank < 2) return fail(Code::invalid_model, "a tensor with channels last must have 2 dims or more, it is {}", print(node.type(x)));
+  std::vector<int64_t> perm(rank);
+  std::iota(perm.begin(), perm.end(), 0);
+  std::rotate(perm.begin() + 1, perm.end() - 1, perm.end());
+  return transpose(node.build(), x, std::move(perm));
+}
+
+Result<ValueId> channels_last(OnnxNode& node, ValueId x) {
+  std::vector<int64_t> perm(node.type(x).rank());
+  std::iota(perm.begin(), perm.end(), 0);
+  if (perm.size() > 2) std::rotate(perm.begin() + 1, perm.begin() + 2, perm.end());
+  return transpose(node.build(), x, std::move(perm));
+}
+
 Result<ValueId> matrix_product(OnnxNode& node, ValueId a, ValueId b) {
   const Shape left = node.type(a).shape, right = node.type(b).shape;
   if (left.empty() || right.empty())
@@ -59,6 +78,26 @@ Result<ValueId> positions(OnnxNode& node, const Dim& size, size_t axis, size_t r
   return along(node, iota, axis, rank);
 }
 
+Result<std::vector<ValueId>> expand_as(OnnxNode& node, std::string_view op_type, int64_t version, std::vector<ValueId> inputs,
+                                       Attrs attrs, size_t outputs) {
+  TN_ASSIGN(const OnnxRow* row, require_onnx_row("", op_type, version));
+  attrs.set("domain", std::string());
+  attrs.set("op_type", std::string(op_type));
+  attrs.set("version", version);
+  OnnxNode part(node, std::move(inputs), version, attrs, outputs);
+  TN_TRY(row->expand(part));
+  std::vector<ValueId> out;
+  for (const OnnxValue& output : part.outputs()) out.push_back(output.tensor);
+  out.resize(outputs);
+  return out;
+}
+
+Result<ValueId> expand_one_as(OnnxNode& node, std::string_view op_type, int64_t version, std::vector<ValueId> inputs,
+                              Attrs attrs) {
+  TN_ASSIGN(std::vector<ValueId> out, expand_as(node, op_type, version, std::move(inputs), std::move(attrs)));
+  return out[0];
+}
+
 Result<ValueId> dim_value(OnnxNode& node, const Dim& dim) {
   return node.add(kShapeValue, {}, {{"values", Shape{dim}}, {"scalar", int64_t{1}}});
 }
@@ -76,6 +115,25 @@ Status expect_inputs(OnnxNode& node, size_t count) {
   for (size_t i = 0; i < count; ++i)
     if (!node.has(i)) return fail(Code::invalid_model, "input {} of {} is missing", i, node.attrs().text("op_type"));
   return {};
+}
+
+Status refuse_input(OnnxNode& node, size_t i, std::string_view what) {
+  if (!node.has(i)) return {};
+  return fail(Code::unsupported, "{}: input {} ({}) is not supported; export the model without it",
+              node.attrs().text("op_type"), i, what);
+}
+
+Status refuse_output(OnnxNode& node, size_t i, std::string_view what) {
+  if (!node.has_output(i)) return {};
+  return fail(Code::unsupported, "{}: output {} ({}) is not supported; export the model without it",
+              node.attrs().text("op_type"), i, what);
+}
+
+Status refuse_attribute(OnnxNode& node, std::string_view name, int64_t supported) {
+  const int64_t value = node.attrs().integer(name, supported);
+  if (value == supported) return {};
+  return fail(Code::unsupported, "{}: attribute {} is {}; only {} is supported", node.attrs().text("op_type"), name, value,
+              supported);
 }
 
 }  // namespace tenon

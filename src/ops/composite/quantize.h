@@ -15,4 +15,12 @@ Result<ValueId> quantized(OnnxNode& node, std::string_view value, std::vector<Va
 // x - zero in i32, exact for types of up to 16 bits. `zero` may be invalid, for 0.
 Result<ValueId> centred(OnnxNode& node, ValueId x, ValueId zero);
 
+// 8-bit integers with a scale and a zero point (invalid: 0); of a matrix, scalars or a vector of its columns.
+struct QuantizedMatrix {
+  ValueId x, scale, zero;
+};
+
+// The product of two matrices as floats of the scales' type, plus a bias [columns] unless that is invalid.
+Result<ValueId> scaled_product(OnnxNode& node, const QuantizedMatrix& a, const QuantizedMatrix& b, ValueId bias);
+
 }  // namespace tenon
