@@ -1,0 +1,1 @@
+PATTERNS = {"none": (lambda g: None, 1)}
