@@ -33,6 +33,9 @@ EXACT = set("Abs And ArgMax ArgMin BitCast BitShift BitwiseAnd BitwiseNot Bitwis
 ROUNDED = set("Acos Acosh Add Asin Asinh Atan Atanh Celu Cos Cosh Div Elu Erf Exp HardSigmoid HardSwish LeakyRelu Log Mean Mish Mod Mul "
               "Gelu PRelu Pow Reciprocal Selu Shrink Sigmoid Sin Sinh Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedRelu".split())
 
+# Of a sum near 1 the logarithm is near 0, and its error is the sum's.
+LOGARITHMS = {"LogSoftmax", "ReduceLogSum", "ReduceLogSumExp", "SoftmaxCrossEntropyLoss"}
+
 
 # --- the oracle's outputs -------------------------------------------------------------------------------------------------
 def expected(case, oracle, feed, noise=None):
@@ -59,7 +62,8 @@ def noisy(array, op, generator):
         finite = np.abs(out[np.isfinite(out)])
         moved = out * (1 + size * generator.uniform(-1, 1, array.shape))
         if op not in ROUNDED and finite.size:
-            moved = moved + size * finite.max() * generator.uniform(-1, 1, array.shape)
+            largest = max(finite.max(), 1) if op in LOGARITHMS else finite.max()
+            moved = moved + size * largest * generator.uniform(-1, 1, array.shape)
         return np.where(np.isfinite(out), moved, out).astype(array.dtype)
 
 

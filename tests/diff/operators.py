@@ -627,6 +627,8 @@ def reduction(g, op):
     if op in ("ReduceMax", "ReduceMin") and g.opset >= 12:
         types += ("int8", "uint8", *(["bool"] if g.opset >= 20 else []))
     x = g.any(WORDS if bounds or g.chance(0.7) else types, **bounds)
+    if any(0 in d for d in x.dims) and op in ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp"):
+        raise Unfit("nothing to reduce")
     axes = None if g.chance(0.15) else axes_of(g, x)
     if g.opset >= 18 or op == "ReduceSum" and g.opset >= 13:
         if not axes and g.chance(0.4):
@@ -640,10 +642,10 @@ def reduction(g, op):
 def resize(g, op):
     n = "N" if g.symbols and g.chance(0.5) else g.rng.choice([1, 2])
     spatial = [g.rng.randint(1, 9) for _ in range(g.rng.choice([1, 2, 2, 2, 3]))]
-    x = g.any(("float32", "float32", "float32", "float64", "float16", "uint8", "int8") if g.opset >= 11 else "float32",
-              dims=[n, g.rng.choice([1, 2, 3, 8]), *spatial])
     scales = [1, 1, *(g.rng.choice([0.5, 2, 2, 3, 1, 1.5, 0.7, 2.6]) for _ in spatial)]
     mode = g.rng.choice(["nearest", "linear", "linear", "cubic" if g.opset >= 11 and len(spatial) == 2 else "nearest"])
+    types = ("float32", "float32", "float32", "float64", "float16", *(("uint8", "int8") if mode == "nearest" else ()))
+    x = g.any(types if g.opset >= 11 else "float32", dims=[n, g.rng.choice([1, 2, 3, 8]), *spatial])
     if g.opset < 10:
         raise Unfit("see Upsample")
     scale = lambda: g.constant(np.array(scales, np.float32))
@@ -651,6 +653,8 @@ def resize(g, op):
         return g.node(op, x, scale(), mode=mode)
     coordinates = g.rng.choice([None, "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel",
                                 "half_pixel_symmetric" if g.opset >= 19 else "asymmetric"])
+    if coordinates == "align_corners":
+        scales[2:] = [s if (s * size).is_integer() else 2 for s, size in zip(map(float, scales[2:]), spatial)]
     attributes = dict(mode=mode, coordinate_transformation_mode=coordinates)
     if mode == "nearest":
         attributes["nearest_mode"] = g.rng.choice([None, "floor", "ceil", "round_prefer_floor", "round_prefer_ceil"])
@@ -734,7 +738,8 @@ def window(g, spatial, most=5):
     attributes = {}
     if g.chance(0.5):
         attributes["strides"] = [g.rng.choice([1, 2, 2, 3]) for _ in range(spatial)]
-    if g.chance(0.15):
+    strides = attributes.get("strides", [1] * spatial)
+    if g.chance(0.15) and all(s <= k for s, k in zip(strides, kernel)):
         attributes["auto_pad"] = g.rng.choice(["SAME_UPPER", "SAME_LOWER", "VALID"])
     elif g.chance(0.6):
         attributes["pads"] = [k // 2 for k in kernel] * 2 if g.chance(0.7) else [g.rng.randint(0, k - 1) for k in kernel * 2]
@@ -799,8 +804,12 @@ def deform_conv(g, op):
 def pool(g, op):
     x = image(g, dtype=g.rng.choice(["float32", "float32", "float32", "float64", "uint8" if op == "MaxPool" and g.opset >= 12 else "float32"]))
     kernel, attributes = window(g, x.rank - 2)
-    if g.chance(0.2) and g.opset >= {"MaxPool": 10, "AveragePool": 19, "LpPool": 18}[op]:
+    if g.chance(0.2) and g.opset >= {"MaxPool": 10, "AveragePool": 19, "LpPool": 18}[op] and not attributes.get("auto_pad", "").startswith("SAME"):
         attributes["dilations"] = [g.rng.choice([1, 2]) for _ in kernel]
+    pads, dilations = attributes.get("pads", [0] * 2 * len(kernel)), attributes.get("dilations", [1] * len(kernel))
+    if not attributes.get("auto_pad", "").startswith("SAME") and any(
+            min(x.dims[2 + i]) + pads[i] + pads[i + len(kernel)] < dilations[i] * (kernel[i] - 1) + 1 for i in range(len(kernel))):
+        raise Unfit("a window larger than its input")
     if g.chance(0.3) and g.opset >= {"MaxPool": 10, "AveragePool": 10, "LpPool": 18}[op] and "auto_pad" not in attributes:
         attributes["ceil_mode"] = 1
     if op == "AveragePool":
@@ -1070,8 +1079,9 @@ def attention(g, op):
         kind = g.rng.choice(["float32", "bool"])
         mask_dims = [length, keys] if g.chance(0.6) else [1, 1, length, keys]
         mask = g.any(kind, dims=mask_dims)
-        if kind == "bool":  # every query sees a key
-            mask = g.node("Or", mask, g.constant(np.array(True))) if g.chance(0.3) else mask
+        if kind == "bool":  # every query sees the first key
+            for array in mask.arrays:
+                array[..., :1] = True
     attributes = dict(is_causal=g.rng.choice([None, 0, 1]), scale=g.rng.choice([None, 0.3]), softcap=g.rng.choice([None, None, 2.0]))
     if flat:
         attributes |= dict(q_num_heads=heads, kv_num_heads=kv)
