@@ -33,8 +33,9 @@ EXACT = set("Abs And ArgMax ArgMin BitCast BitShift BitwiseAnd BitwiseNot Bitwis
 ROUNDED = set("Acos Acosh Add Asin Asinh Atan Atanh Celu Cos Cosh Div Elu Erf Exp HardSigmoid HardSwish LeakyRelu Log Mean Mish Mod Mul "
               "Gelu PRelu Pow Reciprocal Selu Shrink Sigmoid Sin Sinh Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedRelu".split())
 
-# Of a sum near 1 the logarithm is near 0, and its error is the sum's.
-LOGARITHMS = {"LogSoftmax", "ReduceLogSum", "ReduceLogSumExp", "SoftmaxCrossEntropyLoss"}
+# What they are computed from is as large as 1, and so is the error: logarithms of sums near 1; sigmoids, which ONNX Runtime
+# takes to be 0 where they are small.
+OF_UNITS = {"LogSoftmax", "ReduceLogSum", "ReduceLogSumExp", "SoftmaxCrossEntropyLoss", "Sigmoid", "LSTM", "GRU", "RNN"}
 
 
 # --- the oracle's outputs -------------------------------------------------------------------------------------------------
@@ -61,8 +62,8 @@ def noisy(array, op, generator):
         out = array.astype(np.float64)
         finite = np.abs(out[np.isfinite(out)])
         moved = out * (1 + size * generator.uniform(-1, 1, array.shape))
-        if op not in ROUNDED and finite.size:
-            largest = max(finite.max(), 1) if op in LOGARITHMS else finite.max()
+        if (op not in ROUNDED or op in OF_UNITS) and finite.size:
+            largest = max(finite.max(), 1) if op in OF_UNITS else finite.max()
             moved = moved + size * largest * generator.uniform(-1, 1, array.shape)
         return np.where(np.isfinite(out), moved, out).astype(array.dtype)
 

@@ -37,8 +37,9 @@ def _single(node, opset, types):
 
 
 # See avoided.txt.
-NO_REFERENCE = {"GlobalMaxPool", "GlobalAveragePool", "LRN"}
-FINITE_ONLY = {"GRU", "LSTM", "RNN", "DFT", "STFT"}
+NO_REFERENCE = {"GlobalMaxPool", "GlobalAveragePool", "LRN", "LpPool", "Resize", "GRU", "LSTM", "RNN"}
+FINITE_ONLY = {"GRU", "LSTM", "RNN", "DFT", "STFT", "MaxPool", "GlobalMaxPool", "Hardmax", "LogSoftmax", "QuantizeLinear", "DynamicQuantizeLinear", "ArgMax",
+               "ArgMin", "TopK", "Conv", "ConvTranspose", "Resize"}
 
 
 class Oracle:
@@ -241,7 +242,8 @@ class Graph:
     def random_constant(self, dtype, shape, **bounds):
         if np.prod(shape, dtype=np.int64) > MOST_ELEMENTS:
             raise Unfit("too large")
-        return self.constant(self.array(dtype, shape, **bounds))
+        array = self.array(dtype, shape, **bounds)
+        return self.constant(array if np.isfinite(array).all() else np.nan_to_num(array, nan=1, posinf=1, neginf=1))
 
     def any(self, dtype=None, rank=None, least=None, fit=None, fresh=0.25, dims=None, **bounds):
         """A value of these properties: one that is there, most often a recent one, or a new input or constant."""

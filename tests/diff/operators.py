@@ -41,7 +41,7 @@ PARAMETERS = {"Elu": ("alpha",), "Selu": ("alpha", "gamma"), "Celu": ("alpha",),
 
 @maker(*PARAMETERS)
 def activation(g, op):
-    g.node(op, g.any(WORDS), **{k: round(g.rng.uniform(0.05, 2), 2) for k in PARAMETERS[op] if g.chance(0.6)})
+    g.node(op, g.any("float32" if op == "Shrink" else WORDS), **{k: round(g.rng.uniform(0.05, 2), 2) for k in PARAMETERS[op] if g.chance(0.6)})
 
 
 @maker("Gelu")
@@ -173,14 +173,17 @@ def cast(g, op):
     from graph import element_type
     x = g.any((*NUMBERS, "bool"))
     to = g.rng.choice(CAST)
-    if to.startswith("u") and not within_positive(x):
-        x = g.node("Abs", x) if x.dtype not in ("bool",) else x
+    if to not in (*FLOATS, "bool") and x.dtype != "bool":
+        info = np.iinfo(to)
+        if not all(np.isfinite(a).all() and (a.size == 0 or a.min() > info.min - 1 and a.max() < info.max + 1) for a in (v.astype(np.float64) for v in x.arrays)):
+            raise Unfit("out of range")
     g.node(op, x, to=element_type(to))
 
 
 @maker("CastLike")
 def cast_like(g, op):
-    x, like = g.any(("float32", "int64", "int32", "bool")), g.any(("float32", "float64", "int64", "int32", "float16"))
+    x = g.any(("float32", "int64", "int32", "bool"))
+    like = g.any(("float32", "float64", "float16", *(("int64", "int32") if x.most < 2**31 else ())))
     g.node(op, x, like)
 
 
@@ -642,8 +645,8 @@ def reduction(g, op):
 def resize(g, op):
     n = "N" if g.symbols and g.chance(0.5) else g.rng.choice([1, 2])
     spatial = [g.rng.randint(1, 9) for _ in range(g.rng.choice([1, 2, 2, 2, 3]))]
-    scales = [1, 1, *(g.rng.choice([0.5, 2, 2, 3, 1, 1.5, 0.7, 2.6]) for _ in spatial)]
     mode = g.rng.choice(["nearest", "linear", "linear", "cubic" if g.opset >= 11 and len(spatial) == 2 else "nearest"])
+    scales = [1, 1, *(g.rng.choice([2, 1, 3, 4, 0.5 if g.opset > 10 else 2] if mode == "nearest" else [0.5, 2, 2, 3, 1, 1.5, 0.7, 2.6]) for _ in spatial)]
     types = ("float32", "float32", "float32", "float64", "float16", *(("uint8", "int8") if mode == "nearest" else ()))
     x = g.any(types if g.opset >= 11 else "float32", dims=[n, g.rng.choice([1, 2, 3, 8]), *spatial])
     if g.opset < 10:
@@ -653,7 +656,7 @@ def resize(g, op):
         return g.node(op, x, scale(), mode=mode)
     coordinates = g.rng.choice([None, "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel",
                                 "half_pixel_symmetric" if g.opset >= 19 else "asymmetric"])
-    if coordinates == "align_corners":
+    if coordinates in ("align_corners", "pytorch_half_pixel"):
         scales[2:] = [s if (s * size).is_integer() else 2 for s, size in zip(map(float, scales[2:]), spatial)]
     attributes = dict(mode=mode, coordinate_transformation_mode=coordinates)
     if mode == "nearest":
@@ -667,12 +670,14 @@ def resize(g, op):
     if g.opset >= 18 and g.chance(0.3):
         axes = list(range(2, x.rank))
         if g.chance(0.5):
+            if mode == "nearest":
+                raise Unfit("places between elements")
             return g.node(op, x, roi, None, g.integers(*(g.rng.randint(1, 10) for _ in axes)), axes=axes,
                           keep_aspect_ratio_policy=g.rng.choice([None, "not_larger", "not_smaller", "stretch"]), **attributes)
         return g.node(op, x, roi, g.constant(np.array(scales[2:], np.float32)), axes=axes, **attributes)
     if g.chance(0.5) or not x.static:
         return g.node(op, x, roi, scale(), **attributes)
-    sizes = [*x.shape[:2], *(g.rng.randint(1, 12) for _ in spatial)]
+    sizes = [*x.shape[:2], *(d * g.rng.choice([1, 2, 3]) if mode == "nearest" else g.rng.randint(1, 12) for d in spatial)]
     g.node(op, x, roi, g.constant(np.array([], np.float32)) if g.opset == 11 else None, g.integers(*sizes), **attributes)
 
 
@@ -1182,7 +1187,7 @@ def stft(g, op):
 
 @maker("HannWindow", "HammingWindow", "BlackmanWindow")
 def signal_window(g, op):
-    g.node(op, g.constant(np.int64(g.rng.randint(2, 12))), periodic=g.rng.choice([None, 0, 1]))
+    g.node(op, g.constant(np.int64(g.rng.randint(3, 12))), periodic=g.rng.choice([None, 0, 1]))
 
 
 @maker("MelWeightMatrix")

@@ -1,5 +1,6 @@
 """Motifs that Tenon's passes and tactics look for, as exporters write them, each with turns that must keep them from it."""
 import numpy as np
+from onnx import helper
 
 import operators
 from graph import Unfit
@@ -388,7 +389,7 @@ def shape_arithmetic(g):
     elif kind == "slice half" and g.opset >= 10:
         half = g.node("Div", b, g.constant(np.int64(2)))
         if g.chance(0.5):
-            half = g.node("Cast", g.node("Floor", g.node("Cast", half, to=1)), to=7)
+            half = g.node("Cast", g.node("Cast", half, to=6), to=7)
         y = g.node("Slice", x, g.integers(0), one(half), g.integers(1))
         z = g.node("Slice", x, one(half), g.integers(2**63 - 1), g.integers(1))
         if g.chance(0.7):
@@ -405,10 +406,9 @@ def shape_arithmetic(g):
         g.node("Where", mask, number(g, 1.0), number(g, -2.0))
     elif kind == "where":
         shape = g.node("Shape", x)
-        ones = g.node("ConstantOfShape", g.node("Shape", shape)) if g.opset >= 9 else None
-        if ones is None:
+        if g.opset < 9:
             raise Unfit("no ConstantOfShape")
-        big = g.node("Cast", g.node("Add", ones, number(g, 1.0)), to=7)
+        big = g.node("ConstantOfShape", g.node("Shape", shape), value=helper.make_tensor("v", 7, [1], [1]))
         minus = g.node("Mul", big, g.integers(*[-1] * x.rank))
         target = g.node("Where", g.node("Equal", g.node("Mul", big, shape), minus), big, shape)
         row = g.random_constant("float32", [1] * x.rank)
