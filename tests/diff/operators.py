@@ -415,6 +415,8 @@ def split(g, op):
 def sliced(g, op):
     x = g.any((*WORDS, "int64", "bool"), least=1)
     axes = g.rng.sample(range(x.rank), g.rng.randint(1, x.rank))
+    if any(0 in x.dims[a] and len(set(x.dims[a])) > 1 for a in axes):
+        raise Unfit("a dim that is empty at times")
     starts, ends, steps = [], [], []
     for a in axes:
         most = max(x.dims[a])
@@ -629,7 +631,7 @@ def reduction(g, op):
     types = ("float32", "float32", "float32", "float64", "float16", "int32", "int64")
     if op in ("ReduceMax", "ReduceMin") and g.opset >= 12:
         types += ("int8", "uint8", *(["bool"] if g.opset >= 20 else []))
-    x = g.any(WORDS if bounds or g.chance(0.7) else types, **bounds)
+    x = g.any(WORDS if bounds or op == "ReduceLogSumExp" or g.chance(0.7) else types, **bounds)
     if any(0 in d for d in x.dims) and op in ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp"):
         raise Unfit("nothing to reduce")
     axes = None if g.chance(0.15) else axes_of(g, x)
@@ -673,7 +675,8 @@ def resize(g, op):
             if mode == "nearest":
                 raise Unfit("places between elements")
             return g.node(op, x, roi, None, g.integers(*(g.rng.randint(1, 10) for _ in axes)), axes=axes,
-                          keep_aspect_ratio_policy=g.rng.choice([None, "not_larger", "not_smaller", "stretch"]), **attributes)
+                          keep_aspect_ratio_policy=g.rng.choice([None, *(["not_larger", "not_smaller"] if coordinates not in ("align_corners", "pytorch_half_pixel") else []),
+                                                                 "stretch"]), **attributes)
         return g.node(op, x, roi, g.constant(np.array(scales[2:], np.float32)), axes=axes, **attributes)
     if g.chance(0.5) or not x.static:
         return g.node(op, x, roi, scale(), **attributes)
@@ -1013,7 +1016,7 @@ def dequantize(g, op):
 
 @maker("DynamicQuantizeLinear")
 def dynamic_quantize(g, op):
-    q, scale, zero = g.node(op, g.any("float32"), outputs=3)
+    q, scale, zero = g.node(op, g.any("float32", fit=lambda v: v.static and v.most > 0), outputs=3)
     if g.chance(0.6):
         g.node("DequantizeLinear", q, scale, zero)
 
@@ -1144,7 +1147,7 @@ def grid_sample(g, op):
 def affine_grid(g, op):
     n, deep = g.rng.randint(1, 2), g.chance(0.3)
     theta = g.any("float32", dims=[n, 3 if deep else 2, 4 if deep else 3])
-    g.node(op, theta, g.integers(n, 2, *(g.rng.randint(1, 5) for _ in range(3 if deep else 2))), align_corners=g.rng.choice([None, 0, 1]))
+    g.node(op, theta, g.integers(n, 2, *(g.rng.randint(2, 5) for _ in range(3 if deep else 2))), align_corners=g.rng.choice([None, 0, 1]))
 
 
 @maker("RoiAlign")
