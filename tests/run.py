@@ -72,9 +72,9 @@ LANGUAGES = [
     "rust",
 ]
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "capi", *LANGUAGES,
+    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "onnx-versions", "diff", "abi", "capi", *LANGUAGES,
              "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "capi", *LANGUAGES,
+    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "onnx-versions-all", "diff", "diff-long", "abi", "capi", *LANGUAGES,
                  "python-wheel", "soak", "valgrind", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "capi-asan", "abi-asan",
                  "conformance-asan", "tsan", "capi-tsan", "abi-tsan", "conformance-tsan", "fuzz", "canaries"],
@@ -97,6 +97,11 @@ suite("models-subset", "lines", (PYTHON, "tests/models/run.py", "--build", "{bui
 suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), canary=("--canary",))
 suite("plan-all", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
+# Every eighth conversion of the ONNX package's version converter, so that `make test` stays short.
+suite("onnx-versions", "lines", (PYTHON, "tests/onnx/versions.py", "--build", "{build}", "--sample", "8"), canary=("--canary",))
+suite("onnx-versions-all", "lines", (PYTHON, "tests/onnx/versions.py", "--build", "{build}"), canary=None)
+suite("diff", "lines", (PYTHON, "tests/diff/run.py", "--build", "{build}", "--count", "1000"), canary=("--canary", "--count", "60"))
+suite("diff-long", "lines", (PYTHON, "tests/diff/run.py", "--build", "{build}", "--seed", "1001", "--count", "10000"), canary=None, seconds=7200)
 suite("abi", "lines", (PYTHON, "tests/abi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("capi", "lines", (PYTHON, "tests/capi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("bindings", "lines", (PYTHON, "tests/bindings/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))

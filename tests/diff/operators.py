@@ -904,7 +904,10 @@ def lrn(g, op):
 
 @maker("MeanVarianceNormalization")
 def mvn(g, op):
-    g.node(op, image(g, 2), axes=g.rng.choice([None, [0, 2, 3], [2, 3], [0, 1, 2, 3]]))
+    x = image(g, 2)
+    if any(max(d) < 2 for d in x.dims[2:]):
+        raise Unfit("a set of one")
+    g.node(op, x, axes=g.rng.choice([None, [0, 2, 3], [2, 3], [0, 1, 2, 3]]))
 
 
 @maker("Dropout")
