@@ -85,6 +85,9 @@ TEST(Resize, KnownRows) {
     nearest.nearest = ResizeNearest::round_prefer_ceil;
     near(resized(nearest, 8, id), {1, 2, 2, 3, 3, 4, 4, 4});
   }
+  // One element is the first, not what lies half an element before it: ONNX's text, of pytorch_half_pixel.
+  ResizeParams one = params_for(1, ResizeMode::cubic, ResizeCoordinates::pytorch_half_pixel);
+  near(resized(one, 1, "resize.reference"), {1});
   ResizeParams crop = params_for(1, ResizeMode::linear, ResizeCoordinates::tf_crop_and_resize);
   crop.extrapolation_value = -9;
   crop.roi[0] = 0;

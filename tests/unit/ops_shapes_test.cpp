@@ -241,6 +241,19 @@ TEST(Shapes, Composites) {
   EXPECT_EQ(m.shape(m.add("CumSum", {x, m.integer(-1)})), "[N,8,S,5]");
 }
 
+// A plan's steps list their dynamic parameters by offset.
+TEST(Shapes, DynamicPadsAreListedInOrder) {
+  Model m;
+  ValueId x = m.input({N, Dim(2), S, S + Dim(3)});
+  ValueId y = m.add("AveragePool", {x}, {{"kernel_shape", std::vector<int64_t>{3, 2}}, {"strides", std::vector<int64_t>{2, 2}},
+                                         {"auto_pad", std::string("SAME_UPPER")}});
+  const NodeId id = m.graph.value(y).producer;
+  auto call = m.graph.node(id).op->reference(NodeView(m.graph, m.graph.node(id)));
+  ASSERT_TRUE(call) << call.error().text();
+  ASSERT_EQ(call->dims.size(), 4u);
+  for (size_t i = 1; i < call->dims.size(); ++i) EXPECT_LT(call->dims[i - 1].offset, call->dims[i].offset);
+}
+
 TEST(Registry, RowsByVersionAndNearestNames) {
   EXPECT_EQ(find_onnx_row("", "Slice", 9)->since, 1);
   EXPECT_EQ(find_onnx_row("ai.onnx", "Slice", 18)->since, 10);
