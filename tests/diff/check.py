@@ -37,6 +37,9 @@ ROUNDED = set("Acos Acosh Add Asin Asinh Atan Atanh Celu Cos Cosh Div Elu Erf Ex
 # takes to be 0 where they are small.
 OF_UNITS = {"LogSoftmax", "ReduceLogSum", "ReduceLogSumExp", "SoftmaxCrossEntropyLoss", "Sigmoid", "LSTM", "GRU", "RNN"}
 
+# What they take the mean from, and divide by a deviation that may be small, is rounded too.
+NORMALISATIONS = {"InstanceNormalization", "LayerNormalization", "GroupNormalization", "BatchNormalization", "MeanVarianceNormalization"}
+
 
 # --- the oracle's outputs -------------------------------------------------------------------------------------------------
 def expected(case, oracle, feed, noise=None):
@@ -45,7 +48,10 @@ def expected(case, oracle, feed, noise=None):
     values = {t.name: numpy_helper.to_array(t) for t in case.model.graph.initializer} | feed
     others = set()
     for node in case.model.graph.node:
-        got, who = oracle.run(node, case.opset, {n: values[n] for n in node.input if n})
+        operands = {n: values[n] for n in node.input if n}
+        if noise is not None and node.op_type in NORMALISATIONS:
+            operands = {n: noisy(a, "Add", noise) for n, a in operands.items()}
+        got, who = oracle.run(node, case.opset, operands)
         if who != "onnxruntime":
             others.add(node.op_type)
         for name, array in zip(node.output, got):
