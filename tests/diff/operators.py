@@ -859,6 +859,8 @@ def batch_normalized(g, x):
 @maker("InstanceNormalization")
 def instance_normalization(g, op):
     x = image(g)
+    if any(np.prod(a.shape[2:]) < 2 for a in x.arrays):
+        raise Unfit("a set of one")
     g.node(op, x, *(g.random_constant("float32", [x.dims[1][0]]) for _ in range(2)), epsilon=g.rng.choice([None, 1e-3]))
 
 
