@@ -39,7 +39,8 @@ def _single(node, opset, types):
 # See avoided.txt.
 NO_REFERENCE = {"GlobalMaxPool", "GlobalAveragePool", "LRN", "LpPool", "Resize", "GRU", "LSTM", "RNN", "Erf"}
 FINITE_ONLY = {"GRU", "LSTM", "RNN", "DFT", "STFT", "MaxPool", "GlobalMaxPool", "Hardmax", "LogSoftmax", "QuantizeLinear", "DynamicQuantizeLinear", "ArgMax",
-               "ArgMin", "TopK", "Conv", "ConvTranspose", "Resize", "Col2Im", "ReduceMax", "ReduceMin", "LRN"}
+               "ArgMin", "TopK", "Conv", "ConvTranspose", "Resize", "Col2Im", "ReduceMax", "ReduceMin", "LRN",
+               "Upsample", "GridSample", "RoiAlign", "DeformConv"}
 
 
 class Oracle:
