@@ -216,7 +216,12 @@ def squeeze(g, x, axes):
     return g.node("Squeeze", x, g.integers(*axes)) if g.opset >= 13 else g.node("Squeeze", x, axes=list(axes))
 
 
+UNDEFINED_OF_NOTHING = ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp")
+
+
 def reduce(g, op, x, axes, keepdims=None):
+    if op in UNDEFINED_OF_NOTHING and any(0 in d for d in x.dims):
+        raise Unfit("nothing to reduce")
     since = 13 if op == "ReduceSum" else 18
     if g.opset >= since:
         return g.node(op, x, g.integers(*axes) if axes is not None else None, keepdims=keepdims)
@@ -632,7 +637,7 @@ def reduction(g, op):
     if op in ("ReduceMax", "ReduceMin") and g.opset >= 12:
         types += ("int8", "uint8", *(["bool"] if g.opset >= 20 else []))
     x = g.any(WORDS if bounds or op == "ReduceLogSumExp" or g.chance(0.7) else types, **bounds)
-    if any(0 in d for d in x.dims) and op in ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp"):
+    if op in UNDEFINED_OF_NOTHING and any(0 in d for d in x.dims):
         raise Unfit("nothing to reduce")
     axes = None if g.chance(0.15) else axes_of(g, x)
     if g.opset >= 18 or op == "ReduceSum" and g.opset >= 13:
