@@ -52,7 +52,7 @@ std::string axis_text(Source& source, const ResizeParams& params, int d, const s
     case ResizeCoordinates::asymmetric: text += fmt::format("p{0} = o{0} / s{0};\n", d); break;
     case ResizeCoordinates::tf_half_pixel_for_nn: text += fmt::format("p{0} = (o{0} + 0.5) / s{0};\n", d); break;
     case ResizeCoordinates::half_pixel_symmetric:
-      text += fmt::format("p{0} = mul(n{0} / 2, 1 - {1} / r{0}) + (o{0} + 0.5) / s{0} - 0.5;\n", d, size);
+      text += fmt::format("p{0} = (n{0} - 1) / 2 + (o{0} + 0.5 - {1} / 2) / s{0};\n", d, size);
       break;
     case ResizeCoordinates::tf_crop_and_resize: {
       const std::string start = double_text(params.roi[d]), end = double_text(params.roi[params.rank + d]);

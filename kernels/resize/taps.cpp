@@ -16,7 +16,7 @@ double position(const ResizeParams& params, int d, double y, double in, double o
     case ResizeCoordinates::asymmetric: return y / scale;
     case ResizeCoordinates::tf_half_pixel_for_nn: return (y + 0.5) / scale;
     case ResizeCoordinates::half_pixel_symmetric:
-      return in / 2 * (1 - out / resized) + (y + 0.5) / scale - 0.5;
+      return (in - 1) / 2 + (y + 0.5 - out / 2) / scale;  // ONNX's formula with the centres first: it rounds once
     case ResizeCoordinates::tf_crop_and_resize: break;
   }
   const double start = params.roi[d], end = params.roi[params.rank + d];

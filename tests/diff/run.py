@@ -23,7 +23,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "tests" / "support")]
 SECONDS = 60  # that one graph may take
-EXCUSED = HERE / "excused.txt"
 
 
 # --- worker: a seed or a file a line in, a verdict a line out -------------------------------------------------------------
@@ -89,22 +88,6 @@ class Worker:
 FAULTS = ("wrong", "error", "refused", "died", "hung", "broken")
 
 
-def excuses():
-    """(kind of verdict, regular expression) → why it is none of Tenon's faults."""
-    import re
-    rows = []
-    if EXCUSED.exists():
-        for line in EXCUSED.read_text().splitlines():
-            if line.strip() and not line.startswith("#"):
-                kind, pattern, reason = (part.strip() for part in line.split(" | ", 2))
-                rows.append((kind, re.compile(pattern), reason))
-    return rows
-
-
-def excused(verdict, rows):
-    return next((reason for kind, pattern, reason in rows if kind == verdict["kind"] and pattern.search(verdict["text"])), None)
-
-
 def plain(text):
     """A message without names and numbers."""
     import re
@@ -141,7 +124,6 @@ def describe(case, verdict, seed, path):
 
 def drive(todo, done, options, lock, folder):
     from graph import Case
-    rows = excuses()
     mine = Worker(options, folder)
     drawn = folder / f"drawn-{id(mine)}.npz"
     while True:
@@ -151,27 +133,22 @@ def drive(todo, done, options, lock, folder):
             break
         drawn.unlink(missing_ok=True)
         verdict = mine.ask(seed=seed, save=str(drawn))
-        verdict["seed"], reason = seed, None
+        verdict["seed"] = seed
         if verdict["kind"] in FAULTS:
-            reason = excused(verdict, rows)
-            if reason is None and drawn.exists() and not options.no_minimise:
+            text = f"seed {seed}: {verdict['kind']}, {verdict.get('variant', 'every variant')}: {verdict['text']}"
+            if drawn.exists() and not options.no_minimise:
                 case, small = reduce_case(mine, Case.load(drawn), verdict, seed)
-                reason = excused(small, rows)
-                if reason is None:
-                    path = options.findings / f"{seed}.npz"
-                    case.save(path)
-                    verdict["small"] = len(case.model.graph.node)
-                    text = describe(case, small, seed, path)
-                    (options.findings / f"{seed}.txt").write_text(text + "\n")
-                    with lock:
-                        print(text, flush=True)
-            elif reason is None:
-                with lock:
-                    print(f"seed {seed}: {verdict['kind']}, {verdict.get('variant', 'every variant')}: {verdict['text']}", flush=True)
+                path = options.findings / f"{seed}.npz"
+                case.save(path)
+                verdict["small"] = len(case.model.graph.node)
+                text = describe(case, small, seed, path)
+                (options.findings / f"{seed}.txt").write_text(text + "\n")
+            with lock:
+                print(text, flush=True)
         with lock:
-            done.append((verdict, reason))
+            done.append(verdict)
             if len(done) % 500 == 0:
-                print(f"{len(done)} graphs, {sum(v['kind'] in FAULTS and r is None for v, r in done)} findings", flush=True)
+                print(f"{len(done)} graphs, {sum(v['kind'] in FAULTS for v in done)} findings", flush=True)
     mine.end()
     drawn.unlink(missing_ok=True)
 
@@ -210,26 +187,23 @@ def main():
     for thread in threads:
         thread.join()
 
-    kinds = collections.Counter(v["kind"] for v, _ in done)
+    kinds = collections.Counter(v["kind"] for v in done)
     operators = collections.Counter()
-    for verdict, _ in done:
+    for verdict in done:
         operators.update(verdict["operators"])
-    failures = sorted((v["seed"], v) for v, reason in done if v["kind"] in FAULTS and reason is None)
-    reasons = collections.Counter(reason for _, reason in done if reason)
+    failures = sorted(((v["seed"], v) for v in done if v["kind"] in FAULTS), key=lambda pair: pair[0])
     print(f"{sum(operators.values())} nodes of {len(operators)} operators; {kinds['ill']} graphs are ill-conditioned, "
           f"{kinds['none'] + kinds['unfit']} were not drawn")
-    for reason, count in reasons.most_common():
-        print(f"excused {count}: {reason}")
     if options.canary and failures and all(v.get("small") == 1 for _, v in failures):
         print("each planted Sub was found and is alone")
-        print(f"FAILED planted canary\n0 passed, 1 failed, 0 skipped")
+        print("FAILED planted canary\n0 passed, 1 failed, 0 skipped")
         return 1
     if options.canary:
         print("0 passed, 0 failed, 0 skipped")
         return 0
     for seed, verdict in failures:
         print(f"FAILED seed {seed}: {verdict['kind']}, {verdict.get('variant', 'every variant')}: {verdict['text'][:300]}")
-    print(f"{kinds['ok'] + kinds['ill'] + sum(reasons.values())} passed, {len(failures)} failed, 0 skipped")
+    print(f"{kinds['ok'] + kinds['ill']} passed, {len(failures)} failed, 0 skipped")
     return 1 if failures else 0
 
 
