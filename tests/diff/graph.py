@@ -37,7 +37,7 @@ def _single(node, opset, types):
 
 
 # See avoided.txt.
-NO_REFERENCE = {"GlobalMaxPool", "GlobalAveragePool", "LRN", "LpPool", "Resize", "GRU", "LSTM", "RNN", "Erf"}
+NO_REFERENCE = {"GlobalMaxPool", "GlobalAveragePool", "AveragePool", "LRN", "LpPool", "Resize", "GRU", "LSTM", "RNN", "Erf"}
 FINITE_ONLY = {"GRU", "LSTM", "RNN", "DFT", "STFT", "MaxPool", "GlobalMaxPool", "Hardmax", "LogSoftmax", "QuantizeLinear", "DynamicQuantizeLinear", "ArgMax",
                "ArgMin", "TopK", "Conv", "ConvTranspose", "Resize", "Col2Im", "ReduceMax", "ReduceMin", "LRN",
                "Upsample", "GridSample", "RoiAlign", "DeformConv"}
