@@ -387,9 +387,15 @@ def shape_arithmetic(g):
         rest = [dim(g, x, i, scalar=False) for i in range(2, x.rank)]
         g.node("Reshape", x, g.node("Concat", product, *rest, axis=0) if rest else product)
     elif kind == "slice half" and g.opset >= 10:
-        half = g.node("Div", b, g.constant(np.int64(2)))
         if g.chance(0.5):
-            half = g.node("Cast", g.node("Cast", half, to=6), to=7)
+            half = g.node("Div", b, g.constant(np.int64(2)))
+            if g.chance(0.5):
+                half = g.node("Cast", g.node("Cast", half, to=6), to=7)
+        else:
+            half = g.node("Mul", g.node("Cast", b, to=1), number(g, g.rng.choice([0.5, 0.25, 1.5, 1.0])))
+            if g.chance(0.3):
+                half = g.node("Add", half, number(g, g.rng.choice([0.5, 1.0])))
+            half = g.node("Cast", g.node(g.rng.choice(["Floor", "Ceil"]), half) if g.chance(0.8) else half, to=7)
         y = g.node("Slice", x, g.integers(0), one(half), g.integers(1))
         z = g.node("Slice", x, one(half), g.integers(2**63 - 1), g.integers(1))
         if g.chance(0.7):

@@ -177,6 +177,24 @@ TEST(Shapes, ShapeArithmeticOfExportersVanishes) {
   EXPECT_EQ(m.shape(m.add("ConstantOfShape", {m.add("Unsqueeze", {half, m.integers({0})})})), "[floordiv(S, 2) + 1]");
 }
 
+// As exporters scale dims: Cast, Mul, Floor, Cast.
+TEST(Shapes, DimsThroughFloats) {
+  Model m;
+  ValueId x = m.input({N, S, Dim(7)});
+  ValueId shape = m.add("Shape", {x});
+  auto length = [&](int64_t i) { return m.add("Cast", {m.add("Gather", {shape, m.integer(i)})}, {{"to", int64_t{1}}}); };
+  auto whole = [&](ValueId of) { return m.content(m.add("Cast", {of}, {{"to", int64_t{7}}})); };
+  EXPECT_EQ(whole(m.add("Floor", {m.add("Mul", {length(1), m.floats({0.5f})})})), "[floordiv(S, 2)]");
+  EXPECT_EQ(whole(m.add("Ceil", {m.add("Div", {length(1), m.floats({4})})})), "[ceildiv(S, 4)]");
+  EXPECT_EQ(whole(m.add("Floor", {m.add("Mul", {length(1), m.floats({2})})})), "[2*S]");
+  EXPECT_EQ(whole(m.add("Mul", {m.add("Add", {length(1), m.floats({1})}), m.floats({0.5f})})), "[floordiv(S + 1, 2)]");
+  EXPECT_EQ(whole(m.add("Floor", {m.add("Mul", {length(2), m.floats({0.7f})})})), "[4]");
+  EXPECT_EQ(whole(m.add("Floor", {m.add("Mul", {m.add("Cast", {shape}, {{"to", int64_t{1}}}), m.floats({1, 2, 0.5f})})})), "[N,2*S,3]");
+  EXPECT_EQ(whole(m.add("Floor", {m.add("Mul", {length(1), m.floats({0.7f})})})), "unknown");  // f32 may round to an integer
+  EXPECT_EQ(whole(m.add("Exp", {length(1)})), "unknown");
+  EXPECT_EQ(whole(m.add("Sub", {m.floats({0.5f}), length(1)})), "unknown");  // casts cut towards 0
+}
+
 TEST(Shapes, ValuesThatAreNotKnownAreRefusedByName) {
   Model m;
   ValueId x = m.input({N, S}), given = m.input({Dim(2)}, DType::i64);
