@@ -3,6 +3,8 @@ BUILD ?= build
 VENV ?= .venv
 PREFIX ?= /usr/local
 SECONDS ?= 60
+COUNT ?= 10000
+SEED ?= 1
 MESON_FLAGS ?=
 export TENON_CACHE ?= $(CURDIR)/.cache
 export CCACHE_DIR ?= $(HOME)/.cache/ccache
@@ -16,7 +18,7 @@ run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
 # Every target that has a description.
-.PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-cli test-plan test-python test-python-wheel test-rust \
+.PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-diff test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-cli test-plan test-python test-python-wheel test-rust \
   test-fuzz-corpus test-fault test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless bless-abi operators format format-check tidy bench bench-bindings bench-calls \
   install clean
 
@@ -71,8 +73,10 @@ test-models: build  ## all 28 networks of the zoo and magika against ONNX Runtim
 	@$(run) models
 test-plan: build  ## refit, determinism, golden statistics of the plans, the whole zoo
 	@$(run) plan-all
-test-onnx: build  ## every ONNX backend case; operators of other domains; the table of attributes against the schemas
-	@$(run) onnx-attributes onnx onnx-contrib
+test-onnx: build  ## every ONNX backend case, operators of other domains, models that inputs decide, conversions between op sets, attributes
+	@$(run) onnx-attributes onnx onnx-dynamic onnx-contrib onnx-versions-all
+test-diff: build  ## COUNT=10000 random graphs, from SEED=1 on, against ONNX Runtime
+	@$(python) tests/diff/run.py --build $(BUILD) --seed $(SEED) --count $(COUNT)
 test-abi: build  ## headers, exported symbols, installed library, examples; the C API from C, with Criterion
 	@$(run) abi capi
 test-bindings: build  ## the raw layers of Python, Java, C# and Rust: complete, up to date, and each runs a network

@@ -72,9 +72,11 @@ LANGUAGES = [
     "rust",
 ]
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "onnx-dynamic", "onnx-contrib", "abi", "capi", *LANGUAGES,
+    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "onnx-dynamic",
+             "onnx-contrib", "onnx-versions", "diff", "abi", "capi", *LANGUAGES,
              "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "onnx-dynamic", "onnx-contrib", "abi", "capi", *LANGUAGES,
+    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "onnx-dynamic",
+                 "onnx-contrib", "onnx-versions-all", "diff", "diff-long", "abi", "capi", *LANGUAGES,
                  "python-wheel", "soak", "valgrind", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "capi-asan", "abi-asan",
                  "conformance-asan", "tsan", "capi-tsan", "abi-tsan", "conformance-tsan", "fuzz", "canaries"],
@@ -99,6 +101,11 @@ suite("plan-all", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}", "
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
 suite("onnx-dynamic", "lines", (PYTHON, "tests/onnx/dynamic.py", "--build", "{build}"), canary=("--canary",))
 suite("onnx-contrib", "lines", (PYTHON, "tests/onnx/contrib.py", "--build", "{build}"), canary=("--canary",))
+# Every eighth conversion of the ONNX package's version converter, so that `make test` stays short.
+suite("onnx-versions", "lines", (PYTHON, "tests/onnx/versions.py", "--build", "{build}", "--sample", "8"), canary=("--canary",))
+suite("onnx-versions-all", "lines", (PYTHON, "tests/onnx/versions.py", "--build", "{build}"), canary=None)
+suite("diff", "lines", (PYTHON, "tests/diff/run.py", "--build", "{build}", "--count", "1000"), canary=("--canary", "--count", "60"))
+suite("diff-long", "lines", (PYTHON, "tests/diff/run.py", "--build", "{build}", "--seed", "1001", "--count", "10000"), canary=None, seconds=7200)
 suite("abi", "lines", (PYTHON, "tests/abi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("capi", "lines", (PYTHON, "tests/capi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("bindings", "lines", (PYTHON, "tests/bindings/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))

@@ -47,12 +47,12 @@ std::string axis_text(Source& source, const ResizeParams& params, int d, const s
   std::string text = fmt::format("const double n{0} = {1}, s{0} = {2}, r{0} = mul(s{0}, n{0}), o{0} = (double){3};\ndouble p{0};\n", d, n, s, i);
   switch (params.coordinates) {
     case ResizeCoordinates::half_pixel: text += fmt::format("p{0} = (o{0} + 0.5) / s{0} - 0.5;\n", d); break;
-    case ResizeCoordinates::pytorch_half_pixel: text += fmt::format("p{0} = r{0} == 1 ? -0.5 : (o{0} + 0.5) / s{0} - 0.5;\n", d); break;
+    case ResizeCoordinates::pytorch_half_pixel: text += fmt::format("p{0} = r{0} == 1 ? 0 : (o{0} + 0.5) / s{0} - 0.5;\n", d); break;
     case ResizeCoordinates::align_corners: text += fmt::format("p{0} = r{0} == 1 ? 0 : o{0} * (n{0} - 1) / (r{0} - 1);\n", d); break;
     case ResizeCoordinates::asymmetric: text += fmt::format("p{0} = o{0} / s{0};\n", d); break;
     case ResizeCoordinates::tf_half_pixel_for_nn: text += fmt::format("p{0} = (o{0} + 0.5) / s{0};\n", d); break;
     case ResizeCoordinates::half_pixel_symmetric:
-      text += fmt::format("p{0} = mul(n{0} / 2, 1 - {1} / r{0}) + (o{0} + 0.5) / s{0} - 0.5;\n", d, size);
+      text += fmt::format("p{0} = (n{0} - 1) / 2 + (o{0} + 0.5 - {1} / 2) / s{0};\n", d, size);
       break;
     case ResizeCoordinates::tf_crop_and_resize: {
       const std::string start = double_text(params.roi[d]), end = double_text(params.roi[params.rank + d]);

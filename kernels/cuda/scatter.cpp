@@ -59,8 +59,8 @@ std::string combine_text(ScatterReduction reduction, DType type) {
       if (type == DType::f32 || type == DType::f64) return "atomicAdd(y + to, u);\n";
       return applied("op_add(old, now)");
     case ScatterReduction::mul: return applied("op_mul(old, now)");
-    case ScatterReduction::max: return applied("old < now ? now : old");
-    case ScatterReduction::min: return applied("now < old ? now : old");
+    case ScatterReduction::max: return applied("old < now || now != now ? now : old");
+    case ScatterReduction::min: return applied("now < old || now != now ? now : old");
   }
   return "";
 }

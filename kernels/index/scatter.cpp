@@ -36,8 +36,9 @@ void combine(ScatterReduction reduction, typename E::Storage& to, typename E::St
   switch (reduction) {
     case ScatterReduction::add: to = E::store(a + b); break;
     case ScatterReduction::mul: to = E::store(a * b); break;
-    case ScatterReduction::max: to = E::less(a, b) ? update : to; break;
-    case ScatterReduction::min: to = E::less(b, a) ? update : to; break;
+    // A NaN that is there is less than nothing and stays.
+    case ScatterReduction::max: to = E::less(a, b) || b != b ? update : to; break;
+    case ScatterReduction::min: to = E::less(b, a) || b != b ? update : to; break;
     case ScatterReduction::none: to = update; break;
   }
 }

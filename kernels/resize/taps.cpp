@@ -11,12 +11,12 @@ double position(const ResizeParams& params, int d, double y, double in, double o
   const double resized = scale * in;
   switch (params.coordinates) {
     case ResizeCoordinates::half_pixel: return (y + 0.5) / scale - 0.5;
-    case ResizeCoordinates::pytorch_half_pixel: return resized == 1 ? -0.5 : (y + 0.5) / scale - 0.5;
+    case ResizeCoordinates::pytorch_half_pixel: return resized == 1 ? 0 : (y + 0.5) / scale - 0.5;
     case ResizeCoordinates::align_corners: return resized == 1 ? 0 : y * (in - 1) / (resized - 1);
     case ResizeCoordinates::asymmetric: return y / scale;
     case ResizeCoordinates::tf_half_pixel_for_nn: return (y + 0.5) / scale;
     case ResizeCoordinates::half_pixel_symmetric:
-      return in / 2 * (1 - out / resized) + (y + 0.5) / scale - 0.5;
+      return (in - 1) / 2 + (y + 0.5 - out / 2) / scale;  // ONNX's formula with the centres first: it rounds once
     case ResizeCoordinates::tf_crop_and_resize: break;
   }
   const double start = params.roi[d], end = params.roi[params.rank + d];

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 
+#include "base/checked.h"
 #include "base/half.h"
 #include "base/narrow.h"
 #include "ir/found.h"
@@ -73,9 +74,11 @@ Status pin_sources(Graph& graph, ValueId id, std::string_view reason, std::set<V
   }
   if (!value.producer.valid()) return {};
   // A node whose result is a shape value has shape values (or values that are not read) as operands.
+  // Floats lead to integers too (content_by_floats).
   std::vector<ValueId> inputs = graph.node(value.producer).inputs;
   for (ValueId input : inputs)
-    if (input.valid() && content_of(graph, input)) TN_TRY(pin_sources(graph, input, reason, seen));
+    if (input.valid() && (content_of(graph, input) || (is_float(graph.value(input).type.dtype) && graph.value(input).type.rank() <= 1)))
+      TN_TRY(pin_sources(graph, input, reason, seen));
   return {};
 }
 
@@ -327,6 +330,184 @@ Content evaluate_content(const Program& program, std::span<const TensorType> typ
     for (const Instr& instr : program.instructions()) operands.push_back(evaluate(instr, operands));
     if (!operands.back()) return std::nullopt;
     out[e] = *operands.back();
+  }
+  return out;
+}
+
+namespace {
+
+// A number that is known, or a dynamic dim over a denominator.
+struct Number {
+  std::optional<double> known;
+  Dim over;
+  int64_t by = 1;
+};
+using Numbers = std::optional<std::vector<Number>>;
+
+constexpr double kMostFactor = 65536;  // larger factors and denominators of a dim are not followed: a float would round
+
+Number number_of(const Dim& dim) {
+  if (dim.is_constant()) return {static_cast<double>(dim.value()), Dim(0), 1};
+  return {std::nullopt, dim, 1};
+}
+
+// p / q of a number whose q is a power of two.
+std::optional<std::pair<int64_t, int64_t>> fraction_of(double number) {
+  int64_t by = 1;
+  while (number != std::trunc(number) && by < static_cast<int64_t>(kMostFactor)) number *= 2, by *= 2;
+  if (number != std::trunc(number) || std::fabs(number) > kMostFactor) return std::nullopt;
+  return std::pair{static_cast<int64_t>(number), by};
+}
+
+std::optional<Number> scaled(const Number& dim, int64_t factor, int64_t by) {
+  auto denominator = checked_mul(dim.by, by);
+  if (by < 1 || !denominator || *denominator > static_cast<int64_t>(kMostFactor)) return std::nullopt;
+  return Number{std::nullopt, dim.over * Dim(factor), *denominator};
+}
+
+// An operation of which an operand at least is a dynamic dim.
+std::optional<Number> apply(const Instr& instr, const Number& a, const Number& b) {
+  switch (instr.op) {
+    case ExprOp::cast:
+      if (is_float(instr.type)) return a;
+      if (a.by == 1) return a;
+      if (!at_least(a.over, 0)) return std::nullopt;  // casts cut towards 0
+      return Number{std::nullopt, floordiv(a.over, Dim(a.by)), 1};
+    case ExprOp::floor: return Number{std::nullopt, floordiv(a.over, Dim(a.by)), 1};
+    case ExprOp::ceil: return Number{std::nullopt, ceildiv(a.over, Dim(a.by)), 1};
+    case ExprOp::mul:
+    case ExprOp::div: {
+      const Number& dim = a.known ? b : a;
+      const std::optional<double> known = a.known ? a.known : b.known;
+      auto factor = known && (instr.op == ExprOp::mul || !a.known) ? fraction_of(*known) : std::nullopt;
+      if (!factor || !is_float(instr.type)) return std::nullopt;
+      return instr.op == ExprOp::mul ? scaled(dim, factor->first, factor->second) : scaled(dim, factor->second, factor->first);
+    }
+    case ExprOp::add:
+    case ExprOp::sub: {
+      auto as_fraction = [](const Number& x) -> std::optional<Number> {
+        if (!x.known) return x;
+        auto fraction = fraction_of(*x.known);
+        if (!fraction) return std::nullopt;
+        return Number{std::nullopt, Dim(fraction->first), fraction->second};
+      };
+      auto left = as_fraction(a), right = as_fraction(b);
+      if (!left || !right) return std::nullopt;
+      auto first = scaled(*left, right->by, right->by), second = scaled(*right, left->by, left->by);
+      if (!first || !second) return std::nullopt;
+      return Number{std::nullopt, instr.op == ExprOp::add ? first->over + second->over : first->over - second->over, first->by};
+    }
+    default: return std::nullopt;
+  }
+}
+
+std::optional<Number> evaluate(const Program& program, std::vector<Number> at) {
+  for (const Instr& instr : program.instructions()) {
+    if (instr.op == ExprOp::constant) {
+      at.push_back({round_to(instr.type, instr.imm), Dim(0), 1});
+      continue;
+    }
+    const int count = arity(instr.op);
+    if (count < 1 || count > 2) return std::nullopt;
+    const Number a = at[instr.a], b = count > 1 ? at[instr.b] : Number{0.0, Dim(0), 1};
+    if (!a.known || !b.known) {
+      auto made = apply(instr, a, b);
+      if (!made) return std::nullopt;
+      at.push_back(std::move(*made));
+      continue;
+    }
+    double value = 0;
+    switch (instr.op) {
+      case ExprOp::cast: value = is_float(instr.type) ? *a.known : std::trunc(*a.known); break;
+      case ExprOp::neg: value = -*a.known; break;
+      case ExprOp::floor: value = std::floor(*a.known); break;
+      case ExprOp::ceil: value = std::ceil(*a.known); break;
+      case ExprOp::round: value = std::nearbyint(*a.known); break;
+      case ExprOp::sqrt: value = std::sqrt(*a.known); break;
+      case ExprOp::reciprocal: value = 1 / *a.known; break;
+      case ExprOp::add: value = *a.known + *b.known; break;
+      case ExprOp::sub: value = *a.known - *b.known; break;
+      case ExprOp::mul: value = *a.known * *b.known; break;
+      case ExprOp::div: value = *a.known / *b.known; break;
+      default: return std::nullopt;
+    }
+    if (!std::isfinite(value) || (!is_float(instr.type) && value != std::trunc(value))) return std::nullopt;
+    at.push_back({round_to(instr.type, value), Dim(0), 1});
+  }
+  return at.back();
+}
+
+Numbers numbers_of(const Graph& graph, ValueId id, int depth);
+
+// What a pointwise node makes of numbers that are known.
+Numbers numbers_made(const Graph& graph, const Node& node, int depth) {
+  const Program program = node.attrs.program("program");
+  std::vector<std::vector<Number>> operands;
+  size_t count = 1;
+  for (ValueId input : node.inputs) {
+    Numbers numbers = numbers_of(graph, input, depth + 1);
+    if (!numbers || (numbers->size() != count && numbers->size() != 1 && count != 1)) return std::nullopt;
+    if (numbers->size() != 1) count = numbers->size();
+    operands.push_back(std::move(*numbers));
+  }
+  std::vector<Number> out;
+  for (size_t e = 0; e < count; ++e) {
+    std::vector<Number> at;
+    for (const std::vector<Number>& operand : operands) at.push_back(operand[operand.size() == 1 ? 0 : e]);
+    auto value = evaluate(program, std::move(at));
+    if (!value) return std::nullopt;
+    out.push_back(std::move(*value));
+  }
+  return out;
+}
+
+Numbers numbers_of(const Graph& graph, ValueId id, int depth) {
+  constexpr int kMaxDepth = 16;
+  const Value& value = graph.value(id);
+  if (depth > kMaxDepth || value.type.rank() > 1) return std::nullopt;
+  if (Content content = content_of(graph, id)) {
+    std::vector<Number> out;
+    for (const Dim& dim : *content) out.push_back(number_of(dim));
+    return out;
+  }
+  if (!is_float(value.type.dtype)) return std::nullopt;
+  if (value.constant) {
+    const Dim count = element_count(value.type.shape);
+    const size_t size = size_of(value.type.dtype);
+    if (!count.is_constant() || count.value() > kMaxContent || value.constant->bytes.view.size() / size < static_cast<size_t>(count.value()))
+      return std::nullopt;
+    std::vector<Number> out;
+    for (size_t i = 0; i < static_cast<size_t>(count.value()); ++i) {
+      auto number = read_number(value.type.dtype, value.constant->bytes.view.data() + i * size);
+      if (!number) return std::nullopt;
+      out.push_back({*number, Dim(0), 1});
+    }
+    return out;
+  }
+  const Node* producer = graph.producer(id);
+  if (!producer) return std::nullopt;
+  if (producer->op == &kReshape) return numbers_of(graph, producer->inputs[0], depth + 1);
+  return producer->op == &kPointwise ? numbers_made(graph, *producer, depth) : std::nullopt;
+}
+
+}  // namespace
+
+Content content_by_floats(const NodeView& view) {
+  const Program program = view.attrs().program("program");
+  if (!holds_integers(program.result_type()) || program.result_type() == DType::boolean) return std::nullopt;
+  bool floats = false;
+  for (size_t i = 0; i < view.input_count(); ++i) {
+    if (view.input(i).rank() > 1) return std::nullopt;
+    floats |= is_float(view.input(i).dtype);
+  }
+  if (!floats) return std::nullopt;
+  Numbers numbers = numbers_made(view.graph(), view.node(), 0);
+  if (!numbers) return std::nullopt;
+  std::vector<Dim> out;
+  constexpr double kExact = 9007199254740992;  // 2^53
+  for (const Number& number : *numbers) {
+    if (number.by != 1 || (number.known && std::fabs(*number.known) > kExact)) return std::nullopt;
+    out.push_back(number.known ? Dim(static_cast<int64_t>(*number.known)) : number.over);
   }
   return out;
 }

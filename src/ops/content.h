@@ -46,6 +46,11 @@ Result<std::optional<double>> use_number(Graph& graph, ValueId value, std::strin
 // together to rank 0 or 1). nullopt when it cannot be said.
 Content evaluate_content(const Program& program, std::span<const TensorType> types, std::span<const Content> contents);
 
+// The same of a node that comes to integers by way of floats, as exporters scale dims: cast, mul by 0.5, floor, cast. What
+// the floats are computed from is followed through pointwise nodes and views to dims and constants; where a dim is dynamic,
+// only through what a fraction of it can say exactly.
+Content content_by_floats(const NodeView& view);
+
 // Rule: a value whose content is known is a constant, or a shape_value, whatever computed it.
 Result<bool> replace_by_content(NodeView view, Patch& patch);
 

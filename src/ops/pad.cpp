@@ -58,6 +58,23 @@ Result<bool> drop_nothing(NodeView view, Patch& patch) {
 
 constexpr Rule kRules[] = {{"pad_by_nothing", drop_nothing}};
 
+// x without what negative pads cut off; these become 0. What wraps around is what is left.
+Result<ValueId> cut(OnnxNode& node, ValueId x, Shape& begins, Shape& ends) {
+  const Shape shape = node.type(x).shape;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    const Dim front = max(Dim(0) - begins[d], Dim(0)), back = max(Dim(0) - ends[d], Dim(0));
+    if (front.is(0) && back.is(0)) continue;
+    const Dim size = shape[d] - front - back;
+    if (at_least(Dim(-1) - size, 0))
+      return fail(Code::invalid_model, "Pad: {} and {} cut more off dim {} of {} than there is", begins[d].text(), ends[d].text(), d,
+                  print(node.type(x)));
+    TN_ASSIGN(x, slice(node.build(), x, d, front, size));
+    begins[d] = begins[d] + front;
+    ends[d] = ends[d] + back;
+  }
+  return x;
+}
+
 Status pad(OnnxNode& node, const std::vector<Dim>& pads, const std::vector<int64_t>& axes, ValueId value) {
   const size_t rank = node.rank(0);
   if (pads.size() != 2 * axes.size())
@@ -68,10 +85,14 @@ Status pad(OnnxNode& node, const std::vector<Dim>& pads, const std::vector<int64
     begins[static_cast<size_t>(axis)] = pads[i];
     ends[static_cast<size_t>(axis)] = pads[axes.size() + i];
   }
-  std::vector<ValueId> inputs{node.input(0)};
+  const std::string mode(node.attrs().text("mode", "constant"));
+  ValueId x = node.input(0);
+  if (mode == "wrap") {
+    TN_ASSIGN(x, cut(node, x, begins, ends));
+  }
+  std::vector<ValueId> inputs{x};
   if (value.valid()) inputs.push_back(value);
-  TN_ASSIGN(ValueId out, node.add(kPad, std::move(inputs),
-                                  {{"mode", node.attrs().text("mode", "constant")}, {"begins", begins}, {"ends", ends}}));
+  TN_ASSIGN(ValueId out, node.add(kPad, std::move(inputs), {{"mode", mode}, {"begins", begins}, {"ends", ends}}));
   node.output(0, out);
   return {};
 }

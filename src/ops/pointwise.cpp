@@ -31,7 +31,9 @@ Result<Inferred> infer(NodeView view) {
     contents.push_back(content_of(view, i));
   }
   TN_ASSIGN(Shape shape, broadcast_shapes(types));
-  return Inferred{{{program.result_type(), std::move(shape), kLinear}}, {evaluate_content(program, types, contents)}};
+  Content content = evaluate_content(program, types, contents);
+  if (!content) content = content_by_floats(view);
+  return Inferred{{{program.result_type(), std::move(shape), kLinear}}, {std::move(content)}};
 }
 
 Result<KernelCall> reference(NodeView view) {

@@ -86,6 +86,7 @@ Status expand_softmax(OnnxNode& node) {
 Status expand_hardmax(OnnxNode& node) {
   TN_ASSIGN(Line line, line_of(node));
   const TensorType x = node.type(line.x);
+  if (x.shape[static_cast<size_t>(line.axis)].is(0)) return finish(node, line, line.x);  // of nothing
   TN_ASSIGN(ValueId best, node.add(kReduce, {line.x},
                                    {{"kind", std::string("arg_max")}, {"axes", std::vector<int64_t>{line.axis}}}));
   const Dim length = x.shape[static_cast<size_t>(line.axis)];

@@ -68,10 +68,13 @@ void write_window(const WindowAttrs& window, const WindowTarget& target,
   for (size_t i = 0; i < window.strides.size(); ++i) {
     target.strides[i] = window.strides[i];
     target.dilations[i] = window.dilations[i];
-    const auto step = static_cast<uint32_t>(i * sizeof(int64_t));
-    write_dim(window.pads_begin[i], target.pads_begin[i], target.pads_begin_offset + step);
-    write_dim(window.pads_end[i], target.pads_end[i], target.pads_end_offset + step);
   }
+  // In the order of the parameters, as a plan's steps list them.
+  auto at = [](uint32_t offset, size_t i) { return offset + static_cast<uint32_t>(i * sizeof(int64_t)); };
+  for (size_t i = 0; i < window.pads_begin.size(); ++i)
+    write_dim(window.pads_begin[i], target.pads_begin[i], at(target.pads_begin_offset, i));
+  for (size_t i = 0; i < window.pads_end.size(); ++i)
+    write_dim(window.pads_end[i], target.pads_end[i], at(target.pads_end_offset, i));
 }
 
 }  // namespace tenon

@@ -1,12 +1,15 @@
 // ONNX bytes → graph → plan → engine → outputs. Whatever the bytes: an error with a message, or a plan that
 // loads and may be run. With TENON_FUZZ_PLANS in the environment the plans are written into that folder:
 // seeds for the target `plan`.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <string>
 
 #include "base/hash.h"
 #include "compile/compile.h"
+#include "fuzz/onnx_mutator.h"
 #include "support/small_runs.h"
 
 namespace {
@@ -56,6 +59,18 @@ ShapeProfile profile_of(const Graph& graph) {
 }
 
 }  // namespace
+
+extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
+
+// Of four changes, three are to the model that the bytes are, one is to the bytes.
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
+  fuzz::Random random(seed);
+  if (random.below(4) == 0) return LLVMFuzzerMutate(data, size, max_size);
+  const std::string made = fuzz::mutate_onnx(std::string(reinterpret_cast<const char*>(data), size), random);
+  if (made.size() > max_size) return LLVMFuzzerMutate(data, size, max_size);
+  std::copy(made.begin(), made.end(), data);
+  return made.size();
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto graph =

@@ -137,15 +137,6 @@ void mutate_weights(plan::Plan& plan, Random& random) {
 
 }  // namespace
 
-int64_t Random::number() {
-  static constexpr int64_t kEdges[] = {INT64_MAX,        INT64_MIN, INT32_MAX, INT32_MIN,
-                                       int64_t{1} << 32, -1,        255,       65536};
-  uint64_t kind = below(8);
-  if (kind == 0) return kEdges[below(std::size(kEdges))];
-  if (kind == 1) return static_cast<int64_t>(next());
-  return static_cast<int64_t>(below(kind == 2 ? 300 : 5));
-}
-
 void mutate(plan::Plan& plan, Random& random) {
   plan::Region& region = pick_region(plan, random);
   switch (random.below(8)) {

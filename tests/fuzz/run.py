@@ -19,16 +19,32 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+MOST_BYTES = 16384
 
 
 def targets():
     return re.findall(r"^  \['(\w+)',", (HERE / "meson.build").read_text(), re.MULTILINE)
 
 
-def seeds(name, build, folder):
-    """Files to begin with: those in corpus/, and for `plan` those that `onnx` builds of its own, written to `folder`."""
+def suite_models(folder):
+    """The models of ONNX's backend cases, copied to `folder`."""
+    import onnx
+    found = []
+    for model in sorted((pathlib.Path(onnx.__file__).parent / "backend/test/data").glob("*/*/model.onnx")):
+        copy = folder / f"{model.parent.name}.onnx"
+        if model.stat().st_size <= MOST_BYTES and not copy.exists():
+            shutil.copyfile(model, copy)
+            found.append(copy)
+    return found
+
+
+def seeds(name, build, folder, fuzzing=False):
+    """Files to begin with: those in corpus/, for `onnx` when it fuzzes the models of ONNX's backend cases, and for `plan`
+    those that `onnx` builds of its own, written to `folder`."""
     kept = HERE / "corpus" / name
     files = sorted(kept.iterdir()) if kept.is_dir() else []
+    if name == "onnx" and fuzzing:
+        files += suite_models(folder)
     if name != "plan":
         return files
     subprocess.run([build / "tests/fuzz/fuzz_onnx", *seeds("onnx", build, folder)], capture_output=True, check=True,
@@ -72,9 +88,9 @@ def fuzz(build, seconds, wanted):
         fresh = ROOT / ".cache/fuzz" / f"{name}-seeds"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-        inputs = seeds(name, build, fresh)
+        inputs = seeds(name, build, fresh, fuzzing=True)
         dictionary = HERE / f"{name}.dict"
-        command = [build / "tests/fuzz" / f"fuzz_{name}", f"-max_total_time={seconds}", "-max_len=16384", "-timeout=20",
+        command = [build / "tests/fuzz" / f"fuzz_{name}", f"-max_total_time={seconds}", f"-max_len={MOST_BYTES}", "-timeout=20",
                    "-rss_limit_mb=3000", "-print_final_stats=1", "-verbosity=1", f"-artifact_prefix={findings}/",
                    *([f"-dict={dictionary}"] if dictionary.exists() else []), found,
                    *sorted({i.parent for i in inputs})]

@@ -1,4 +1,7 @@
 // Kernels that take elements where indices say, against index formulas; indices out of range.
+#include <cmath>
+#include <limits>
+
 #include "index/params.h"
 #include "support/kernels.h"
 
@@ -138,6 +141,15 @@ TEST(Scatter, LaterUpdatesCountAndReductionsCombine) {
   EXPECT_EQ(scattered(ScatterReduction::mul), (std::vector<float>{20, 2, 3, 1200}));
   EXPECT_EQ(scattered(ScatterReduction::max), (std::vector<float>{20, 2, 3, 30}));
   EXPECT_EQ(scattered(ScatterReduction::min), (std::vector<float>{1, 2, 3, 4}));
+  const float nan = std::numeric_limits<float>::quiet_NaN();  // the largest and the smallest of it and others is it
+  x = Tensor::of(DType::f32, {4}, std::vector<float>{nan, 2, 3, 4});
+  updates = Tensor::of(DType::f32, {3}, std::vector<float>{nan, 20, 30});
+  for (ScatterReduction reduction : {ScatterReduction::max, ScatterReduction::min}) {
+    run_ok("scatter_elements.reference", ScatterElementsParams{0, reduction}, {&x, &indices, &updates}, {&out});
+    const std::vector<float> kept = out.values<float>();
+    EXPECT_TRUE(std::isnan(kept[0]) && std::isnan(kept[3]));
+    EXPECT_EQ(kept[1], 2);
+  }
   Tensor beyond = Tensor::of(DType::i64, {3}, std::vector<int64_t>{0, 4, 0});
   EXPECT_NE(refusal("scatter_elements.reference", ScatterElementsParams{0, {}}, {&x, &beyond, &updates}, {&out}), "");
   EXPECT_NE(refusal("scatter_elements.reference", ScatterElementsParams{1, {}}, {&x, &indices, &updates}, {&out}), "");

@@ -85,6 +85,16 @@ TEST(Resize, KnownRows) {
     nearest.nearest = ResizeNearest::round_prefer_ceil;
     near(resized(nearest, 8, id), {1, 2, 2, 3, 3, 4, 4, 4});
   }
+  // One element is the first, not what lies half an element before it: ONNX's text, of pytorch_half_pixel.
+  ResizeParams one = params_for(1, ResizeMode::cubic, ResizeCoordinates::pytorch_half_pixel);
+  near(resized(one, 1, "resize.reference"), {1});
+  // Nine elements to 4.5, of which four are made: the first is at 1, exactly.
+  Tensor nine = Tensor::of(DType::f32, {9}, std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8}), four(DType::f32, {4});
+  ResizeParams symmetric = params_for(1, ResizeMode::nearest, ResizeCoordinates::half_pixel_symmetric);
+  symmetric.nearest = ResizeNearest::ceil;
+  symmetric.scales[0] = 0.5;
+  run_ok("resize.reference", symmetric, {&nine}, {&four});
+  EXPECT_EQ(four.values<float>(), (std::vector<float>{1, 3, 5, 7}));
   ResizeParams crop = params_for(1, ResizeMode::linear, ResizeCoordinates::tf_crop_and_resize);
   crop.extrapolation_value = -9;
   crop.roi[0] = 0;

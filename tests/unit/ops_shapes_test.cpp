@@ -179,6 +179,24 @@ TEST(Shapes, ShapeArithmeticOfExportersVanishes) {
   EXPECT_EQ(m.shape(m.add("ConstantOfShape", {m.add("Unsqueeze", {half, m.integers({0})})})), "[floordiv(S, 2) + 1]");
 }
 
+// As exporters scale dims: Cast, Mul, Floor, Cast.
+TEST(Shapes, DimsThroughFloats) {
+  Model m;
+  ValueId x = m.input({N, S, Dim(7)});
+  ValueId shape = m.add("Shape", {x});
+  auto length = [&](int64_t i) { return m.add("Cast", {m.add("Gather", {shape, m.integer(i)})}, {{"to", int64_t{1}}}); };
+  auto whole = [&](ValueId of) { return m.content(m.add("Cast", {of}, {{"to", int64_t{7}}})); };
+  EXPECT_EQ(whole(m.add("Floor", {m.add("Mul", {length(1), m.floats({0.5f})})})), "[floordiv(S, 2)]");
+  EXPECT_EQ(whole(m.add("Ceil", {m.add("Div", {length(1), m.floats({4})})})), "[ceildiv(S, 4)]");
+  EXPECT_EQ(whole(m.add("Floor", {m.add("Mul", {length(1), m.floats({2})})})), "[2*S]");
+  EXPECT_EQ(whole(m.add("Mul", {m.add("Add", {length(1), m.floats({1})}), m.floats({0.5f})})), "[floordiv(S + 1, 2)]");
+  EXPECT_EQ(whole(m.add("Floor", {m.add("Mul", {length(2), m.floats({0.7f})})})), "[4]");
+  EXPECT_EQ(whole(m.add("Floor", {m.add("Mul", {m.add("Cast", {shape}, {{"to", int64_t{1}}}), m.floats({1, 2, 0.5f})})})), "[N,2*S,3]");
+  EXPECT_EQ(whole(m.add("Floor", {m.add("Mul", {length(1), m.floats({0.7f})})})), "unknown");  // f32 may round to an integer
+  EXPECT_EQ(whole(m.add("Exp", {length(1)})), "unknown");
+  EXPECT_EQ(whole(m.add("Sub", {m.floats({0.5f}), length(1)})), "unknown");  // casts cut towards 0
+}
+
 TEST(Shapes, ValuesThatAreNotKnownAreRefusedByName) {
   Model m;
   ValueId x = m.input({N, S}), given = m.input({Dim(2)}, DType::i64);
@@ -241,6 +259,19 @@ TEST(Shapes, Composites) {
   EXPECT_EQ(m.shape(m.add("OneHot", {m.input({N, S}, DType::i64), m.integer(7), m.floats({0, 1})})), "[N,S,7]");
   EXPECT_EQ(m.shape(m.add("Trilu", {m.input({N, S, S})})), "[N,S,S]");
   EXPECT_EQ(m.shape(m.add("CumSum", {x, m.integer(-1)})), "[N,8,S,5]");
+}
+
+// A plan's steps list their dynamic parameters by offset.
+TEST(Shapes, DynamicPadsAreListedInOrder) {
+  Model m;
+  ValueId x = m.input({N, Dim(2), S, S + Dim(3)});
+  ValueId y = m.add("AveragePool", {x}, {{"kernel_shape", std::vector<int64_t>{3, 2}}, {"strides", std::vector<int64_t>{2, 2}},
+                                         {"auto_pad", std::string("SAME_UPPER")}});
+  const NodeId id = m.graph.value(y).producer;
+  auto call = m.graph.node(id).op->reference(NodeView(m.graph, m.graph.node(id)));
+  ASSERT_TRUE(call) << call.error().text();
+  ASSERT_EQ(call->dims.size(), 4u);
+  for (size_t i = 1; i < call->dims.size(); ++i) EXPECT_LT(call->dims[i - 1].offset, call->dims[i].offset);
 }
 
 TEST(Registry, RowsByVersionAndNearestNames) {
