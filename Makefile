@@ -17,7 +17,7 @@ run := $(python) tests/run.py --build $(BUILD)
 .DEFAULT_GOAL := help
 # Every target that has a description.
 .PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-cli test-plan test-python test-python-wheel test-rust \
-  test-fuzz-corpus test-fault test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless bless-abi operators format format-check tidy bench bench-bindings bench-calls \
+  test-fuzz-corpus test-fault test-import-cost test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless bless-abi operators format format-check tidy bench bench-bindings bench-calls \
   install clean
 
 help:  ## this list
@@ -72,7 +72,7 @@ test-models: build  ## all 28 networks of the zoo and magika against ONNX Runtim
 test-plan: build  ## refit, determinism, golden statistics of the plans, the whole zoo
 	@$(run) plan-all
 test-onnx: build  ## every ONNX backend case; the table of attributes against ONNX's schemas
-	@$(run) onnx-attributes onnx
+	@$(run) onnx-attributes onnx-expansions onnx
 test-abi: build  ## headers, exported symbols, installed library, examples; the C API from C, with Criterion
 	@$(run) abi capi
 test-bindings: build  ## the raw layers of Python, Java, C# and Rust: complete, up to date, and each runs a network
@@ -102,6 +102,8 @@ test-fuzz-corpus: build  ## the fuzzers' corpora, replayed
 	@$(run) fuzz-corpus
 test-fault: build  ## failed allocations, damaged plans
 	@$(run) fault
+test-import-cost: build  ## what the import of models of gigabytes costs: time beside reading them, memory
+	@$(run) import-cost
 test-soak: build  ## 10,000 times build, run and destroy in every language: figures of memory, descriptors, objects
 	@$(run) soak
 test-valgrind: build  ## the C programs of conformance and capi under memcheck

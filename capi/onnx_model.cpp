@@ -33,7 +33,7 @@ tn_error_t tn_onnx_model_create_from_blob(tn_builder_t builder, tn_blob_t blob, 
 void tn_onnx_model_destroy(tn_onnx_model_t model) noexcept { destroy(model); }
 
 tn_error_t tn_onnx_model_set_initializer(tn_onnx_model_t model, tn_blob_t data, const char* name, tn_data_type data_type,
-                                         const int64_t* dims, size_t dims_size, uint64_t offset) noexcept {
+                                         const int64_t* dims, size_t dims_size, size_t offset) noexcept {
   return enter([&]() -> Status {
     TN_ASSIGN(auto self, object(model, "model"));
     TN_ASSIGN(auto elements, object(data, "data"));

@@ -72,10 +72,10 @@ LANGUAGES = [
     "rust",
 ]
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "capi", *LANGUAGES,
+    "test": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "capi", *LANGUAGES,
              "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "capi", *LANGUAGES,
-                 "python-wheel", "soak", "valgrind", "fault", "stress",
+    "test-all": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "capi", *LANGUAGES,
+                 "python-wheel", "import-cost", "soak", "valgrind", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "capi-asan", "abi-asan",
                  "conformance-asan", "tsan", "capi-tsan", "abi-tsan", "conformance-tsan", "fuzz", "canaries"],
 }
@@ -89,6 +89,7 @@ suite("unit", "gtest", ("{build}/tests/unit_*",), targets=("unit",))
 suite("layers", "lines", (PYTHON, "tests/layers/run.py"), canary=("--canary",))
 suite("docs", "lines", (PYTHON, "tests/docs/run.py"), canary=("--canary",))
 suite("onnx-attributes", "lines", (PYTHON, "tests/onnx/attributes.py"), canary=("--canary",))
+suite("onnx-expansions", "lines", (PYTHON, "tests/onnx/expansions.py", "--build", "{build}"), canary=("--canary",))
 suite("filetests", "lines", ("{build}/tests/filetest", "tests/filetests"), targets=("tests/filetest",),
       canary=("--canary",))
 suite("cli", "pytest", ("tests/cli",))
@@ -109,6 +110,7 @@ suite("java", "lines", (PYTHON, "tests/java/run.py", "--build", "{build}"), targ
 suite("csharp", "lines", (PYTHON, "tests/csharp/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
+suite("import-cost", "lines", (PYTHON, "tests/import_cost/run.py", "--build", "{build}"), canary=("--canary",))
 suite("soak", "lines", (PYTHON, "tests/soak/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 # Under memcheck a scenario takes seconds: `make test` takes one, and one of the tests of capi.
 suite("valgrind-sample", "lines", (PYTHON, "tests/valgrind/run.py", "--build", "{build}", "run"), canary=("--canary",))

@@ -73,7 +73,7 @@ TN_API TN_SINCE(0, 1) void tn_onnx_model_destroy(TN_NULLABLE tn_onnx_model_t mod
 TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_onnx_model_set_initializer(tn_onnx_model_t model, tn_blob_t data, const char *name, tn_data_type data_type,
                               TN_NULLABLE TN_LEN(dims_size) const int64_t *dims, size_t dims_size,
-                              uint64_t offset) TN_NOEXCEPT;
+                              size_t offset) TN_NOEXCEPT;
 
 /**
  * What of a model is supported: for each node whether it is, which core ops it becomes, who computes it on each

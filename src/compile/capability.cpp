@@ -218,11 +218,14 @@ class Survey {
       return out;
     }
     std::string text() const {
-      std::string out = fmt::format("{} nodes:", nodes);
+      static constexpr std::string_view kPlaces[] = {"without a kernel", "on the device", "on the device in part", "on the host"};
+      std::string out = fmt::format("{} node{}:", nodes, nodes == 1 ? "" : "s");
       for (size_t i = 0; i < support.size(); ++i)
-        out += fmt::format("{} {} {}", i ? "," : "", support[i], kSupportNames[i]);
-      return out + fmt::format("; on CUDA {} on the device, {} partly, {} on the host, {} without a kernel", cuda[1], cuda[2],
-                               cuda[3], cuda[0]);
+        if (support[i]) out += fmt::format("{} {} {}", out.back() == ':' ? "" : ",", support[i], kSupportNames[i]);
+      std::string places;
+      for (size_t i = 0; i < cuda.size(); ++i)
+        if (cuda[i]) places += fmt::format("{} {} {}", places.empty() ? "" : ",", cuda[i], kPlaces[i]);
+      return out + (places.empty() ? "" : "; on CUDA" + places);
     }
   };
   // By domain, operator and version; calls of the model's own functions stand for their nodes.
@@ -372,6 +375,7 @@ Capability operator_capability(std::string_view domain, std::string_view op_type
                  {"supported", out.supported}};
     if (support.since) item["known"] = range_json(support);
     if (support.row) {
+      item["row_since"] = support.row->since;
       item["expanded"] = expanded;
       item["core_ops"] = Json::array();
       for (std::string_view op : ops) item["core_ops"].push_back(op);
