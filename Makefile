@@ -70,9 +70,9 @@ test-cli: build  ## the command-line tool
 test-models: build  ## all 28 networks of the zoo and magika against ONNX Runtime
 	@$(run) models
 test-plan: build  ## refit, determinism, golden statistics of the plans, the whole zoo
-	@$(run) plan-all
+	@$(run) plan-all provenance-all
 test-onnx: build  ## every ONNX backend case; the table of attributes against ONNX's schemas
-	@$(run) onnx-attributes onnx-expansions onnx
+	@$(run) onnx-attributes onnx-expansions onnx onnx-export
 test-abi: build  ## headers, exported symbols, installed library, examples; the C API from C, with Criterion
 	@$(run) abi capi
 test-bindings: build  ## the raw layers of Python, Java, C# and Rust: complete, up to date, and each runs a network

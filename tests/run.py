@@ -72,9 +72,9 @@ LANGUAGES = [
     "rust",
 ]
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "abi", "capi", *LANGUAGES,
+    "test": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models-subset", "plan", "provenance", "onnx", "onnx-export", "abi", "capi", *LANGUAGES,
              "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models", "plan-all", "onnx", "abi", "capi", *LANGUAGES,
+    "test-all": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models", "plan-all", "provenance-all", "onnx", "onnx-export", "abi", "capi", *LANGUAGES,
                  "python-wheel", "import-cost", "soak", "valgrind", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "capi-asan", "abi-asan",
                  "conformance-asan", "tsan", "capi-tsan", "abi-tsan", "conformance-tsan", "fuzz", "canaries"],
@@ -90,6 +90,7 @@ suite("layers", "lines", (PYTHON, "tests/layers/run.py"), canary=("--canary",))
 suite("docs", "lines", (PYTHON, "tests/docs/run.py"), canary=("--canary",))
 suite("onnx-attributes", "lines", (PYTHON, "tests/onnx/attributes.py"), canary=("--canary",))
 suite("onnx-expansions", "lines", (PYTHON, "tests/onnx/expansions.py", "--build", "{build}"), canary=("--canary",))
+suite("onnx-export", "lines", (PYTHON, "tests/onnx/export.py", "--build", "{build}"), canary=("--canary",))
 suite("filetests", "lines", ("{build}/tests/filetest", "tests/filetests"), targets=("tests/filetest",),
       canary=("--canary",))
 suite("cli", "pytest", ("tests/cli",))
@@ -97,6 +98,8 @@ suite("models", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}"), 
 suite("models-subset", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}", "--subset"), canary=("--canary",))
 suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), canary=("--canary",))
 suite("plan-all", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
+suite("provenance", "lines", (PYTHON, "tests/plan/provenance.py", "--build", "{build}"), canary=("--canary",))
+suite("provenance-all", "lines", (PYTHON, "tests/plan/provenance.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
 suite("abi", "lines", (PYTHON, "tests/abi/run.py", "--build", "{build}"), canary=("--canary",))
 suite("capi", "lines", (PYTHON, "tests/capi/run.py", "--build", "{build}"), canary=("--canary",))

@@ -192,6 +192,8 @@ class Importer {
     }
   }
 
+  // The bytes need not be aligned for the type: passes read elements byte by byte, and the programs that compute weights
+  // bring sources where kernels may read them.
   Result<std::shared_ptr<const Constant>> read_constant(const onnx::TensorView& tensor,
                                                         std::string refit_name) {
     TN_ASSIGN(onnx::TensorData data, onnx::read_tensor(tensor, source_));

@@ -7,7 +7,7 @@ Models are generated in a folder of their own and deleted: 1.3 GB of weights in 
 small nodes. A model that the disk has no room for is skipped. Each is imported in a fresh process, after a process that read all
 its bytes. Time is printed, with the goal of 1.2 × reading + 5 µs a node beside it: machines that are shared do not measure. Memory
 passes or fails: besides what the process had before, it holds at most 1.05 × the file, of which at most 0.05 × are its own (weights
-are mapped, not copied); models of small weights may have 2 KB a node of their own. `--canary` imports a copy of the bytes.
+are mapped, not copied); models of small weights may have 4 KB a node of their own. `--canary` imports a copy of the bytes.
 """
 import argparse
 import json
@@ -22,7 +22,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 GB = 10**9
-NODE_BYTES = 2048
+NODE_BYTES = 4096
 NODE_SECONDS = 5e-6
 
 
