@@ -87,8 +87,8 @@ class Export {
     std::unordered_set<std::string> taken(graph_.output_names.begin(), graph_.output_names.end());
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
       const Value& value = graph_.value(graph_.outputs[i]);
-      // Of inputs and constants, and where one value is several outputs, an Identity gives the name.
-      if (value.producer.valid() && names_.try_emplace(graph_.outputs[i].index, graph_.output_names[i]).second)
+      // Of inputs and constants of other names, and where one value is several outputs, an Identity gives the name.
+      if ((value.producer.valid() || value.name == graph_.output_names[i]) && names_.try_emplace(graph_.outputs[i].index, graph_.output_names[i]).second)
         direct_.insert(i);
     }
     auto name = [&](ValueId id) {
