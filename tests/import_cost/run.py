@@ -113,12 +113,13 @@ def import_one(path, copied):
     import tenon_ctypes as tenon
     model = path.read_bytes() if copied else path
     before = memory()
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     network = tenon.Network(model)
     seconds = time.perf_counter() - start
+    busy = time.process_time() - busy
     after = memory()
     del network
-    print(json.dumps({"seconds": seconds, "own": after["own"] - before["own"], "peak": after["peak"] - before["all"]}))
+    print(json.dumps({"seconds": seconds, "busy": busy, "own": after["own"] - before["own"], "peak": after["peak"] - before["all"]}))
 
 
 def read_seconds(folder):
@@ -144,7 +145,7 @@ def check(arguments, folder, name, layers, side, beside):
     cost = json.loads(done.stdout)
     goal = 1.2 * reading + NODE_SECONDS * nodes
     print(f"  {name}: {size / GB:.2f} GB, {nodes} nodes: read in {reading * 1e3:.0f} ms, imported in {cost['seconds'] * 1e3:.1f} ms "
-          f"(goal {goal * 1e3:.0f} ms), {cost['seconds'] / nodes * 1e6:.2f} µs a node; memory: own {cost['own'] / 1e6:.1f} MB, "
+          f"(goal {goal * 1e3:.0f} ms; processor {cost['busy'] * 1e3:.1f} ms, {cost['busy'] / nodes * 1e6:.2f} µs a node); memory: own {cost['own'] / 1e6:.1f} MB, "
           f"peak {cost['peak'] / size:.3f} × the file")
     own = max(0.05 * size, NODE_BYTES * nodes)
     if cost["own"] > own:
