@@ -113,13 +113,16 @@ Result<std::shared_ptr<const Constant>> OnnxModel::initializer(std::string_view 
 }
 
 Result<Graph> OnnxModel::import_into(const GivenInitializers& given, ImportSurvey* survey) const {
+  // Graphs are not moved within results: that may need memory, and must not throw.
+  auto imported = [&](onnx::ExternalFiles& external) {
+    Result<Graph> graph = import_views(views_, {owner_, &external, limits_}, given, survey, log_);
+    if (!graph && !path_.empty()) graph.error() = trail(std::move(graph.error()), "in model {}", path_).value();
+    return graph;
+  };
   onnx::ExternalFiles external;
-  if (!path_.empty()) {
-    TN_ASSIGN(external, onnx::ExternalFiles::beside(path_));
-  }
-  auto graph = import_views(views_, {owner_, &external, limits_}, given, survey, log_);
-  if (!graph && !path_.empty()) return trail(std::move(graph.error()), "in model {}", path_);
-  return graph;
+  if (path_.empty()) return imported(external);
+  TN_ASSIGN(external, onnx::ExternalFiles::beside(path_));
+  return imported(external);
 }
 
 Result<Graph> import_onnx_file(const std::string& path, const Limits& limits, const Log& log) {
