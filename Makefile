@@ -19,7 +19,7 @@ run := $(python) tests/run.py --build $(BUILD)
 .DEFAULT_GOAL := help
 # Every target that has a description.
 .PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-diff test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-cli test-plan test-python test-python-wheel test-rust \
-  test-fuzz-corpus test-fault test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless bless-abi operators format format-check tidy bench bench-bindings bench-calls \
+  test-fuzz-corpus test-fault test-import-cost test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless bless-abi operators format format-check tidy bench bench-bindings bench-calls \
   install clean
 
 help:  ## this list
@@ -72,9 +72,9 @@ test-cli: build  ## the command-line tool
 test-models: build  ## all 28 networks of the zoo and magika against ONNX Runtime
 	@$(run) models
 test-plan: build  ## refit, determinism, golden statistics of the plans, the whole zoo
-	@$(run) plan-all
+	@$(run) plan-all provenance-all
 test-onnx: build  ## every ONNX backend case, operators of other domains, models that inputs decide, conversions between op sets, attributes
-	@$(run) onnx-attributes onnx onnx-dynamic onnx-contrib onnx-versions-all
+	@$(run) onnx-attributes onnx-expansions onnx onnx-export onnx-dynamic onnx-contrib onnx-versions-all
 test-diff: build  ## COUNT=10000 random graphs, from SEED=1 on, against ONNX Runtime
 	@$(python) tests/diff/run.py --build $(BUILD) --seed $(SEED) --count $(COUNT)
 test-abi: build  ## headers, exported symbols, installed library, examples; the C API from C, with Criterion
@@ -106,6 +106,8 @@ test-fuzz-corpus: build  ## the fuzzers' corpora, replayed
 	@$(run) fuzz-corpus
 test-fault: build  ## failed allocations, damaged plans
 	@$(run) fault
+test-import-cost: build  ## what the import of models of gigabytes costs: time beside reading them, memory
+	@$(run) import-cost
 test-soak: build  ## 10,000 times build, run and destroy in every language: figures of memory, descriptors, objects
 	@$(run) soak
 test-valgrind: build  ## the C programs of conformance and capi under memcheck

@@ -28,7 +28,7 @@ MAP = ROOT / "capi" / "tenon.map"
 VERBS = {"create", "destroy", "get", "set", "add", "find", "count", "at", "init", "load", "merge", "save", "serialize",
          "build", "prepare", "run", "enqueue", "wait", "apply"}
 # Nouns that have no handle, and functions without a noun.
-PLAIN_NOUNS = {"data_type", "error_code", "debug"}
+PLAIN_NOUNS = {"data_type", "error_code", "debug", "onnx_operator"}
 BARE = {"tn_version", "tn_abi_version", "tn_build_info"}
 NUMBERS = {"int32_t", "int64_t", "uint32_t", "uint64_t", "size_t", "double"}
 

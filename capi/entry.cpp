@@ -200,6 +200,18 @@ Log log_of(std::shared_ptr<LoggerObject> logger) {
   });
 }
 
+Result<BuilderSettings> settings_of(tn_builder_t builder) {
+  TN_ASSIGN(auto self, object(builder, "builder"));
+  std::lock_guard lock(self->mutex);
+  return BuilderSettings{log_of(self->logger), self->limits};
+}
+
+tn_network_t new_network(Graph graph, std::shared_ptr<const void> owner) {
+  auto network = std::make_shared<NetworkObject>(std::move(graph));
+  network->owner = std::move(owner);
+  return new_handle<tn_network_t>(std::move(network));
+}
+
 tn_blob_t new_blob(Bytes bytes) {
   auto blob = std::make_shared<BlobObject>();
   blob->bytes = std::move(bytes);

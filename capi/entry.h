@@ -188,6 +188,16 @@ void init_callbacks(Callbacks* callbacks, size_t struct_size) noexcept {
 // A log that writes to a logger, or nowhere for null.
 Log log_of(std::shared_ptr<LoggerObject> logger);
 
+// A builder's settings, taken at once.
+struct BuilderSettings {
+  Log log;
+  Limits limits;
+};
+Result<BuilderSettings> settings_of(tn_builder_t builder);
+
+// `owner` keeps what the graph views; null: the graph does.
+tn_network_t new_network(Graph graph, std::shared_ptr<const void> owner = nullptr);
+
 tn_blob_t new_blob(Bytes bytes);
 tn_blob_t new_blob(std::string_view document);
 

@@ -20,7 +20,8 @@ namespace tenon::capi {
 #define TN_OBJECTS(X)                                                                                \
   X(error)                                                                                           \
   X(blob) X(logger) X(allocator) X(device) X(timing_cache) X(optimization_profile) X(builder_config) \
-      X(network) X(builder) X(runtime) X(engine) X(execution_context) X(engine_inspector) X(refitter)
+      X(network) X(builder) X(runtime) X(engine) X(execution_context) X(engine_inspector) X(refitter) \
+  X(onnx_model)
 
 enum class ObjectType : uint8_t {
   none = 0,

@@ -1,6 +1,7 @@
 #include "tenon/network.h"
 
 #include "base/json.h"
+#include "compile/export_onnx.h"
 #include "entry.h"
 #include "ir/op_def.h"
 
@@ -39,23 +40,6 @@ Result<const Shape*> shape_of(const Boundary& tensor) {
     return fail(Code::unsupported,
                 "the shape of output \"{}\" is known when the network is built: ask the engine", tensor.name);
   return &tensor.value->type.shape;
-}
-
-// The builder's settings, taken at once.
-struct Settings {
-  Log log;
-  Limits limits;
-};
-Result<Settings> settings_of(tn_builder_t builder) {
-  TN_ASSIGN(auto self, object(builder, "builder"));
-  std::lock_guard lock(self->mutex);
-  return Settings{log_of(self->logger), self->limits};
-}
-
-tn_network_t new_network(Graph graph, std::shared_ptr<const void> owner) {
-  auto network = std::make_shared<NetworkObject>(std::move(graph));
-  network->owner = std::move(owner);
-  return new_handle<tn_network_t>(std::move(network));
 }
 
 Json type_json(std::string_view name, const TensorType& type) {
@@ -116,7 +100,7 @@ tn_error_t tn_network_create_from_onnx_file(tn_builder_t builder, const char* pa
         TN_ASSIGN(auto settings, settings_of(builder));
         TN_ASSIGN(auto name, text(path, "path"));
         TN_ASSIGN(Graph graph, import_onnx_file(std::string(name), settings.limits, settings.log));
-        *out_network = new_network(std::move(graph), nullptr);
+        *out_network = new_network(std::move(graph));
         return {};
       },
       out(out_network, "out_network"));
@@ -129,7 +113,7 @@ tn_error_t tn_network_create_from_onnx(tn_builder_t builder, const void* data, s
         TN_ASSIGN(auto settings, settings_of(builder));
         TN_ASSIGN(auto span, bytes(data, data_size, "data"));
         TN_ASSIGN(Graph graph, import_onnx_bytes(span, true, settings.limits, settings.log));
-        *out_network = new_network(std::move(graph), nullptr);
+        *out_network = new_network(std::move(graph));
         return {};
       },
       out(out_network, "out_network"));
@@ -280,4 +264,29 @@ tn_error_t tn_network_get_information(tn_network_t network, tn_document_format f
         return {};
       },
       out(out_document, "out_document"));
+}
+
+tn_error_t tn_network_serialize_to_onnx(tn_network_t network, const char* weights_location, tn_blob_t* out_model,
+                                        tn_blob_t* out_weights) noexcept {
+  return enter(
+      [&]() -> Status {
+        TN_ASSIGN(auto self, object(network, "network"));
+        std::string_view location;
+        if (weights_location) {
+          TN_ASSIGN(location, text(weights_location, "weights_location"));
+          if (location.empty()) return fail(Code::invalid_argument, "weights_location is empty; expected a file's name or NULL");
+          if (!out_weights) return fail(Code::invalid_argument, "out_weights is NULL; it receives the weights for {}", location);
+        }
+        TN_ASSIGN(OnnxExport made, export_onnx(self->graph, location));
+        tn_blob_t weights = out_weights ? new_blob(Bytes::take(std::move(made.weights))) : nullptr;
+        try {
+          *out_model = new_blob(Bytes::take(std::move(made.model)));
+        } catch (...) {
+          destroy(weights);
+          throw;
+        }
+        if (out_weights) *out_weights = weights;
+        return {};
+      },
+      out(out_model, "out_model"), optional_out(out_weights, "out_weights"));
 }

@@ -13,6 +13,7 @@
 #include "base/allocator.h"
 #include "base/limits.h"
 #include "compile/compile.h"
+#include "compile/onnx_model.h"
 #include "handle.h"
 #include "ir/graph.h"
 #include "plan/plan.h"
@@ -141,6 +142,17 @@ struct RefitterObject : Object<ObjectType::refitter> {
   std::map<std::string, NewValue, std::less<>> values;
 };
 
+struct OnnxModelObject : Object<ObjectType::onnx_model> {
+  explicit OnnxModelObject(std::unique_ptr<OnnxModel> model) : model(std::move(model)) {}
+  GivenInitializers given_now() const {
+    std::lock_guard lock(mutex);
+    return given;
+  }
+  const std::unique_ptr<const OnnxModel> model;  // never null
+  mutable std::mutex mutex;
+  GivenInitializers given;
+};
+
 // The object type of each handle type.
 template <class Handle>
 struct ObjectOf;
@@ -164,6 +176,7 @@ TN_OBJECT_OF(tn_engine_t, EngineObject)
 TN_OBJECT_OF(tn_execution_context_t, ExecutionContextObject)
 TN_OBJECT_OF(tn_engine_inspector_t, EngineInspectorObject)
 TN_OBJECT_OF(tn_refitter_t, RefitterObject)
+TN_OBJECT_OF(tn_onnx_model_t, OnnxModelObject)
 #undef TN_OBJECT_OF
 
 }  // namespace tenon::capi

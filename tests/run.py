@@ -72,12 +72,14 @@ LANGUAGES = [
     "rust",
 ]
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models-subset", "plan", "onnx", "onnx-dynamic",
+    "test": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models-subset", "plan", "provenance", "onnx",
+             "onnx-dynamic", "onnx-export",
              "onnx-contrib", "onnx-versions", "diff", "abi", "capi", *LANGUAGES,
              "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "unit", "filetests", "cli", "models", "plan-all", "onnx", "onnx-dynamic",
+    "test-all": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models", "plan-all", "provenance-all", "onnx",
+                 "onnx-dynamic", "onnx-export",
                  "onnx-contrib", "onnx-versions-all", "diff", "diff-long", "abi", "capi", *LANGUAGES,
-                 "python-wheel", "soak", "valgrind", "fault", "stress",
+                 "python-wheel", "import-cost", "soak", "valgrind", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "capi-asan", "abi-asan",
                  "conformance-asan", "tsan", "capi-tsan", "abi-tsan", "conformance-tsan", "fuzz", "canaries"],
 }
@@ -91,6 +93,8 @@ suite("unit", "gtest", ("{build}/tests/unit_*",), targets=("unit",))
 suite("layers", "lines", (PYTHON, "tests/layers/run.py"), canary=("--canary",))
 suite("docs", "lines", (PYTHON, "tests/docs/run.py"), canary=("--canary",))
 suite("onnx-attributes", "lines", (PYTHON, "tests/onnx/attributes.py"), canary=("--canary",))
+suite("onnx-expansions", "lines", (PYTHON, "tests/onnx/expansions.py", "--build", "{build}"), canary=("--canary",))
+suite("onnx-export", "lines", (PYTHON, "tests/onnx/export.py", "--build", "{build}"), canary=("--canary",))
 suite("filetests", "lines", ("{build}/tests/filetest", "tests/filetests"), targets=("tests/filetest",),
       canary=("--canary",))
 suite("cli", "pytest", ("tests/cli",))
@@ -98,6 +102,8 @@ suite("models", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}"), 
 suite("models-subset", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}", "--subset"), canary=("--canary",))
 suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), canary=("--canary",))
 suite("plan-all", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
+suite("provenance", "lines", (PYTHON, "tests/plan/provenance.py", "--build", "{build}"), canary=("--canary",))
+suite("provenance-all", "lines", (PYTHON, "tests/plan/provenance.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
 suite("onnx-dynamic", "lines", (PYTHON, "tests/onnx/dynamic.py", "--build", "{build}"), canary=("--canary",))
 suite("onnx-contrib", "lines", (PYTHON, "tests/onnx/contrib.py", "--build", "{build}"), canary=("--canary",))
@@ -118,6 +124,7 @@ suite("java", "lines", (PYTHON, "tests/java/run.py", "--build", "{build}"), targ
 suite("csharp", "lines", (PYTHON, "tests/csharp/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 suite("fault", "lines", ("{build}/tests/fault_allocation",), targets=("tests/fault_allocation",),
       canary=("--canary",))
+suite("import-cost", "lines", (PYTHON, "tests/import_cost/run.py", "--build", "{build}"), canary=("--canary",))
 suite("soak", "lines", (PYTHON, "tests/soak/run.py", "--build", "{build}"), targets=("bindings",), canary=("--canary",))
 # Under memcheck a scenario takes seconds: `make test` takes one, and one of the tests of capi.
 suite("valgrind-sample", "lines", (PYTHON, "tests/valgrind/run.py", "--build", "{build}", "run"), canary=("--canary",))

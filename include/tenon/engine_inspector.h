@@ -54,6 +54,24 @@ TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_engine_inspector_get_information(tn_engine_inspector_t inspector, tn_document_format format,
                                     TN_OUT TN_OWNED tn_blob_t *out_document) TN_NOEXCEPT;
 
+/**
+ * A profile of the plan as an ONNX model to look at, which nothing runs: a node per layer in a domain of its own,
+ * with kernel, precision, formats and the model's nodes that it computes as attributes; with the build's report
+ * also tactic, configuration and time.
+ *
+ * @param inspector    The inspector.
+ * @param profile      Number of the profile.
+ * @param report       The report of the build that made the plan, JSON; borrowed for the call. May be NULL when
+ *                     `report_size` is 0: none is there.
+ * @param report_size  Its size in bytes.
+ * @param out_model    Receives the model.
+ * @return Fails with INVALID_HANDLE, INVALID_ARGUMENT, OUT_OF_RANGE, LIMIT_EXCEEDED, OUT_OF_MEMORY.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_engine_inspector_serialize_to_onnx(tn_engine_inspector_t inspector, int32_t profile,
+                                      TN_NULLABLE TN_LEN(report_size) const void *report, size_t report_size,
+                                      TN_OUT TN_OWNED tn_blob_t *out_model) TN_NOEXCEPT;
+
 TN_END_DECLS
 
 #endif

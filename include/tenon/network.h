@@ -195,6 +195,22 @@ TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_network_get_information(tn_network_t network, tn_document_format format,
                            TN_OUT TN_OWNED tn_blob_t *out_document) TN_NOEXCEPT;
 
+/**
+ * The network as an ONNX model that computes the same: nodes, weights and names as they were imported, with calls
+ * of functions replaced by the functions' nodes.
+ *
+ * @param network           The network.
+ * @param weights_location  What the model is to name as the file of its larger weights, relative to its own
+ *                          folder; NULL: they are in the model, which must not exceed 2 GB.
+ * @param out_model         Receives the model.
+ * @param out_weights       Receives the bytes for that file; empty without a location. May be NULL then.
+ * @return Fails with INVALID_HANDLE, INVALID_ARGUMENT, INVALID_MODEL, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY.
+ */
+TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
+tn_network_serialize_to_onnx(tn_network_t network, TN_NULLABLE const char *weights_location,
+                             TN_OUT TN_OWNED tn_blob_t *out_model,
+                             TN_OUT TN_OWNED TN_NULLABLE tn_blob_t *out_weights) TN_NOEXCEPT;
+
 TN_END_DECLS
 
 #endif

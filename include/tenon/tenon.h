@@ -30,6 +30,7 @@
 #include "tenon/optimization_profile.h"
 #include "tenon/builder_config.h"
 #include "tenon/network.h"
+#include "tenon/onnx_model.h"
 #include "tenon/builder.h"
 #include "tenon/runtime.h"
 #include "tenon/engine.h"

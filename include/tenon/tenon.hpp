@@ -711,6 +711,7 @@ class BuilderConfig : public detail::Owner<tn_builder_config_t, tn_builder_confi
 };
 
 class Network;
+class OnnxModel;
 
 /** Makes networks and plans. */
 class Builder : public detail::Owner<tn_builder_t, tn_builder_destroy> {
@@ -787,6 +788,8 @@ class Network : public detail::Owner<tn_network_t, tn_network_destroy>, public d
     return Network(detail::value_of<tn_network_t>(
         [&](tn_network_t* out) { return tn_network_create_from_onnx_blob(builder.get(), blob.get(), out); }));
   }
+  /** With the weights that the model was given. */
+  static inline Network from_onnx_model(const OnnxModel& model);
   std::string name() const {
     return detail::checked_text_of([&](char* buf, std::size_t size, std::size_t* out) {
       return tn_network_get_name(handle_, buf, size, out);
@@ -806,6 +809,19 @@ class Network : public detail::Owner<tn_network_t, tn_network_destroy>, public d
     return Blob(detail::value_of<tn_blob_t>([&](tn_blob_t* out) {
       return tn_network_get_information(handle_, static_cast<tn_document_format>(format), out);
     }));
+  }
+  /** An ONNX model that computes the same; its weights are in it. */
+  Blob to_onnx() const {
+    return Blob(detail::value_of<tn_blob_t>(
+        [&](tn_blob_t* out) { return tn_network_serialize_to_onnx(handle_, nullptr, out, nullptr); }));
+  }
+  /** The same, and the bytes of the file of that name beside it, which holds its larger weights. */
+  std::pair<Blob, Blob> to_onnx(const std::string& weights_location) const {
+    tn_blob_t weights = nullptr;
+    Blob model(detail::value_of<tn_blob_t>([&](tn_blob_t* out) {
+      return tn_network_serialize_to_onnx(handle_, weights_location.c_str(), out, &weights);
+    }));
+    return {std::move(model), Blob(weights)};
   }
 
  private:
@@ -1102,7 +1118,65 @@ class EngineInspector : public detail::Owner<tn_engine_inspector_t, tn_engine_in
       return tn_engine_inspector_get_information(handle_, static_cast<tn_document_format>(format), out);
     }));
   }
+  /** A profile as an ONNX model to look at; `report`: of the build that made the plan, or empty. */
+  Blob to_onnx(std::int32_t profile = 0, std::string_view report = {}) const {
+    return Blob(detail::value_of<tn_blob_t>([&](tn_blob_t* out) {
+      return tn_engine_inspector_serialize_to_onnx(handle_, profile, report.data(), report.size(), out);
+    }));
+  }
 };
+
+/** Whether something of ONNX is supported, and the document that says how. */
+struct Capability {
+  bool supported = false;
+  Blob document;
+};
+
+/** Of an operator in an op set, without a model. */
+inline Capability onnx_operator_capability(const std::string& domain, const std::string& op_type,
+                                           std::int64_t version, DocumentFormat format) {
+  std::int32_t supported = 0;
+  Blob document(detail::value_of<tn_blob_t>([&](tn_blob_t* out) {
+    return tn_onnx_operator_get_capability(domain.c_str(), op_type.c_str(), version,
+                                           static_cast<tn_document_format>(format), &supported, out);
+  }));
+  return {supported != 0, std::move(document)};
+}
+
+/** An ONNX model that has been read but not imported. */
+class OnnxModel : public detail::Owner<tn_onnx_model_t, tn_onnx_model_destroy> {
+ public:
+  using Owner::Owner;
+  static OnnxModel from_file(const Builder& builder, const std::string& path) {
+    return OnnxModel(detail::value_of<tn_onnx_model_t>([&](tn_onnx_model_t* out) {
+      return tn_onnx_model_create_from_file(builder.get(), path.c_str(), out);
+    }));
+  }
+  /** Shares the blob's bytes. */
+  static OnnxModel from_blob(const Builder& builder, const Blob& blob) {
+    return OnnxModel(detail::value_of<tn_onnx_model_t>([&](tn_onnx_model_t* out) {
+      return tn_onnx_model_create_from_blob(builder.get(), blob.get(), out);
+    }));
+  }
+  /** A weight in place of the model's: the elements of `data` from `offset` on, which are shared. */
+  void set_initializer(const std::string& name, DataType type, const Dims& dims, const Blob& data,
+                       std::size_t offset = 0) {
+    check(tn_onnx_model_set_initializer(handle_, data.get(), name.c_str(), static_cast<tn_data_type>(type),
+                                        dims.data(), dims.size(), offset));
+  }
+  Capability capability(DocumentFormat format) const {
+    std::int32_t supported = 0;
+    Blob document(detail::value_of<tn_blob_t>([&](tn_blob_t* out) {
+      return tn_onnx_model_get_capability(handle_, static_cast<tn_document_format>(format), &supported, out);
+    }));
+    return {supported != 0, std::move(document)};
+  }
+};
+
+inline Network Network::from_onnx_model(const OnnxModel& model) {
+  return Network(detail::value_of<tn_network_t>(
+      [&](tn_network_t* out) { return tn_network_create_from_onnx_model(model.get(), out); }));
+}
 
 /** New weights for an engine. */
 class Refitter : public detail::Owner<tn_refitter_t, tn_refitter_destroy> {

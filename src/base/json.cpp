@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "base/utf8.h"
@@ -153,5 +154,150 @@ std::string Json::dump(int indent) const {
   write(out, indent, 0);
   return out;
 }
+
+double Json::number() const {
+  if (const int64_t* i = std::get_if<int64_t>(&value_)) return static_cast<double>(*i);
+  if (const uint64_t* u = std::get_if<uint64_t>(&value_)) return static_cast<double>(*u);
+  return std::get<double>(value_);
+}
+
+const Json* Json::find(std::string_view key) const {
+  if (!is_object()) return nullptr;
+  for (const auto& [name, value] : items())
+    if (name == key) return &value;
+  return nullptr;
+}
+
+namespace {
+
+// Recursive descent, RFC 8259.
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : begin_(text.data()), rest_(text) {}
+
+  Result<Json> run() {
+    TN_ASSIGN(Json value, parse_value(0));
+    skip_space();
+    if (!rest_.empty()) return wrong("the end");
+    return value;
+  }
+
+ private:
+  tl::unexpected<Error> wrong(std::string_view expected) const {
+    return fail(Code::invalid_argument, "JSON, byte {}: expected {}", rest_.data() - begin_, expected);
+  }
+  void skip_space() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\r\n"), rest_.size())); }
+  bool take(std::string_view token) {
+    if (!rest_.starts_with(token)) return false;
+    rest_.remove_prefix(token.size());
+    return true;
+  }
+
+  Result<Json> parse_value(int depth) {
+    if (depth > kMaxJsonDepth) return wrong(fmt::format("no more than {} levels", kMaxJsonDepth));
+    skip_space();
+    if (take("{")) return parse_object(depth);
+    if (take("[")) return parse_array(depth);
+    if (rest_.starts_with('"')) {
+      TN_ASSIGN(std::string text, parse_string());
+      return Json(std::move(text));
+    }
+    if (take("true")) return Json(true);
+    if (take("false")) return Json(false);
+    if (take("null")) return Json();
+    return parse_number();
+  }
+
+  Result<Json> parse_object(int depth) {
+    Json out = Json::object();
+    for (bool first = true;; first = false) {
+      skip_space();
+      if (take("}")) return out;
+      if (!first && !take(",")) return wrong("',' or '}'");
+      skip_space();
+      TN_ASSIGN(std::string key, parse_string());
+      skip_space();
+      if (!take(":")) return wrong("':'");
+      TN_ASSIGN(Json value, parse_value(depth + 1));
+      if (!out.find(key)) out[key] = std::move(value);
+    }
+  }
+
+  Result<Json> parse_array(int depth) {
+    Json out = Json::array();
+    for (bool first = true;; first = false) {
+      skip_space();
+      if (take("]")) return out;
+      if (!first && !take(",")) return wrong("',' or ']'");
+      TN_ASSIGN(Json value, parse_value(depth + 1));
+      out.push_back(std::move(value));
+    }
+  }
+
+  Result<Json> parse_number() {
+    static constexpr std::string_view kCharacters = "+-0123456789.eE";
+    const std::string_view digits = rest_.substr(0, rest_.find_first_not_of(kCharacters));
+    double value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) return wrong("a value");
+    rest_.remove_prefix(digits.size());
+    return Json(value);
+  }
+
+  Result<uint32_t> parse_hex() {
+    uint32_t value = 0;
+    const std::string_view digits = rest_.substr(0, 4);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    if (digits.size() < 4 || error != std::errc() || end != digits.data() + 4) return wrong("four hexadecimal digits");
+    rest_.remove_prefix(4);
+    return value;
+  }
+
+  Result<std::string> parse_string() {
+    if (!take("\"")) return wrong("a string");
+    std::string out;
+    while (!take("\"")) {
+      if (rest_.empty() || static_cast<unsigned char>(rest_[0]) < 0x20) return wrong("the end of the string");
+      if (!take("\\")) {
+        out += rest_[0];
+        rest_.remove_prefix(1);
+        continue;
+      }
+      static constexpr std::string_view kEscapes = "\"\\/bfnrt", kMeant = "\"\\/\b\f\n\r\t";
+      const size_t escape = rest_.empty() ? kEscapes.npos : kEscapes.find(rest_[0]);
+      if (escape != kEscapes.npos) {
+        out += kMeant[escape];
+        rest_.remove_prefix(1);
+      } else if (take("u")) {
+        TN_ASSIGN(uint32_t point, parse_hex());
+        if (point >= 0xD800 && point < 0xDC00 && take("\\u")) {
+          TN_ASSIGN(uint32_t low, parse_hex());
+          if (low < 0xDC00 || low > 0xDFFF) return wrong("the second half of a surrogate pair");
+          point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
+        }
+        if (point >= 0xD800 && point <= 0xDFFF) return wrong("a surrogate pair");
+        append_utf8(out, point);
+      } else {
+        return wrong("an escape");
+      }
+    }
+    return valid_utf8(out);
+  }
+
+  static void append_utf8(std::string& out, uint32_t point) {
+    auto tail = [&](int shift) { out += static_cast<char>(0x80 | (point >> shift & 0x3F)); };
+    if (point < 0x80) return void(out += static_cast<char>(point));
+    if (point < 0x800) return out += static_cast<char>(0xC0 | point >> 6), tail(0);
+    if (point < 0x10000) return out += static_cast<char>(0xE0 | point >> 12), tail(6), tail(0);
+    out += static_cast<char>(0xF0 | point >> 18), tail(12), tail(6), tail(0);
+  }
+
+  const char* begin_;
+  std::string_view rest_;
+};
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text) { return Parser(text).run(); }
 
 }  // namespace tenon

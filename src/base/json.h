@@ -1,4 +1,4 @@
-// JSON documents that the library writes. Unlike a general JSON library's, a document can be made and
+// JSON documents that the library writes, and reads. Unlike a general JSON library's, a document can be made and
 // destroyed where memory runs out: nothing but construction allocates.
 #pragma once
 
@@ -11,6 +11,8 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include "base/status.h"
 
 namespace tenon {
 
@@ -44,6 +46,10 @@ class Json {
   bool is_string() const { return std::holds_alternative<Text>(value_); }
   bool is_array() const { return std::holds_alternative<std::shared_ptr<Array>>(value_); }
   bool is_object() const { return std::holds_alternative<std::shared_ptr<Object>>(value_); }
+  bool is_number() const {
+    return std::holds_alternative<int64_t>(value_) || std::holds_alternative<uint64_t>(value_) ||
+           std::holds_alternative<double>(value_);
+  }
   bool is_structured() const { return is_array() || is_object(); }
   // Of an array or object; else 0.
   size_t size() const;
@@ -52,6 +58,10 @@ class Json {
   const std::string& text() const { return *std::get<Text>(value_); }
   const Array& elements() const { return *std::get<std::shared_ptr<Array>>(value_); }
   const Object& items() const { return *std::get<std::shared_ptr<Object>>(value_); }
+  // Only when is_number().
+  double number() const;
+  // A member of an object; null where this is none, or has no such member.
+  const Json* find(std::string_view key) const;
 
   // The member of an object, which is added if it is not there; null becomes an object first.
   Json& operator[](std::string_view key);
@@ -74,5 +84,10 @@ class Json {
                std::shared_ptr<Object>>
       value_;
 };
+
+// Reads a document of anybody's: one value, nested at most kMaxJsonDepth deep. Numbers become doubles; of keys given twice
+// the first holds. A failure names the byte.
+inline constexpr int kMaxJsonDepth = 64;
+Result<Json> parse_json(std::string_view text);
 
 }  // namespace tenon

@@ -40,6 +40,7 @@ using Engine = Owned<tn_engine_t, tn_engine_destroy>;
 using Inspector = Owned<tn_engine_inspector_t, tn_engine_inspector_destroy>;
 using Logger = Owned<tn_logger_t, tn_logger_destroy>;
 using Network = Owned<tn_network_t, tn_network_destroy>;
+using OnnxModel = Owned<tn_onnx_model_t, tn_onnx_model_destroy>;
 using Profile = Owned<tn_optimization_profile_t, tn_optimization_profile_destroy>;
 using Refitter = Owned<tn_refitter_t, tn_refitter_destroy>;
 using Runtime = Owned<tn_runtime_t, tn_runtime_destroy>;

@@ -21,5 +21,6 @@ Command add_run(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_inspect(CLI::App& app);
 Command add_refit(CLI::App& app);
+Command add_convert(CLI::App& app);
 
 }  // namespace tenon::cli

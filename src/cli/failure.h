@@ -23,7 +23,7 @@ enum ExitCode : int {
 
 struct Failure {
   int exit_code = kExitFailure;
-  std::string message;
+  std::string message;  // empty: standard output has said it
 };
 
 template <class T>

@@ -39,6 +39,7 @@ std::string unknown_argument(const CLI::App& app, const std::vector<Command>& co
 }
 
 int report(const Failure& failure, bool json) {
+  if (failure.message.empty()) return failure.exit_code;  // what was printed says all
   std::fprintf(stderr, "tenon: %s\n", failure.message.c_str());
   if (json) std::puts(json_text({{"error", failure.message}, {"exit_code", failure.exit_code}}).c_str());
   return failure.exit_code;
@@ -64,7 +65,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", tn_build_info());
   app.require_subcommand(1);
   const std::vector<Command> commands = {add_build(app), add_run(app), add_bench(app), add_inspect(app),
-                                         add_refit(app)};
+                                         add_refit(app),   add_convert(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ExtrasError&) {

@@ -216,6 +216,16 @@ Expected<Model> open_model(const std::string& path, const Common& common) {
   return model;
 }
 
+Expected<ReadModel> open_onnx_model(const std::string& path, const Common& common) {
+  ReadModel model;
+  CLI_ASSIGN(logger, make_logger(common));
+  model.logger = std::move(logger);
+  CLI_TRY(check(tn_builder_create(model.builder.out())));
+  CLI_TRY(check(tn_builder_set_logger(model.builder.get(), model.logger.get())));
+  CLI_TRY(check(tn_onnx_model_create_from_file(model.builder.get(), path.c_str(), model.model.out())));
+  return model;
+}
+
 Expected<BuiltPlan> build(const Model& model, const Common& common, const Ranges& ranges) {
   CLI_ASSIGN(cache, open_timing_cache(common.timing_cache));
   CLI_ASSIGN(config, make_config(common, ranges, cache));

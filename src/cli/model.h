@@ -60,6 +60,14 @@ struct Model {
 };
 Expected<Model> open_model(const std::string& path, const Common& common);
 
+// The same, read and not imported.
+struct ReadModel {
+  Logger logger;
+  Builder builder;
+  OnnxModel model;
+};
+Expected<ReadModel> open_onnx_model(const std::string& path, const Common& common);
+
 // ONNX models begin with protobuf's tag of ir_version; plans with their own mark.
 Expected<bool> is_onnx(const std::string& path);
 

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
-#include "compile/compile.h"
+#include "compile/onnx_model.h"
 #include "ir/found.h"
 #include "ir/op_def.h"
 #include "onnx/model.h"
@@ -19,8 +21,6 @@ namespace {
 
 using onnx::AttributeType;
 
-// Newest op set of the default domain whose operators' meaning is known.
-constexpr int64_t kMaxOpset = 27;
 constexpr size_t kMaxProblems = 50;
 constexpr int64_t kMaxCalls = 32;  // functions within functions
 
@@ -28,20 +28,28 @@ constexpr const char* kKinds[] = {"no type", "a tensor", "a sequence", "a map", 
 
 std::string_view plain_domain(std::string_view domain) { return domain == "ai.onnx" ? "" : domain; }
 
-// Problems are collected, not returned, so that a user sees all of them at once.
+// Problems are collected, not returned, so that a user sees all of them at once. In a survey each goes to its node.
 class Problems {
  public:
+  explicit Problems(ImportSurvey* survey) : survey_(survey) {}
   template <class... Args>
   void add(Code code, fmt::format_string<Args...> format, Args&&... args) {
     code_ = count_ == 0 || code_ == code ? code : Code::invalid_model;
-    if (++count_ <= kMaxProblems) lines_.push_back(fmt::format(format, std::forward<Args>(args)...));
+    ++count_;
+    if (survey_)
+      (node_ ? survey_->nodes[*node_].problems : survey_->problems)
+          .push_back(fmt::format(format, std::forward<Args>(args)...));
+    else if (count_ <= kMaxProblems)
+      lines_.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
   void add(const Error& error, const std::string& where) { add(error.code, "{}: {}", where, error.message); }
 
+  // The node of the survey that problems are of from now on; gives the one before.
+  std::optional<size_t> set_node(std::optional<size_t> node) { return std::exchange(node_, node); }
   size_t count() const { return count_; }
   bool full() const { return count_ >= kMaxProblems; }
   Status status() const {
-    if (count_ == 0) return {};
+    if (count_ == 0 || survey_) return {};
     if (count_ == 1) return tl::unexpected<Error>(Error{code_, lines_[0], {}});
     Error error{code_, fmt::format("the model has {} problems", count_), lines_};
     if (count_ > kMaxProblems) error.trail.push_back(fmt::format("and {} more", count_ - kMaxProblems));
@@ -49,6 +57,8 @@ class Problems {
   }
 
  private:
+  ImportSurvey* survey_;
+  std::optional<size_t> node_;
   Code code_ = Code::invalid_model;
   size_t count_ = 0;
   std::vector<std::string> lines_;
@@ -137,7 +147,8 @@ std::vector<std::string_view> wanted(const onnx::NodeView& node) {
 
 class Importer {
  public:
-  Importer(const onnx::ModelView& model, onnx::Source source) : model_(model), source_(std::move(source)) {}
+  Importer(const onnx::ModelView& model, onnx::Source source, const GivenInitializers& given, ImportSurvey* survey)
+      : model_(model), source_(std::move(source)), given_(given), survey_(survey), problems_(survey) {}
 
   Result<Graph> run() {
     graph_.level = Level::network;
@@ -170,10 +181,10 @@ class Importer {
 
   void check_opsets() {
     for (const onnx::OpsetView& opset : model_.opsets)
-      if (plain_domain(opset.domain).empty() && (opset.version < 1 || opset.version > kMaxOpset))
+      if (plain_domain(opset.domain).empty() && (opset.version < 1 || opset.version > kMaxOnnxOpset))
         problems_.add(opset.version < 1 ? Code::invalid_model : Code::unsupported,
                       "the model imports op set {} of domain ai.onnx (byte {}); this library knows 1 to {}",
-                      opset.version, opset.offset, kMaxOpset);
+                      opset.version, opset.offset, kMaxOnnxOpset);
   }
 
   // ── values ──
@@ -193,7 +204,9 @@ class Importer {
       auto where = [&] {
         return fmt::format("initialiser '{}' ({}/initializer[{}], byte {})", tensor.name, scope.where, i, tensor.offset);
       };
-      auto constant = read_constant(tensor, scope.prefix + std::string(tensor.name));
+      auto given = given_.find(tensor.name);
+      const bool is_given = given != given_.end() && !scope.around;
+      auto constant = is_given ? given->second : read_constant(tensor, scope.prefix + std::string(tensor.name));
       Slot slot;
       if (constant)
         slot.value = scope.graph->add_constant(scope.prefix + std::string(tensor.name), std::move(*constant));
@@ -201,6 +214,9 @@ class Importer {
         problems_.add(constant.error(), where());
       define(scope, tensor.name, slot, where);
     }
+    if (!scope.around)
+      for (const auto& [name, constant] : given_)
+        if (auto [it, fresh] = scope.names.try_emplace(name); fresh) it->second.value = scope.graph->add_constant(name, constant);
     for (const onnx::SparseTensorView& sparse : graph.sparse_initializers) {
       problems_.add(Code::unsupported, "sparse initialiser '{}' (byte {}): sparse tensors are not supported",
                     sparse.values.name, sparse.offset);
@@ -208,6 +224,8 @@ class Importer {
     }
   }
 
+  // The bytes need not be aligned for the type: passes read elements byte by byte, and the programs that compute weights
+  // bring sources where kernels may read them.
   Result<std::shared_ptr<const Constant>> read_constant(const onnx::TensorView& tensor,
                                                         std::string refit_name) {
     TN_ASSIGN(onnx::TensorData data, onnx::read_tensor(tensor, source_));
@@ -285,6 +303,7 @@ class Importer {
         problems_.add(Code::invalid_model, "output '{}' (graph/output[{}], byte {}) is given twice",
                       output.name, i, output.offset);
       } else {
+        if (survey_ && !it->second.value.valid()) continue;
         graph_.outputs.push_back(it->second.value);
         graph_.output_names.emplace_back(output.name);
         declare_output(output, i, it->second.value);
@@ -435,6 +454,8 @@ class Importer {
         good = false;
       } else {
         out.back() = slot->value;
+        if (survey_ && !scope.around && !out.back().valid() && survey_->nodes.back().unknown_input.empty())
+          survey_->nodes.back().unknown_input = node.inputs[i];
       }
     }
     while (!out.empty() && !out.back().valid() && node.inputs[out.size() - 1].empty()) out.pop_back();
@@ -450,6 +471,7 @@ class Importer {
                       where(node, index, scope), source_.limits.nodes);
       return;
     }
+    const SurveyEntry entry(*this, node, index, scope);
     std::vector<ValueId> inputs;
     inputs.reserve(node.inputs.size());
     resolve(node, index, scope, inputs);
@@ -460,6 +482,7 @@ class Importer {
     add_subgraphs(node, index, scope, attrs, captures, captured);
     if (!functions_.empty()) {
       auto it = functions_.find(FunctionKey{plain_domain(node.domain), node.op_type, node.overload});
+      if (it != functions_.end() && entry.index) survey_->nodes[*entry.index].is_call = true;
       if (it != functions_.end() && !captures.empty())
         return problems_.add(Code::unsupported, "{}: a function's attribute may not be a graph", where(node, index, scope));
       if (it != functions_.end())
@@ -467,8 +490,10 @@ class Importer {
     }
     int64_t version = opset_version(node, index, scope);
     if (version < 0) return;
+    if (entry.index) survey_->nodes[*entry.index].version = version;
     auto row = require_onnx_row(node.domain, node.op_type, version);
-    if (!row) return add_unsupported(row.error(), node, index, scope);
+    if (!row && !survey_) return add_unsupported(row.error(), node, index, scope);
+    if (!row) problems_.add(row.error(), where(node, index, scope));
     for (const char* own : {"domain", "op_type", "version", "captures"})
       if (attrs.has(own))
         problems_.add(Code::unsupported, "{}: an attribute named {} is not supported",
@@ -487,6 +512,7 @@ class Importer {
     auto id = graph.add_node(&kOnnxOp, std::move(name), std::move(inputs), node.outputs.size(),
                               std::move(attrs), {origin});
     if (!id) return problems_.add(id.error(), where(node, index, scope));
+    if (entry.index) survey_->nodes[*entry.index].node = *id;
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i].empty()) continue;
       ValueId value = graph.node(*id).outputs[i];
@@ -494,6 +520,25 @@ class Importer {
       scope.names[node.outputs[i]].value = value;
     }
   }
+
+  // While a node is added in a survey: the problems that are found are its own.
+  struct SurveyEntry {
+    SurveyEntry(Importer& importer, const onnx::NodeView& node, size_t number, const Scope& scope) : importer(importer) {
+      if (!importer.survey_ || scope.around) return;  // nodes of sub-graphs are those of the node that holds them
+      index = importer.survey_->nodes.size();
+      importer.survey_->nodes.push_back({node_name(node, number, scope), std::string(node.op_type),
+                                         std::string(plain_domain(node.domain)), -1,
+                                         fmt::format("{}/node[{}], byte {}", scope.where, number, node.offset), {}, false, {}, {}});
+      before = importer.problems_.set_node(index);
+    }
+    ~SurveyEntry() {
+      if (index) importer.problems_.set_node(before);
+    }
+    SurveyEntry(const SurveyEntry&) = delete;
+    SurveyEntry& operator=(const SurveyEntry&) = delete;
+    Importer& importer;
+    std::optional<size_t> index, before;
+  };
 
   // Said once per operator, with the number of nodes.
   void add_unsupported(const Error& error, const onnx::NodeView& node, size_t index, const Scope& scope) {
@@ -715,6 +760,8 @@ class Importer {
 
   const onnx::ModelView& model_;
   onnx::Source source_;
+  const GivenInitializers& given_;
+  ImportSurvey* survey_;  // null: what is wrong fails
   Graph graph_;
   Problems problems_;
   Symbols symbols_;
@@ -730,35 +777,16 @@ class Importer {
   int64_t node_count_ = 0;
 };
 
-Result<Graph> import_model(std::span<const std::byte> bytes, onnx::Source source, const Log& log) {
-  auto begin = std::chrono::steady_clock::now();
-  TN_ASSIGN(onnx::ModelView model, onnx::read_model(bytes, source.limits));
-  TN_ASSIGN(Graph graph, Importer(model, std::move(source)).run());
-  std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
-  log(Severity::verbose, "read {} nodes and {} initialisers of a model by '{}' in {:.2f} ms",
-      graph.order().size(), model.graph.initializers.size(), model.producer_name, time.count());
-  return graph;
-}
-
 }  // namespace
 
-Result<Graph> import_onnx_file(const std::string& path, const Limits& limits, const Log& log) {
-  TN_ASSIGN(auto file, onnx::MappedFile::open(path, limits.model_bytes, "model_bytes"));
-  TN_ASSIGN(onnx::ExternalFiles external, onnx::ExternalFiles::beside(path));
-  auto graph = import_model(file->bytes(), {file, &external, limits}, log);
-  if (!graph) return trail(std::move(graph.error()), "in model {}", path);
+Result<Graph> import_views(const onnx::ModelView& model, onnx::Source source, const GivenInitializers& given,
+                           ImportSurvey* survey, const Log& log) {
+  auto begin = std::chrono::steady_clock::now();
+  TN_ASSIGN(Graph graph, Importer(model, std::move(source), given, survey).run());
+  std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - begin;
+  log(Severity::verbose, "imported {} nodes and {} initialisers of a model by '{}' in {:.2f} ms",
+      graph.order().size(), model.graph.initializers.size(), model.producer_name, time.count());
   return graph;
-}
-
-Result<Graph> import_onnx_bytes(std::span<const std::byte> bytes, bool copy, const Limits& limits,
-                                const Log& log) {
-  onnx::ExternalFiles no_folder;
-  if (!copy) return import_model(bytes, {nullptr, &no_folder, limits}, log);
-  if (static_cast<uint64_t>(bytes.size()) > static_cast<uint64_t>(limits.model_bytes))
-    return fail(Code::limit_exceeded, "the model has {} bytes; the limit model_bytes is {}", bytes.size(),
-                limits.model_bytes);
-  auto own = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
-  return import_model(*own, {own, &no_folder, limits}, log);
 }
 
 }  // namespace tenon

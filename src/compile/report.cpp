@@ -75,6 +75,8 @@ Json node(const ReportInput& input, const NodeReport& report) {
   Json out = {{"name", placed.name}, {"op", placed.op->name}, {"text", print(graph, report.node)},
               {"onnx_nodes", origins(graph, placed)},         {"tactic", chosen.tactic->name},
               {"kernel", chosen.candidate.call.kernel}};
+  if (!chosen.candidate.config.empty()) out["config"] = chosen.candidate.config;
+  out.update(timing(chosen));
   if (const int64_t count = multiply_adds(input, view)) {
     out["multiply_adds"] = count;
     out["precision"] = precision(view, chosen.candidate);

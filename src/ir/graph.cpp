@@ -281,6 +281,18 @@ Status check_replacement(const Value& before, const Value& after) {
 
 }  // namespace
 
+namespace {
+
+// Both are sorted, and so is the union.
+void add_origins(std::vector<uint32_t>& to, const std::vector<uint32_t>& from) {
+  if (from == to || std::includes(to.begin(), to.end(), from.begin(), from.end())) return;
+  std::vector<uint32_t> both;
+  std::set_union(to.begin(), to.end(), from.begin(), from.end(), std::back_inserter(both));
+  to = std::move(both);
+}
+
+}  // namespace
+
 Status apply(Graph& graph, Patch patch) {
   std::vector<ValueId> target(graph.value_count());
   for (auto [before, after] : patch.replacements_) {
@@ -309,8 +321,26 @@ Status apply(Graph& graph, Patch patch) {
   }
   std::vector<NodeId> candidates;
   for (auto [before, after] : patch.replacements_)
-    if (NodeId producer = graph.value(before).producer; producer.valid()) candidates.push_back(producer);
+    if (NodeId producer = graph.value(before).producer; producer.valid()) {
+      candidates.push_back(producer);
+      // Whoever makes the value now computes the user's nodes that made it before.
+      if (NodeId maker = graph.value(resolve(after)).producer; maker.valid())
+        add_origins(graph.nodes_[maker.index].origins, graph.nodes_[producer.index].origins);
+    }
+  std::vector<NodeId> standing;
+  for (NodeId id : graph.order_)
+    if (!graph.nodes_[id.index].erased) standing.push_back(id);
   graph.erase_unused(std::move(candidates));
+  // What went because of the patch, though it does not name it, is computed by what the patch adds: by nodes of the same op
+  // where there are any.
+  for (NodeId id : standing) {
+    const Node& gone = graph.nodes_[id.index];
+    if (!gone.erased || gone.origins.empty() || patch.added_.empty()) continue;
+    auto is_same = [&](NodeId added) { return graph.nodes_[added.index].op == gone.op && !graph.nodes_[added.index].erased; };
+    const bool any_same = std::any_of(patch.added_.begin(), patch.added_.end(), is_same);
+    for (NodeId added : patch.added_)
+      if (!any_same || is_same(added)) add_origins(graph.nodes_[added.index].origins, gone.origins);
+  }
   return graph.sort();
 }
 

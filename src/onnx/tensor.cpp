@@ -61,8 +61,8 @@ void to_native_order(Buffer& bytes, size_t element_size) {
 TensorData wrap(DType dtype, std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   TensorData out{dtype, {}, bytes, std::move(owner)};
   size_t size = size_of(dtype);
-  bool usable =
-      std::endian::native == std::endian::little && reinterpret_cast<uintptr_t>(bytes.data()) % size == 0;
+  bool usable = std::endian::native == std::endian::little &&
+                (reinterpret_cast<uintptr_t>(bytes.data()) % size == 0 || bytes.size() >= kLeastUnaligned);
   if (dtype == DType::boolean)
     for (std::byte b : bytes) usable &= static_cast<uint8_t>(b) <= 1;
   if (usable) return out;

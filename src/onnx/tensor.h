@@ -19,15 +19,19 @@ struct Source {
   Limits limits;
 };
 
+// Writers put data wherever the message before it ends. Tensors of as many bytes are views all the same, so that a model of
+// gigabytes is not copied; who gives their elements to a kernel brings them where they are aligned.
+inline constexpr size_t kLeastUnaligned = 64 << 10;
+
 struct TensorData {
   DType dtype = DType::none;
   std::vector<int64_t> dims;
-  std::span<const std::byte> bytes;   // little-endian elements, row-major, aligned for the type
+  std::span<const std::byte> bytes;   // little-endian elements, row-major; aligned for the type if shorter than kLeastUnaligned
   std::shared_ptr<const void> owner;  // keeps `bytes` alive
 };
 
 // Reads a tensor of any known element type but string. Counts are checked against dims and limits before
-// memory is taken. A view where the file's bytes are aligned for the type, else (and for all fields that are
+// memory is taken. A view where the file's bytes are aligned for the type or many, else (and for all fields that are
 // not already raw little-endian memory) a copy. Bools other than 0 and 1 become 1; elements of less than a byte get one each.
 Result<TensorData> read_tensor(const TensorView& tensor, const Source& source);
 

@@ -61,6 +61,21 @@ const OpDef* find_op(std::string_view name);
 // The core op whose name is nearest to `name`, for messages; "" if none is near.
 std::string_view nearest_op(std::string_view name);
 
+// Newest op set of the default domain whose operators' meaning is known.
+inline constexpr int64_t kMaxOnnxOpset = 27;
+
+// What is known of an ONNX operator at an op-set version; the domain "ai.onnx" is "".
+struct OnnxSupport {
+  const OnnxRow* row = nullptr;      // that holds; null: the operator is not supported at that version
+  const OpDef* op = nullptr;         // the core op of the row's file; null: the row expands into ops of other files
+  int64_t since = 0, until = 0;      // the op sets in which it is; 0, 0: in none. until 0: no newest one is known
+  const OnnxRow* nearest = nullptr;  // of an operator that is in none: that of the name in another domain, or else of
+                                     // the nearest name in its own, the earliest; null if none is near
+};
+OnnxSupport onnx_support(std::string_view domain, std::string_view op_type, int64_t version);
+// "ai.onnx" of "".
+std::string_view shown_onnx_domain(std::string_view domain);
+
 // The row that holds for an ONNX operator at an op-set version; the domain "ai.onnx" is "". nullptr when the operator
 // is not known or appeared later only.
 const OnnxRow* find_onnx_row(std::string_view domain, std::string_view op_type, int64_t version);

@@ -29,14 +29,19 @@ const std::vector<const OpDef*>& ops() {
   return all;
 }
 
+struct Row {
+  const OnnxRow* row;
+  const OpFile* file;
+};
+
 // Sorted by domain, operator, version.
-const std::vector<const OnnxRow*>& rows() {
-  static const std::vector<const OnnxRow*> all = [] {
-    std::vector<const OnnxRow*> out;
+const std::vector<Row>& rows() {
+  static const std::vector<Row> all = [] {
+    std::vector<Row> out;
     for (const OpFile* file : files())
-      for (const OnnxRow& row : file->rows) out.push_back(&row);
-    std::sort(out.begin(), out.end(), [](const OnnxRow* a, const OnnxRow* b) {
-      return std::tie(a->domain, a->op_type, a->since) < std::tie(b->domain, b->op_type, b->since);
+      for (const OnnxRow& row : file->rows) out.push_back({&row, file});
+    std::sort(out.begin(), out.end(), [](const Row& a, const Row& b) {
+      return std::tie(a.row->domain, a.row->op_type, a.row->since) < std::tie(b.row->domain, b.row->op_type, b.row->since);
     });
     return out;
   }();
@@ -92,37 +97,55 @@ std::string_view nearest_op(std::string_view name) {
   return nearest.found();
 }
 
-const OnnxRow* find_onnx_row(std::string_view domain, std::string_view op_type, int64_t version) {
+OnnxSupport onnx_support(std::string_view domain, std::string_view op_type, int64_t version) {
   domain = plain_domain(domain);
-  const OnnxRow* best = nullptr;
   const auto& all = rows();
   auto it = std::lower_bound(all.begin(), all.end(), std::tie(domain, op_type),
-                             [](const OnnxRow* row, const std::tuple<std::string_view&, std::string_view&>& key) {
-                               return std::tie(row->domain, row->op_type) < key;
+                             [](const Row& row, const std::tuple<std::string_view&, std::string_view&>& key) {
+                               return std::tie(row.row->domain, row.row->op_type) < key;
                              });
-  for (; it != all.end() && (*it)->domain == domain && (*it)->op_type == op_type; ++it)
-    if ((*it)->since <= version) best = *it;
-  return best;
+  OnnxSupport out;
+  for (; it != all.end() && it->row->domain == domain && it->row->op_type == op_type; ++it) {
+    if (!out.since) out.since = it->row->since;
+    if (it->row->since <= version) out.row = it->row, out.op = it->file->op;
+  }
+  if (out.since) {
+    if (domain.empty()) out.until = kMaxOnnxOpset;
+    return out;
+  }
+  Nearest nearest(op_type);
+  for (const Row& row : all)
+    if (row.row->domain == domain) nearest.offer(row.row->op_type);
+  for (const Row& row : all) {
+    // The same name in another domain is nearer than another name.
+    const bool same = row.row->op_type == op_type;
+    if (!same && (row.row->domain != domain || row.row->op_type != nearest.found())) continue;
+    if (out.nearest && (!same || out.nearest->op_type == op_type)) continue;
+    out.nearest = row.row;
+  }
+  return out;
+}
+
+const OnnxRow* find_onnx_row(std::string_view domain, std::string_view op_type, int64_t version) {
+  return onnx_support(domain, op_type, version).row;
 }
 
 Result<const OnnxRow*> require_onnx_row(std::string_view domain, std::string_view op_type, int64_t version) {
-  domain = plain_domain(domain);
-  if (const OnnxRow* row = find_onnx_row(domain, op_type, version)) return row;
-  int first = 0;
-  Nearest nearest(op_type);
-  for (const OnnxRow* row : rows()) {
-    if (row->domain != domain) continue;
-    if (row->op_type == op_type) first = first ? std::min(first, row->since) : row->since;
-    nearest.offer(row->op_type);
-  }
-  std::string_view shown_domain = domain.empty() ? std::string_view("ai.onnx") : domain;
-  if (first)
+  const OnnxSupport support = onnx_support(domain, op_type, version);
+  if (support.row) return support.row;
+  const std::string_view shown_domain = shown_onnx_domain(domain);
+  if (support.since)
     return fail(Code::unsupported, "operator {} of domain {} appears in op set {}, the model imports op set {}",
-                op_type, shown_domain, first, version);
-  if (!nearest.found().empty())
+                op_type, shown_domain, support.since, version);
+  if (support.nearest && support.nearest->op_type == op_type)
+    return fail(Code::unsupported, "operator {} of domain {} is not supported; domain {} has it from op set {} on", op_type,
+                shown_domain, shown_onnx_domain(support.nearest->domain), support.nearest->since);
+  if (support.nearest)
     return fail(Code::unsupported, "operator {} of domain {} is not supported; the nearest name is {}", op_type,
-                shown_domain, nearest.found());
+                shown_domain, support.nearest->op_type);
   return fail(Code::unsupported, "operator {} of domain {} is not supported", op_type, shown_domain);
 }
+
+std::string_view shown_onnx_domain(std::string_view domain) { return domain.empty() ? "ai.onnx" : domain; }
 
 }  // namespace tenon

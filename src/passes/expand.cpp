@@ -2,7 +2,9 @@
 // nodes that hold them.
 // Requires: network level. Ensures: core level, every value typed, shape values known where they can be; no element type
 // is another than the model declares.
+#include <algorithm>
 #include <map>
+#include <optional>
 
 #include "ops/ops.h"
 #include "passes/passes.h"
@@ -72,20 +74,81 @@ Status check_declared(const Graph& graph, const PassContext& context, const std:
                                      std::move(wrong)});
 }
 
+// Which nodes a survey leaves out.
+class LeftOut {
+ public:
+  LeftOut(const Graph& graph, const std::vector<bool>& live, ExpandSurvey& survey)
+      : graph_(graph), survey_(survey), left_out_(graph.node_count(), false) {
+    survey.refused.resize(graph.node_count(), false);
+    survey.blocked.assign(graph.node_count(), false);
+    survey.expansions.assign(graph.node_count(), {});
+    survey.unused = live;
+    survey.unused.flip();
+  }
+
+  bool add_if_faulty(NodeId id) {
+    for (ValueId input : graph_.node(id).inputs)
+      if (is_unknown(input)) survey_.blocked[id.index] = true;
+    left_out_[id.index] = survey_.blocked[id.index] || survey_.refused[id.index];
+    return left_out_[id.index];
+  }
+  void add_failed(NodeId id, Error error) {
+    survey_.failed.emplace_back(id, std::move(error));
+    left_out_[id.index] = true;
+  }
+  void note_ops(const Patch& patch, NodeId id, size_t first) {
+    for (size_t i = first; i < patch.added().size(); ++i)
+      survey_.expansions[id.index].push_back(graph_.node(patch.added()[i]).op->name);
+  }
+
+  // What is known of the graph's outputs, then the values at which the graph now ends.
+  void set_outputs(Graph& graph) const {
+    std::vector<ValueId> outputs;
+    std::vector<std::string> names;
+    auto add = [&](ValueId id, std::string name) {
+      outputs.push_back(id);
+      names.push_back(std::move(name));
+    };
+    for (size_t i = 0; i < graph.outputs.size(); ++i)
+      if (!is_unknown(graph.outputs[i])) add(graph.outputs[i], graph.output_names[i]);
+    for (NodeId id : graph.order()) {
+      if (!left_out_[id.index]) continue;
+      for (ValueId input : graph.node(id).inputs)
+        if (input.valid() && graph.producer(input) && !is_unknown(input) &&
+            std::find(outputs.begin(), outputs.end(), input) == outputs.end())
+          add(input, graph.value(input).name);
+    }
+    graph.outputs = std::move(outputs);
+    graph.output_names = std::move(names);
+  }
+
+ private:
+  bool is_unknown(ValueId id) const {
+    const NodeId producer = graph_.value(id).producer;
+    return id.valid() && producer.valid() && left_out_[producer.index];
+  }
+  const Graph& graph_;
+  ExpandSurvey& survey_;
+  std::vector<bool> left_out_;
+};
+
 // The nodes of the network, and of the sub-graphs that are put in the place of nodes, become core ops of one patch.
 class Expander {
  public:
   Expander(Graph& graph, Patch& patch, const PassContext& context) : graph_(graph), patch_(patch), context_(context) {}
 
-  // By value of the network: what stands for it now.
-  Result<std::vector<OnnxValue>> network() {
-    std::vector<bool> live = live_nodes(graph_);
+  // By value of the network: what stands for it now. With `left_out` faulty nodes are noted there and left out.
+  Result<std::vector<OnnxValue>> network(const std::vector<bool>& live, LeftOut* left_out) {
     std::vector<OnnxValue> values(graph_.value_count());
     for (NodeId id : graph_.order()) {
       patch_.erase(id);
-      if (!live[id.index]) continue;
+      if (!live[id.index] || (left_out && left_out->add_if_faulty(id))) continue;
+      const size_t ops_before = patch_.added().size();
       patch_.on_behalf_of(id);
-      TN_TRY(node(graph_, id, values, 0));
+      auto status = node(graph_, id, values, 0);
+      if (!status && !left_out) return tl::unexpected<Error>(std::move(status.error()));
+      if (!status) left_out->add_failed(id, std::move(status.error()));
+      else if (left_out) left_out->note_ops(patch_, id, ops_before);
     }
     return values;
   }
@@ -237,15 +300,22 @@ Status set_outputs(Graph& graph, const std::vector<OnnxValue>& values) {
 }
 
 Status run(Graph& graph, const PassContext& context) {
+  const std::vector<bool> live = live_nodes(graph);
+  std::optional<LeftOut> left_out;
+  if (context.survey) left_out.emplace(graph, live, *context.survey);
   Patch patch(graph, std::span<const NodeId>());
-  TN_ASSIGN(std::vector<OnnxValue> values, Expander(graph, patch, context).network());
+  TN_ASSIGN(std::vector<OnnxValue> values, Expander(graph, patch, context).network(live, left_out ? &*left_out : nullptr));
   std::vector<ValueId> expanded(values.size());
   for (uint32_t i = 0; i < values.size(); ++i) {
     expanded[i] = values[i].tensor;
     if (expanded[i].valid()) patch.replace({i}, expanded[i]);
   }
-  TN_TRY(check_declared(graph, context, expanded));
+  if (auto status = check_declared(graph, context, expanded); !status) {
+    if (!context.survey) return status;
+    context.survey->problems.push_back(std::move(status.error()));
+  }
   graph.declared.clear();
+  if (left_out) left_out->set_outputs(graph);
   TN_TRY(set_outputs(graph, values));
   TN_TRY(apply(graph, std::move(patch)));
   graph.level = Level::core;

@@ -73,6 +73,7 @@ static tn_engine_t good_engine, freed_engine;
 static tn_execution_context_t good_execution_context, freed_execution_context;
 static tn_engine_inspector_t good_engine_inspector, freed_engine_inspector;
 static tn_refitter_t good_refitter, freed_refitter;
+static tn_onnx_model_t good_onnx_model, freed_onnx_model;
 
 /* Makes two, and destroys the second. */
 #define MAKE(noun, call)                      \
@@ -86,6 +87,7 @@ static tn_refitter_t good_refitter, freed_refitter;
 
 static void make_objects(void) {
   tn_blob_t plan = NULL;
+  tn_blob_t model = NULL;
   int i;
   logger_callbacks.log = ignore_log;
   allocator_callbacks.allocate = allocate;
@@ -119,6 +121,8 @@ static void make_objects(void) {
   must(tn_execution_context_set_buffer(good_execution_context, "y", buffer + 1024, 12));
   MAKE(engine_inspector, tn_engine_inspector_create(good_engine, out));
   MAKE(refitter, tn_refitter_create(good_engine, out));
+  must(tn_blob_create(test_model, sizeof test_model, &model));
+  MAKE(onnx_model, tn_onnx_model_create_from_blob(good_builder, model, out));
 }
 
 /* A handle of `good` and `freed` that is wrong in the given way; `other` is of another type. */

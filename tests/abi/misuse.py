@@ -17,10 +17,10 @@ NUMBERS = {
 }
 # Texts that are good for a parameter of that name.
 TEXTS = {"name": '"x"', "input": '"x"', "tensor": '"y"', "path": '"/dev/null"', "key": '"timer"', "value": '"fake"',
-         "message": '"m"', "type": '"engine"'}
+         "message": '"m"', "type": '"engine"', "weights_location": '"w"', "domain": '""', "op_type": '"Relu"'}
 # Arrays and pointers that are good, with their sizes.
 ARRAYS = {"dims": ("dims", "4"), "data": ("test_model", "sizeof test_model"), "plan": ("plan_data", "plan_size"),
-          "buffer": ("buffer", "64")}
+          "buffer": ("buffer", "64"), "report": ('"{}"', "2")}
 EXCEPTIONS = {  # functions that answer otherwise than by an error, and what they give for a bad handle
     "tn_error_get_code": "tn_error_get_code({h}) != ({h} ? TN_ERROR_INVALID_HANDLE : TN_ERROR_NONE)",
     "tn_error_get_payload": "tn_error_get_payload({h}) != NULL",

@@ -17,7 +17,7 @@ def test_canary():
 # --- arguments --------------------------------------------------------------------------------------------------------
 def test_help_names_every_command(tenon):
     text = tenon("--help").stdout
-    for command in ("build", "run", "bench", "inspect", "refit"):
+    for command in ("build", "run", "bench", "inspect", "refit", "convert"):
         assert command in text
         assert "--" in tenon(command, "--help").stdout
 
@@ -59,7 +59,8 @@ def test_exit_codes_are_those_of_the_page():
 def test_every_command_answers_one_json_object(tenon, model):
     shapes = ["--shapes", "x:2x4"]
     for command in (["build", model, "-o", "plan", *shapes], ["run", "plan", *shapes], ["inspect", "plan"], ["inspect", model],
-                    ["refit", "plan", "--onnx", model, "-o", "plan2"],
+                    ["refit", "plan", "--onnx", model, "-o", "plan2"], ["inspect", "--capability", model],
+                    ["convert", model, "-o", "out.onnx"], ["convert", "plan", "-o", "view.onnx"],
                     ["bench", "plan", "--duration", "0", "--warm-up", "0", *shapes]):
         done = tenon(*command, "--json")
         assert isinstance(json.loads(done.stdout), dict) and done.stderr == "", command
@@ -353,3 +354,93 @@ def test_types_that_differ_are_the_models_fault(tenon, tmp_path):
     save(tmp_path / "types.onnx", [helper.make_node("Add", ["a", "b"], ["y"])], [("a", TensorProto.FLOAT, [2]), ("b", TensorProto.INT32, [2])],
          [("y", TensorProto.FLOAT, [2])])
     tenon("run", tmp_path / "types.onnx", code=3)
+
+
+# --- capability and convert -------------------------------------------------------------------------------------------
+def test_capability_names_every_problem_at_once(tenon, tmp_path):
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"], "mm"), helper.make_node("Frob", ["a"], ["c"], "frob", domain="com.x"),
+             helper.make_node("Reluu", ["a"], ["d"], "relu"), helper.make_node("Gelu", ["a"], ["e"], "gelu"),
+             helper.make_node("Softmax", ["a"], ["f"], "soft", colour=3), helper.make_node("Add", ["c", "d"], ["z"], "sum"),
+             helper.make_node("Abs", ["a"], ["nobody"], "abs"), helper.make_node("Det", ["x"], ["g"], "det"),
+             helper.make_node("Celu", ["a"], ["h"], "celu"), helper.make_node("MatMul", ["a", "x3"], ["i"], "odd"),
+             helper.make_node("Shape", ["x"], ["s"], "shape"), helper.make_node("Reshape", ["a", "s"], ["r"], "same")]
+    outputs = [(name, TensorProto.FLOAT, None) for name in ("z", "e", "f", "g", "h", "i", "r")]
+    path = save(tmp_path / "many.onnx", nodes, [("x", TensorProto.FLOAT, [4, 4]), ("x3", TensorProto.FLOAT, [5, 5])], outputs,
+                {"w": np.eye(4, dtype=np.float32)})
+    done = tenon("inspect", "--capability", path, "--json", code=3)
+    answer = json.loads(done.stdout)
+    by_name = {node["name"]: node for node in answer["nodes"]}
+    assert done.stderr == "" and answer["supported"] is False and [n["name"] for n in answer["nodes"]] == [n.name for n in nodes]
+    assert {name: node["support"] for name, node in by_name.items()} == {
+        "mm": "supported", "frob": "unsupported", "relu": "unsupported", "gelu": "unsupported", "soft": "unsupported", "sum": "unknown",
+        "abs": "unused", "det": "supported", "celu": "supported", "odd": "unsupported", "shape": "supported", "same": "folded"}
+    assert by_name["relu"]["nearest"] == {"domain": "ai.onnx", "op": "Relu", "since": 1}
+    # A model of op set 17: the operator came later.
+    assert by_name["gelu"]["known"]["since"] == 20 and by_name["gelu"]["known"]["until"] >= 27
+    assert "colour" in by_name["soft"]["problems"][0] and "'c'" in by_name["sum"]["problems"][0]
+    assert by_name["mm"]["cuda"] == "device" and by_name["mm"]["cpu"] == "kernel" and by_name["mm"]["core_ops"] == ["matmul"]
+    assert by_name["det"]["cuda"] == "host" and "determinant" in by_name["det"]["host_reasons"][0] and by_name["det"]["cpu"] == "reference"
+    assert answer["summary"]["unsupported"] == 5 and answer["summary"]["nodes"] == len(nodes)
+    text = tenon("inspect", "--capability", path, code=3).stdout
+    assert "not supported: 12 nodes" in text and "nearest: ai.onnx.Relu" in text and "CUDA: a host step (determinant" in text
+
+
+def test_capability_of_a_model_that_is_supported(tenon, model):
+    answer = json.loads(tenon("inspect", "--capability", model, "--json").stdout)
+    assert answer["supported"] and answer["problems"] == [] and answer["summary"]["supported"] == 3
+    assert {(o["domain"], o["op"], o["version"], o["nodes"]) for o in answer["operators"]} == {
+        ("ai.onnx", "MatMul", 17, 1), ("ai.onnx", "Add", 17, 1), ("ai.onnx", "Relu", 17, 1)}
+    tenon("build", model, "-o", "plan", "--shapes", "x:1x4")
+    assert "no ONNX model" in tenon("inspect", "--capability", "plan", code=2).stderr
+
+
+def test_capability_sees_through_functions(tenon, tmp_path):
+    import onnx
+    inner = [helper.make_node("Relu", ["a"], ["t"], "clip"), helper.make_node("Nonsense", ["t"], ["b"], "odd")]
+    function = helper.make_function("own", "F", ["a"], ["b"], inner, [helper.make_opsetid("", 17)])
+    graph = helper.make_graph([helper.make_node("F", ["x"], ["y"], "call", domain="own")], "g",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])])
+    onnx.save(helper.make_model(graph, functions=[function], ir_version=8,
+                                opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]), tmp_path / "f.onnx")
+    answer = json.loads(tenon("inspect", "--capability", "f.onnx", "--json", code=3).stdout)
+    assert [(n["name"], n["support"]) for n in answer["nodes"]] == [("call/clip", "supported"), ("call/odd", "unsupported")]
+
+
+def test_convert_gives_the_same_results(tenon, model):
+    import onnx
+    import onnxruntime
+    tenon("convert", model, "-o", "out.onnx")
+    tenon("convert", model, "-o", "split.onnx", "--weights", "split.bin")
+    folder = model.parent
+    for path in ("out.onnx", "split.onnx"):
+        onnx.checker.check_model(str(folder / path), full_check=True)
+        x = np.arange(8, dtype=np.float32).reshape(2, 4)
+        np.testing.assert_allclose(onnxruntime.InferenceSession(folder / path).run(None, {"x": x})[0], expected(x), rtol=1e-6)
+    assert [n.name for n in onnx.load(folder / "out.onnx").graph.node] == ["project", "shift", "clip"]
+    assert "file's name" in tenon("convert", model, "-o", "o.onnx", "--weights", "../w.bin", code=2).stderr
+    assert "--report goes with a plan" in tenon("convert", model, "-o", "o.onnx", "--report", "r", code=2).stderr
+
+
+def test_convert_shows_what_was_chosen(tenon, model, tmp_path):
+    import onnx
+    tenon("build", model, "-o", "plan", "--shapes", "x:1x4", "--report", "report.json", "--option", "timer=fake")
+    tenon("convert", "plan", "-o", "bare.onnx")
+    tenon("convert", "plan", "-o", "view.onnx", "--report", "report.json")
+    bare, view = onnx.load(tmp_path / "bare.onnx"), onnx.load(tmp_path / "view.onnx")
+    onnx.checker.check_model(view)
+    report = json.loads((tmp_path / "report.json").read_text())
+    shown = {node.name: {a.name: helper.get_attribute_value(a) for a in node.attribute} for node in view.graph.node}
+    for node in report["nodes"]:
+        attributes = shown[node["name"]]
+        assert attributes["tactic"].decode() == node["tactic"] and attributes["kernel"].decode() == node["kernel"]
+        assert [name.decode() for name in attributes["onnx_nodes"]] == node["onnx_nodes"]
+        assert attributes["precision"] == b"f32" and attributes["inputs"] and attributes["outputs"]
+        if "microseconds" in node:
+            assert attributes["microseconds"] == pytest.approx(node["microseconds"])
+    assert all(not {"tactic", "microseconds"} & {a.name for a in node.attribute} for node in bare.graph.node)
+    report["network"] = "another"
+    (tmp_path / "other.json").write_text(json.dumps(report))
+    assert 'network "another"' in tenon("convert", "plan", "-o", "v.onnx", "--report", "other.json", code=5).stderr
+    (tmp_path / "broken.json").write_text('{"network": [')
+    assert "JSON, byte" in tenon("convert", "plan", "-o", "v.onnx", "--report", "broken.json", code=5).stderr

@@ -56,6 +56,57 @@ static void devices(tn_builder_config_t config) {
   tn_device_destroy(device);
 }
 
+static void models(tn_builder_t builder) {
+  const float values[4] = {0, 1, 2, 3};
+  const int64_t dims[1] = {3};
+  int32_t supported = 9;
+  tn_blob_t file = NULL, data = NULL, document = NULL, written = NULL, weights = NULL;
+  tn_onnx_model_t model = NULL, same = NULL;
+  tn_network_t network = NULL;
+  tn_builder_config_t config = NULL;
+  tn_blob_t plan = NULL;
+  tn_engine_inspector_t inspector = NULL;
+  const void* bytes = NULL;
+  size_t size = 0, nodes = 0;
+
+  check(tn_onnx_operator_get_capability("", "Add", 17, TN_DOCUMENT_FORMAT_JSON, &supported, &document));
+  EXPECT(supported == 1);
+  tn_blob_destroy(document);
+  check(tn_onnx_model_create_from_file(builder, "combined.onnx", &model));
+  check(tn_onnx_model_get_capability(model, TN_DOCUMENT_FORMAT_TEXT, &supported, &document));
+  EXPECT(supported == 1);
+  tn_blob_destroy(document);
+  check(tn_blob_create_from_file("combined.onnx", &file));
+  check(tn_onnx_model_create_from_blob(builder, file, &same));
+  check(tn_blob_create(values, sizeof values, &data));
+  check(tn_onnx_model_set_initializer(same, data, "b", TN_DATA_TYPE_FLOAT32, dims, 1, sizeof(float)));
+  check(tn_network_create_from_onnx_model(same, &network));
+  check(tn_network_serialize_to_onnx(network, "weights.bin", &written, &weights));
+  tn_network_destroy(network);
+  check(tn_network_create_from_onnx_blob(builder, written, &network));
+  check(tn_network_get_node_count(network, &nodes));
+  EXPECT(nodes > 0);
+  check(tn_builder_config_create(&config));
+  check(tn_builder_config_set_option(config, "timer", "fake"));
+  check(tn_builder_build(builder, network, config, &plan, NULL));
+  check(tn_blob_get_data(plan, &bytes, &size));
+  check(tn_engine_inspector_create_from_plan(bytes, size, &inspector));
+  check(tn_engine_inspector_serialize_to_onnx(inspector, 0, NULL, 0, &document));
+  check(tn_blob_get_data(document, &bytes, &size));
+  EXPECT(size > 0);
+  tn_engine_inspector_destroy(inspector);
+  tn_blob_destroy(document);
+  tn_blob_destroy(plan);
+  tn_builder_config_destroy(config);
+  tn_network_destroy(network);
+  tn_blob_destroy(weights);
+  tn_blob_destroy(written);
+  tn_blob_destroy(data);
+  tn_blob_destroy(file);
+  tn_onnx_model_destroy(same);
+  tn_onnx_model_destroy(model);
+}
+
 int main(void) {
   static const char bytes[] = "bytes";
   int one = 1;
@@ -130,6 +181,8 @@ int main(void) {
   check(tn_refitter_find_weight(refitter, "b", &index));
   check(tn_refitter_get_weight_name(refitter, index, text, sizeof text, NULL));
   EXPECT(strcmp(text, "b") == 0);
+
+  models(builder);
 
   tn_refitter_destroy(refitter);
   tn_execution_context_destroy(context);

@@ -101,10 +101,39 @@ void runs() {
   EXPECT(fails([&] { engine.name(); }) == tenon::ErrorCode::invalid_handle);
 }
 
+void models() {
+  EXPECT(tenon::onnx_operator_capability("ai.onnx", "Add", 17, tenon::DocumentFormat::json).supported);
+  EXPECT(!tenon::onnx_operator_capability("com.x", "Add", 1, tenon::DocumentFormat::text).supported);
+  tenon::Builder builder;
+  tenon::OnnxModel model = tenon::OnnxModel::from_file(builder, "combined.onnx");
+  tenon::Capability capability = model.capability(tenon::DocumentFormat::text);
+  EXPECT(capability.supported && capability.document.text().find("ai.onnx.Add") != std::string_view::npos);
+  tenon::OnnxModel same = tenon::OnnxModel::from_blob(builder, tenon::Blob::from_file("combined.onnx"));
+  const float values[4] = {0, 1, 2, 3};
+  same.set_initializer("b", tenon::DataType::float32, {3}, tenon::Blob::copy(values, sizeof values), sizeof(float));
+  EXPECT(fails([&] {
+           same.set_initializer("b", tenon::DataType::float32, {3}, tenon::Blob::copy(values, 8));
+         }) == tenon::ErrorCode::invalid_argument);
+  EXPECT(fails([&] {
+           same.set_initializer("z", tenon::DataType::float32, {3}, tenon::Blob::copy(values, 12));
+         }) == tenon::ErrorCode::not_found);
+  tenon::Network network = tenon::Network::from_onnx_model(same);
+  tenon::Network again = tenon::Network::from_onnx(builder, network.to_onnx());
+  EXPECT(again.node_count() == network.node_count());
+  EXPECT(network.to_onnx("weights.bin").second.size() == 0);  // they are small
+  tenon::BuilderConfig config;
+  config.set_option("timer", "fake");
+  tenon::Blob report;
+  tenon::EngineInspector inspector(builder.build(again, config, &report));
+  EXPECT(inspector.to_onnx(0, report.text()).size() > inspector.to_onnx().size());
+  EXPECT(fails([&] { inspector.to_onnx(7); }) == tenon::ErrorCode::out_of_range);
+}
+
 }  // namespace
 
 int main() {
   facts();
+  models();
   runs();
   EXPECT(tenon::live_count("all") == 0);
 }

@@ -248,6 +248,39 @@ public sealed class Tests {
     }
   }
 
+  public void OnnxModels() {
+    Hold(OnnxModel.GetOperatorCapability("", "Relu", 17, DocumentFormat.Json).Supported, "Relu");
+    Capability unknown = OnnxModel.GetOperatorCapability("com.x", "Relu", 1, DocumentFormat.Text);
+    Hold(!unknown.Supported && unknown.Document.Contains("nearest: ai.onnx.Relu"), unknown.Document);
+    using (Builder builder = new Builder())
+    using (OnnxModel model = OnnxModel.FromFile(builder, "linear.onnx"))
+    using (Blob bytes = Blob.FromFile("linear.onnx"))
+    using (OnnxModel same = OnnxModel.FromBlob(builder, bytes))
+    using (Blob zeros = new Blob(new byte[16])) {
+      Hold(model.GetCapability(DocumentFormat.Text).Supported, "supported");
+      Equal(model.GetCapability(DocumentFormat.Json).Document, same.GetCapability(DocumentFormat.Json).Document);
+      same.SetInitializer("b", DataType.Float32, new long[] { 3 }, zeros, 4);
+      Fails(ErrorCode.InvalidArgument, () => same.SetInitializer("b", DataType.Float32, new long[] { 4 }, zeros));
+      Fails(ErrorCode.InvalidArgument, () => same.SetInitializer("b", DataType.Float32, new long[] { 3 }, zeros, 8));
+      Fails(ErrorCode.NotFound, () => same.SetInitializer("z", DataType.Float32, new long[] { 3 }, zeros));
+      using (Network before = Network.FromOnnxModel(model))
+      using (Network after = Network.FromOnnxModel(same))
+      using (Blob written = after.ToOnnx())
+      using (Network again = Network.FromOnnx(builder, written)) {
+        Equal(again.NodeCount, before.NodeCount);
+        using (after.ToOnnx("weights.bin", out Blob weights))
+        using (weights) Equal(weights.Size, 0L); // they are small
+      }
+    }
+    using (Blob plan = Plan(LinearConfig()))
+    using (EngineInspector inspector = EngineInspector.FromPlan(plan))
+    using (Blob view = inspector.ToOnnx()) {
+      Hold(view.Size > 0, "view");
+      Fails(ErrorCode.OutOfRange, () => inspector.ToOnnx(9));
+      Fails(ErrorCode.InvalidArgument, () => inspector.ToOnnx(0, "{}"));
+    }
+  }
+
   public void Refits() {
     using (Engine engine = Linear())
     using (Refitter refitter = new Refitter(engine))
@@ -480,6 +513,7 @@ public sealed class Tests {
     Engine engine = new Engine(bytes);
     Dictionary<Type, Func<object>> make = new Dictionary<Type, Func<object>> {
       { typeof(Builder), () => new Builder() }, { typeof(Network), () => Network.FromOnnxFile(builder, "linear.onnx") },
+      { typeof(OnnxModel), () => OnnxModel.FromFile(builder, "linear.onnx") },
       { typeof(OptimizationProfile), () => new OptimizationProfile() }, { typeof(TimingCache), () => new TimingCache() },
       { typeof(BuilderConfig), LinearConfig }, { typeof(Runtime), () => new Runtime() }, { typeof(Engine), () => new Engine(bytes) },
       { typeof(EngineInspector), () => new EngineInspector(engine) }, { typeof(Refitter), () => new Refitter(engine) },

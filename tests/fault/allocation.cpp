@@ -123,6 +123,57 @@ out:
   return error;
 }
 
+// A model is surveyed, given a weight, imported and written; a plan is written to look at.
+tn_error_t survey_and_write() {
+  tn_error_t error = nullptr;
+  tn_builder_t builder = nullptr;
+  tn_blob_t file = nullptr, data = nullptr, document = nullptr, answer = nullptr, model_bytes = nullptr, weights = nullptr,
+            view = nullptr;
+  tn_onnx_model_t model = nullptr;
+  tn_network_t network = nullptr;
+  tn_engine_inspector_t inspector = nullptr;
+  int32_t supported = 0;
+  const void* plan = nullptr;
+  size_t plan_size = 0;
+  const float values[3] = {1, 2, 3};
+  const int64_t dims[1] = {3};
+  static const char report[] = R"({"network": "small", "nodes": [{"name": "n", "kernel": "k", "microseconds": 1.5}]})";
+  TRY(tn_builder_create(&builder));
+  TRY(tn_blob_create(test_model, sizeof test_model, &file));
+  TRY(tn_blob_create(values, sizeof values, &data));
+  TRY(tn_onnx_operator_get_capability("", "Rellu", 17, TN_DOCUMENT_FORMAT_JSON, &supported, &answer));
+  TRY(tn_onnx_model_create_from_blob(builder, file, &model));
+  TRY(tn_onnx_model_set_initializer(model, data, "b2", TN_DATA_TYPE_FLOAT32, dims, 1, 0));
+  TRY(tn_onnx_model_get_capability(model, TN_DOCUMENT_FORMAT_JSON, &supported, &document));
+  TRY(tn_network_create_from_onnx_model(model, &network));
+  TRY(tn_network_serialize_to_onnx(network, "weights.bin", &model_bytes, &weights));
+  TRY(tn_blob_get_data(good_plan, &plan, &plan_size));
+  TRY(tn_engine_inspector_create_from_plan(plan, plan_size, &inspector));
+  // The report is of another network: it is read, and refused.
+  if (tn_error_t refused = tn_engine_inspector_serialize_to_onnx(inspector, 0, report, sizeof report - 1, &view)) {
+    const bool as_meant = tn_error_get_code(refused) == TN_ERROR_INVALID_ARGUMENT;
+    if (!as_meant) {
+      error = refused;
+      goto out;
+    }
+    tn_error_destroy(refused);
+  }
+  TRY(tn_engine_inspector_serialize_to_onnx(inspector, 0, nullptr, 0, &view));
+out:
+  tn_blob_destroy(view);
+  tn_blob_destroy(weights);
+  tn_blob_destroy(model_bytes);
+  tn_blob_destroy(document);
+  tn_blob_destroy(answer);
+  tn_blob_destroy(data);
+  tn_blob_destroy(file);
+  tn_engine_inspector_destroy(inspector);
+  tn_network_destroy(network);
+  tn_onnx_model_destroy(model);
+  tn_builder_destroy(builder);
+  return error;
+}
+
 // The caller's allocator, which fails with the rest.
 tn_error_t give(void*, size_t size, size_t alignment, void** out_memory) {
   *out_memory = allocate(size, alignment);
@@ -300,6 +351,9 @@ int main(int argc, char** argv) {
       sweep(
           good ? "build, failing for good" : "build, failing once", good, sample,
           [] { return build(nullptr); }, counts);
+      if (!with)
+        sweep(good ? "survey and write, failing for good" : "survey and write, failing once", good, sample, survey_and_write,
+              counts);
       sweep(good ? "load and run, failing for good" : "load and run, failing once", good, sample, run,
             counts);
     }

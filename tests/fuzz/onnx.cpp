@@ -8,7 +8,9 @@
 #include <string>
 
 #include "base/hash.h"
+#include "compile/capability.h"
 #include "compile/compile.h"
+#include "compile/export_onnx.h"
 #include "fuzz/onnx_mutator.h"
 #include "support/small_runs.h"
 
@@ -58,6 +60,26 @@ ShapeProfile profile_of(const Graph& graph) {
   return profile;
 }
 
+// Whether the survey of the model says that it is supported; whatever the model, there is one once it is read.
+bool survey(std::span<const std::byte> bytes) {
+  auto model = OnnxModel::read(bytes, nullptr, small_limits(), Log());
+  if (!model) return false;
+  auto text = model_capability(**model, {}, false), json = model_capability(**model, {}, true);
+  if (text && json && text->supported == json->supported) return text->supported;
+  std::fprintf(stderr, "there is no survey: %s\n", text ? "the forms differ" : text.error().text().c_str());
+  std::abort();
+}
+
+// What is written of a network is read back.
+void write_and_read(const Graph& graph) {
+  auto made = export_onnx(graph, "");
+  if (!made) return expect_reason(made.error(), "export");
+  auto again = import_onnx_bytes(made->model, false, Limits(), Log());
+  if (again && again->order().size() >= graph.order().size()) return;
+  std::fprintf(stderr, "what was written is not read back: %s\n", again ? "nodes are missing" : again.error().text().c_str());
+  std::abort();
+}
+
 }  // namespace
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
@@ -73,12 +95,16 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  auto graph =
-      import_onnx_bytes({reinterpret_cast<const std::byte*>(data), size}, false, small_limits(), Log());
+  const std::span bytes(reinterpret_cast<const std::byte*>(data), size);
+  const bool supported = survey(bytes);
+  auto graph = import_onnx_bytes(bytes, false, small_limits(), Log());
   if (!graph) {
     expect_reason(graph.error(), "import");
-    return 0;
+    if (!supported) return 0;
+    std::fprintf(stderr, "a model that is said to be supported is not imported: %s\n", graph.error().text().c_str());
+    std::abort();
   }
+  write_and_read(*graph);
   BuildConfig config;
   config.threads = 1;
   config.timer = "fake";

@@ -246,6 +246,35 @@ public final class Tests {
     }
   }
 
+  public void onnxModels() throws Exception {
+    equal(OnnxModel.operatorCapability("", "Relu", 17, DocumentFormat.JSON).supported(), true);
+    OnnxModel.Capability unknown = OnnxModel.operatorCapability("com.x", "Relu", 1, DocumentFormat.TEXT);
+    hold(!unknown.supported() && unknown.document().contains("nearest: ai.onnx.Relu"), unknown);
+    try (Builder builder = new Builder(); OnnxModel model = OnnxModel.fromFile(builder, path("linear.onnx"));
+        Blob bytes = Blob.fromFile(path("linear.onnx")); OnnxModel same = OnnxModel.fromBlob(builder, bytes);
+        Blob zeros = new Blob(new byte[16])) {
+      hold(model.capability(DocumentFormat.TEXT).supported(), "supported");
+      equal(model.capability(DocumentFormat.JSON).document(), same.capability(DocumentFormat.JSON).document());
+      same.setInitializer("b", DataType.FLOAT32, new long[] {3}, zeros, 4);
+      fails(ErrorCode.INVALID_ARGUMENT, () -> same.setInitializer("b", DataType.FLOAT32, new long[] {4}, zeros, 0));
+      fails(ErrorCode.INVALID_ARGUMENT, () -> same.setInitializer("b", DataType.FLOAT32, new long[] {3}, zeros, 8));
+      fails(ErrorCode.NOT_FOUND, () -> same.setInitializer("z", DataType.FLOAT32, new long[] {3}, zeros, 0));
+      try (Network before = Network.fromOnnxModel(model); Network after = Network.fromOnnxModel(same); Blob written = after.toOnnx();
+          Network again = Network.fromOnnx(builder, written)) {
+        equal(again.nodeCount(), before.nodeCount());
+        Network.OnnxFiles files = after.toOnnx("weights.bin");
+        equal(files.weights().size(), 0L); // they are small
+        files.model().close();
+        files.weights().close();
+      }
+    }
+    try (Blob plan = plan(linearConfig()); EngineInspector inspector = EngineInspector.fromPlan(plan); Blob view = inspector.toOnnx(0, "")) {
+      hold(view.size() > 0, "view");
+      fails(ErrorCode.OUT_OF_RANGE, () -> inspector.toOnnx(9, ""));
+      fails(ErrorCode.INVALID_ARGUMENT, () -> inspector.toOnnx(0, "{}"));
+    }
+  }
+
   public void blobs() throws Exception {
     byte[] bytes = {1, 2, 3, 4};
     try (Blob blob = new Blob(bytes); Blob same = blob.share()) {
@@ -606,6 +635,7 @@ public final class Tests {
     Map<Class<?>, Callable<Object>> make = new LinkedHashMap<>();
     make.put(Builder.class, Builder::new);
     make.put(Network.class, () -> Network.fromOnnxFile(builder, path("linear.onnx")));
+    make.put(OnnxModel.class, () -> OnnxModel.fromFile(builder, path("linear.onnx")));
     make.put(OptimizationProfile.class, OptimizationProfile::new);
     make.put(TimingCache.class, TimingCache::new);
     make.put(BuilderConfig.class, Tests::linearConfig);

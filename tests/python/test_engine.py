@@ -75,6 +75,48 @@ def test_inspector(engine, plan):
         assert "test_model" in inspector.text() and isinstance(inspector.json(), dict)
 
 
+def test_onnx_models_are_asked_and_given_weights(model, x, tmp_path):
+    import onnx
+    import onnxruntime
+    assert tenon.onnx_operator_capability("", "Relu", 17)["supported"]
+    unknown = tenon.onnx_operator_capability("com.x", "Relu", 1)
+    assert not unknown["supported"] and unknown["nearest"] == {"domain": "ai.onnx", "op": "Relu", "since": 1}
+    builder = tenon.Builder()
+    (tmp_path / "m.onnx").write_bytes(model)
+    read, same = tenon.OnnxModel.from_file(builder, tmp_path / "m.onnx"), tenon.OnnxModel.from_blob(builder, tenon.Blob(model))
+    assert read.capability() == same.capability() and read.capability()["supported"]
+    given = np.array([9, 1, 2, 3], np.float32)
+    same.set_initializer("b2", tenon.DataType.FLOAT32, [3], tenon.Blob(given), offset=4)
+    for wrong, error in (({"shape": [2]}, tenon.InvalidArgumentError), ({"data_type": tenon.DataType.INT32}, tenon.InvalidArgumentError),
+                         ({"offset": 8}, tenon.InvalidArgumentError), ({"name": "z"}, tenon.NotFoundError)):
+        with pytest.raises(error, match=wrong.get("name", "b2")):
+            same.set_initializer(**{"name": "b2", "data_type": tenon.DataType.FLOAT32, "shape": [3], "data": tenon.Blob(given), **wrong})
+    network = tenon.Network.from_onnx_model(same)
+    written = bytes(network.to_onnx())
+    proto = onnx.load_model_from_string(written)
+    onnx.checker.check_model(proto, full_check=True)
+    before = onnx.load_model_from_string(model)
+    for tensor in before.graph.initializer:
+        if tensor.name == "b2":
+            tensor.CopyFrom(onnx.numpy_helper.from_array(given[1:], "b2"))
+    want = onnxruntime.InferenceSession(before.SerializeToString()).run(None, {"x": x})[0]
+    np.testing.assert_array_equal(onnxruntime.InferenceSession(written).run(None, {"x": x})[0], want)
+    small, weights = network.to_onnx_with_weights("w.bin")
+    (tmp_path / "small.onnx").write_bytes(bytes(small))
+    (tmp_path / "w.bin").write_bytes(bytes(weights))
+    np.testing.assert_array_equal(onnxruntime.InferenceSession(tmp_path / "small.onnx").run(None, {"x": x})[0], want)
+
+
+def test_plans_are_written_to_look_at(plan):
+    import onnx
+    inspector = tenon.EngineInspector.from_plan(plan)
+    view = onnx.load_model_from_string(bytes(inspector.to_onnx()))
+    assert [i.name for i in view.graph.input] == ["x"] and [o.name for o in view.graph.output] == ["y"]
+    assert view.graph.node and all(node.domain == "dev.tenon" for node in view.graph.node)
+    with pytest.raises(tenon.InvalidArgumentError, match="report"):
+        inspector.to_onnx(report={})
+
+
 def test_context_binds_once_and_copies_nothing(engine, x, expected):
     y = np.zeros((3, 3), np.float32)
     context = engine.create_context()

@@ -48,6 +48,31 @@ TEST(Json, StringsAreEscapedAndValid) {
   EXPECT_EQ(Json("\xf0\x9f\xa6\x8a\xff").dump(), "\"\xf0\x9f\xa6\x8a\xef\xbf\xbd\"");
 }
 
+TEST(Json, ReadsWhatIsWritten) {
+  const Json document = {{"a", Json::array()}, {"b", {{"c", "\"\\\n\x01\xf0\x9f\xa6\x8a"}, {"d", 1.5}}}, {"e", true}, {"f", Json()}};
+  for (int indent : {-1, 2}) {
+    auto read = parse_json(document.dump(indent));
+    ASSERT_TRUE(read) << read.error().text();
+    EXPECT_EQ(read->dump(), document.dump());
+  }
+  EXPECT_EQ(parse_json(" \"\\u00e4\\ud83e\\udd8a\\/\" ")->text(), "\xc3\xa4\xf0\x9f\xa6\x8a/");
+  EXPECT_EQ(parse_json("-12e2")->number(), -1200);
+  EXPECT_EQ(parse_json("{\"x\":1,\"x\":2}")->find("x")->number(), 1);
+  EXPECT_EQ(parse_json("[1]")->find("x"), nullptr);
+  EXPECT_TRUE(parse_json(std::string(kMaxJsonDepth, '[') + std::string(kMaxJsonDepth, ']')));
+}
+
+TEST(Json, RefusesWhatIsNone) {
+  for (const char* text : {"", "{", "[1,", "[1 2]", "{\"a\" 1}", "{1:2}", "\"", "\"\n\"", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "tru", "1x",
+                           "-", "[1]]", "\"\\ud800\\u0041\""}) {
+    auto read = parse_json(text);
+    ASSERT_FALSE(read) << text;
+    EXPECT_NE(read.error().text().find("JSON, byte "), std::string::npos) << read.error().text();
+  }
+  EXPECT_FALSE(parse_json(std::string(100000, '[')));
+  EXPECT_FALSE(parse_json(std::string(kMaxJsonDepth + 2, '[') + std::string(kMaxJsonDepth + 2, ']')));
+}
+
 TEST(Utf8, SequencesOfRfc3629) {
   EXPECT_EQ(utf8_sequence(""), 0u);
   EXPECT_EQ(utf8_sequence("\x7f"), 1u);

@@ -110,6 +110,26 @@ TEST(OnnxTensor, AlignedAndValidForItsType) {
             (std::vector<uint8_t>{0, 1, 1}));
 }
 
+// A model of gigabytes is mapped, not copied, wherever its writer put the data.
+TEST(OnnxTensor, ManyBytesAreAViewWhereverTheyLie) {
+  for (size_t elements : {kLeastUnaligned / 4 - 1, kLeastUnaligned / 4}) {
+    int views = 0, copies = 0;
+    for (int shift = 0; shift < 4; ++shift) {
+      const std::string name(static_cast<size_t>(shift + 1), 'n');
+      Read read(Message().text(8, name).integers(1, {static_cast<int64_t>(elements)}).integer(2, 1).text(
+          9, std::string(elements * 4, '\1')));
+      ASSERT_TRUE(read.data) << read.problem();
+      const auto* begin = reinterpret_cast<const char*>(read.data->bytes.data());
+      const bool within = begin >= read.file.data() && begin < read.file.data() + read.file.size();
+      const bool is_aligned = reinterpret_cast<uintptr_t>(begin) % 4 == 0;
+      EXPECT_TRUE(is_aligned || elements * 4 >= kLeastUnaligned);
+      ++(within ? views : copies);
+      EXPECT_EQ(read.values<float>().size(), elements);
+    }
+    EXPECT_EQ(views, elements * 4 >= kLeastUnaligned ? 4 : 1) << copies;
+  }
+}
+
 TEST(OnnxTensor, CountsAndRangesAreChecked) {
   EXPECT_HAS(Read(tensor(1, {3}).text(9, raw<float>({1, 2}))).problem(), "raw_data has 8 bytes");
   EXPECT_HAS(Read(tensor(1, {3}).floats(4, {1, 2})).problem(), "holds 2 elements");

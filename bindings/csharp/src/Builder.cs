@@ -76,6 +76,68 @@ namespace Tenon {
     }
   }
 
+  /// <summary>What of a model or an operator is supported.</summary>
+  public sealed class Capability {
+    /// <summary>Whether all of it is.</summary>
+    public bool Supported { get; internal set; }
+    /// <summary>What there is to say.</summary>
+    public string Document { get; internal set; }
+  }
+
+  /// <summary>An ONNX model that has been read but not imported: it may be asked what of it is supported, and given weights.
+  /// Internally synchronised: any thread.</summary>
+  public sealed unsafe class OnnxModel : NativeObject {
+    private OnnxModel(IntPtr handle) : base(handle, Raw.tn_onnx_model_destroy) {}
+
+    /// <summary>The file is mapped and must not change until the model, and what is made of it, is disposed.</summary>
+    public static OnnxModel FromFile(Builder builder, string path) {
+      return new OnnxModel(
+          Needed(builder, nameof(builder)).HandleOf((handle, made) => Raw.tn_onnx_model_create_from_file(handle, path, made)));
+    }
+
+    /// <summary>From a blob, which the model keeps: nothing is copied. External data must be given.</summary>
+    public static OnnxModel FromBlob(Builder builder, Blob model) {
+      using (Use blob = new Use(Needed(model, nameof(model)))) {
+        IntPtr data = blob.Handle;
+        return new OnnxModel(
+            Needed(builder, nameof(builder)).HandleOf((handle, made) => Raw.tn_onnx_model_create_from_blob(handle, data, made)));
+      }
+    }
+
+    /// <summary>A weight in place of the model's: an initialiser's, an input's, or of a name that nothing makes. The elements lie
+    /// in data from the byte offset on, as in ONNX's raw_data; networks that are made from then on keep the blob.</summary>
+    public OnnxModel SetInitializer(string name, DataType type, long[] shape, Blob data, long offset = 0) {
+      if (offset < 0) throw new ArgumentOutOfRangeException(nameof(offset));
+      using (Use use = new Use(this))
+      using (Use of = new Use(Needed(data, nameof(data))))
+        fixed (long* dims = Needed(shape, nameof(shape)))
+          TenonException.Check(Raw.tn_onnx_model_set_initializer(use.Handle, of.Handle, name, (int)type, dims, (UIntPtr)shape.Length,
+              (UIntPtr)offset));
+      return this;
+    }
+
+    /// <summary>Of each node whether and how it is supported, and all that is wrong.</summary>
+    public Capability GetCapability(DocumentFormat format) {
+      int supported = 0;
+      IntPtr document = IntPtr.Zero;
+      using (Use use = new Use(this))
+        TenonException.Check(Raw.tn_onnx_model_get_capability(use.Handle, (int)format, &supported, &document));
+      return Of(supported, document);
+    }
+
+    /// <summary>Of an operator in an op set, without a model.</summary>
+    public static Capability GetOperatorCapability(string domain, string opType, long version, DocumentFormat format) {
+      int supported = 0;
+      IntPtr document = IntPtr.Zero;
+      TenonException.Check(Raw.tn_onnx_operator_get_capability(domain, opType, version, (int)format, &supported, &document));
+      return Of(supported, document);
+    }
+
+    private static Capability Of(int supported, IntPtr document) {
+      using (Blob blob = new Blob(document)) return new Capability { Supported = supported != 0, Document = blob.Text() };
+    }
+  }
+
   /// <summary>A network as its user defined it, read from an ONNX model. Immutable; any thread.</summary>
   public sealed unsafe class Network : NativeObject {
     private Network(IntPtr handle) : base(handle, Raw.tn_network_destroy) {}
@@ -102,6 +164,25 @@ namespace Tenon {
         return new Network(
             Needed(builder, nameof(builder)).HandleOf((handle, made) => Raw.tn_network_create_from_onnx_blob(handle, data, made)));
       }
+    }
+
+    /// <summary>With the weights that a model was given.</summary>
+    public static Network FromOnnxModel(OnnxModel model) {
+      return new Network(Needed(model, nameof(model)).HandleOf(Raw.tn_network_create_from_onnx_model));
+    }
+
+    /// <summary>An ONNX model that computes the same; its weights are in it, so that it must not exceed 2 GB.</summary>
+    public Blob ToOnnx() {
+      return new Blob(HandleOf((handle, made) => Raw.tn_network_serialize_to_onnx(handle, null, made, null)));
+    }
+
+    /// <summary>The same, and the bytes of the file of that name beside it, which holds its larger weights.</summary>
+    public Blob ToOnnx(string weightsLocation, out Blob weights) {
+      IntPtr model = IntPtr.Zero, file = IntPtr.Zero;
+      using (Use use = new Use(this))
+        TenonException.Check(Raw.tn_network_serialize_to_onnx(use.Handle, Needed(weightsLocation, nameof(weightsLocation)), &model, &file));
+      weights = new Blob(file);
+      return new Blob(model);
     }
 
     /// <summary>Name of the network; may be empty.</summary>

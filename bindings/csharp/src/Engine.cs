@@ -2,6 +2,7 @@ using System;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Linq;
+using System.Text;
 using System.Threading.Tasks;
 using Tenon.Interop;
 
@@ -270,6 +271,16 @@ namespace Tenon {
     public string GetInformation(DocumentFormat format) {
       using (Blob blob = new Blob(HandleOf((handle, made) => Raw.tn_engine_inspector_get_information(handle, (int)format, made))))
         return blob.Text();
+    }
+
+    /// <summary>A profile as an ONNX model to look at; report: of the build that made the plan, or null.</summary>
+    public Blob ToOnnx(int profile = 0, string report = null) {
+      IntPtr made = IntPtr.Zero;
+      byte[] text = Encoding.UTF8.GetBytes(report ?? "");
+      using (Use use = new Use(this))
+        fixed (byte* data = text)
+          TenonException.Check(Raw.tn_engine_inspector_serialize_to_onnx(use.Handle, profile, data, (UIntPtr)text.Length, &made));
+      return new Blob(made);
     }
   }
 

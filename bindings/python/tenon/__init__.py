@@ -4,7 +4,7 @@
     engine = tenon.build("model.onnx", profiles=[{"x": ((1, 4), (8, 4), (32, 4))}])
     outputs = engine.run({"x": x})
 
-The objects underneath are those of the C API: Builder, BuilderConfig, Network, OptimizationProfile, TimingCache; Runtime,
+The objects underneath are those of the C API: Builder, BuilderConfig, Network, OnnxModel, OptimizationProfile, TimingCache; Runtime,
 Engine, ExecutionContext, Refitter, EngineInspector; Device, Logger, Allocator, Blob. Every failure is a TenonError.
 """
 from __future__ import annotations
@@ -29,8 +29,8 @@ def _find_cuda() -> None:
 
 _find_cuda()
 
-from ._build import (Builder, BuilderConfig, Network, OptimizationProfile, ProgressFunction, ShapeRange,  # noqa: E402
-                     TimingCache)
+from ._build import (Builder, BuilderConfig, Network, OnnxModel, OptimizationProfile, ProgressFunction,  # noqa: E402
+                     ShapeRange, TimingCache, onnx_operator_capability)
 from ._core import (BusyError, CallbackError, CancelledError, DeviceError, ForkError, IncompatiblePlanError,  # noqa: E402
                     InternalError, InvalidArgumentError, InvalidHandleError, InvalidModelError, InvalidPlanError, IoError,
                     LimitExceededError, MissingFileError, NotFoundError, OutOfMemoryError, OutOfRangeError, TenonError,
@@ -51,11 +51,12 @@ __all__ = [
     "DeviceError", "DeviceType", "DocumentFormat", "Engine", "EngineInspector", "ErrorCode", "ExecutionContext", "ForkError",
     "IncompatiblePlanError", "InternalError", "InvalidArgumentError", "InvalidHandleError", "InvalidModelError",
     "InvalidPlanError", "IoError", "IoMode", "LayerInfo", "LayerTime", "Limit", "LimitExceededError", "Logger", "Memory",
-    "MemorySource", "MissingFileError", "Network", "NotFoundError", "OptimizationProfile", "OutOfMemoryError",
+    "MemorySource", "MissingFileError", "Network", "NotFoundError", "OnnxModel", "OptimizationProfile", "OutOfMemoryError",
     "OutOfRangeError", "Precision",
     "Profiler", "Refitter", "RunParts", "Runtime", "Severity", "ShapeSelector", "TenonError", "TensorFormat", "TensorInfo",
     "TensorLocation", "TimingCache", "UnsupportedError", "WeightInfo", "abi_version", "build", "build_info", "devices",
-    "dtype_name", "element_size", "error_code_name", "live_count", "load", "memory_of", "numpy_dtype", "version"]
+    "dtype_name", "element_size", "error_code_name", "live_count", "load", "memory_of", "numpy_dtype", "onnx_operator_capability",
+    "version"]
 
 __version__ = ".".join(map(str, version()))
 

@@ -82,6 +82,23 @@ class Network(Object):
         """Nothing is copied: the network keeps the blob."""
         return cls._adopt(given(_raw.tn_network_create_from_onnx_blob(builder.handle, blob.handle)), _raw.tn_network_destroy)
 
+    @classmethod
+    def from_onnx_model(cls, model: OnnxModel) -> Network:
+        """With the weights that the model was given."""
+        return cls._adopt(given(_raw.tn_network_create_from_onnx_model(model.handle)), _raw.tn_network_destroy)
+
+    def to_onnx(self) -> Blob:
+        """An ONNX model that computes the same; its weights are in it, so that it must not exceed 2 GB."""
+        error, model, _ = _raw.tn_network_serialize_to_onnx(self._handle, None, False)
+        check(error)
+        return _document(model)
+
+    def to_onnx_with_weights(self, location: str) -> tuple[Blob, Blob]:
+        """The same, and the bytes of the file `location` beside it, which holds its larger weights."""
+        error, model, weights = _raw.tn_network_serialize_to_onnx(self._handle, location, True)
+        check(error)
+        return _document(model), _document(weights)
+
     @property
     def name(self) -> str:
         return text_of(lambda buffer: _raw.tn_network_get_name(self._handle, buffer))
@@ -140,6 +157,46 @@ class Network(Object):
     def _describe(self) -> str:
         return (f"{self.name!r} ({', '.join(map(repr, self.inputs))}) -> ({', '.join(map(repr, self.outputs))}), "
                 f"{self.node_count} nodes")
+
+
+class OnnxModel(Object):
+    """An ONNX model that has been read but not imported: it may be asked what of it is supported, and given weights. Any
+    thread."""
+    __slots__ = ()
+
+    @classmethod
+    def from_file(cls, builder: Builder, path: str | os.PathLike[str]) -> OnnxModel:
+        """The file is mapped and must not change until the model, and what is made of it, is closed."""
+        name = path_in(path)
+        return cls._adopt(given_of_file(_raw.tn_onnx_model_create_from_file(builder.handle, name), name), _raw.tn_onnx_model_destroy)
+
+    @classmethod
+    def from_blob(cls, builder: Builder, blob: Blob) -> OnnxModel:
+        """Nothing is copied: the model keeps the blob. External data must be given."""
+        return cls._adopt(given(_raw.tn_onnx_model_create_from_blob(builder.handle, blob.handle)), _raw.tn_onnx_model_destroy)
+
+    def set_initializer(self, name: str, data_type: DataType, shape: Iterable[int], data: Blob, offset: int = 0) -> None:
+        """A weight in place of the model's: an initialiser's, an input's, or of a name that nothing makes. The elements lie in
+        `data` from the byte `offset` on, as in ONNX's raw_data; networks that are made from then on keep the blob."""
+        check(_raw.tn_onnx_model_set_initializer(self._handle, data.handle, name, data_type, dims_in(shape), offset))
+
+    def capability(self) -> dict[str, Any]:
+        """Of each node whether and how it is supported, and all that is wrong; `supported` says it of the whole."""
+        error, _, document = _raw.tn_onnx_model_get_capability(self._handle, DocumentFormat.JSON)
+        return _capability(error, document)
+
+
+def onnx_operator_capability(domain: str, op_type: str, version: int) -> dict[str, Any]:
+    """Of an operator in an op set, without a model, as OnnxModel.capability() says it of a node."""
+    error, _, document = _raw.tn_onnx_operator_get_capability(domain, op_type, version, DocumentFormat.JSON)
+    return _capability(error, document)
+
+
+def _capability(error: int, document: int) -> dict[str, Any]:
+    check(error)
+    with _document(document) as blob:
+        made: dict[str, Any] = json.loads(blob.text())
+        return made
 
 
 class OptimizationProfile(Object):

@@ -637,6 +637,11 @@ class EngineInspector(Object):
         made: dict[str, Any] = json.loads(self._information(DocumentFormat.JSON))
         return made
 
+    def to_onnx(self, profile: int = 0, report: dict[str, Any] | None = None) -> Blob:
+        """A profile as an ONNX model to look at; with the report of the build that made the plan also tactics and times."""
+        text = b"" if report is None else json.dumps(report).encode()
+        return Blob._adopt(given(_raw.tn_engine_inspector_serialize_to_onnx(self._handle, profile, text)), _raw.tn_blob_destroy)
+
 
 class Refitter(Object):
     """Collects new weights for an engine, which take effect together, or not at all, with `apply()`. Any thread; contexts may

@@ -1197,6 +1197,142 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
+    /** The network as an ONNX model that computes the same: nodes, weights and names as they were imported, with calls
+ of functions replaced by the functions' nodes.
+
+ @param network           The network.
+ @param weights_location  What the model is to name as the file of its larger weights, relative to its own
+                          folder; NULL: they are in the model, which must not exceed 2 GB.
+ @param out_model         Receives the model.
+ @param out_weights       Receives the bytes for that file; empty without a location. May be NULL then.
+ @return Fails with INVALID_HANDLE, INVALID_ARGUMENT, INVALID_MODEL, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY.*/
+    pub fn tn_network_serialize_to_onnx(
+        network: tn_network_t,
+        weights_location: *const ::std::os::raw::c_char,
+        out_model: *mut tn_blob_t,
+        out_weights: *mut tn_blob_t,
+    ) -> tn_error_t;
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct tn_onnx_model {
+    _unused: [u8; 0],
+}
+/// An ONNX model.
+pub type tn_onnx_model_t = *mut tn_onnx_model;
+extern "C" {
+    #[must_use]
+    /** Reads a model from a file, which is mapped and must not change until the model, and every network made of it,
+ is destroyed. External data is opened beneath the file's folder only, and only where it is needed.
+
+ @param builder    Gives the logger and the limits.
+ @param path       UTF-8.
+ @param out_model  Receives the model.
+ @return Fails with INVALID_HANDLE, IO, INVALID_MODEL, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY.*/
+    pub fn tn_onnx_model_create_from_file(
+        builder: tn_builder_t,
+        path: *const ::std::os::raw::c_char,
+        out_model: *mut tn_onnx_model_t,
+    ) -> tn_error_t;
+}
+extern "C" {
+    #[must_use]
+    /** Reads a model from a blob, which the model and its networks keep: nothing is copied. External data must be given.
+
+ @param builder    Gives the logger and the limits.
+ @param blob       The model's bytes.
+ @param out_model  Receives the model.
+ @return Fails with INVALID_HANDLE, INVALID_MODEL, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY.*/
+    pub fn tn_onnx_model_create_from_blob(
+        builder: tn_builder_t,
+        blob: tn_blob_t,
+        out_model: *mut tn_onnx_model_t,
+    ) -> tn_error_t;
+}
+extern "C" {
+    /// Destroys the handle. NULL and bad handles are ignored.
+    pub fn tn_onnx_model_destroy(model: tn_onnx_model_t);
+}
+extern "C" {
+    #[must_use]
+    /** Gives a weight in place of the model's own: of an initialiser, whose data in the model or beside it is then not
+ looked at; of an input, which becomes a constant; or of a name that nodes read and that nothing makes. A value
+ that was given before is dropped. Networks that are made from then on have it, and keep the blob: nothing is
+ copied, but elements that do not lie as a kernel reads them (unaligned ones, types of less than a byte).
+
+ @param model      The model.
+ @param data       Holds the elements: row-major, little-endian, those of less than a byte two or four in a
+                   byte, as ONNX's raw_data and external data have them.
+ @param name       Name of the weight in the model.
+ @param data_type  Must be the model's, where it says.
+ @param dims       Must be the model's, where it says; may be NULL when `dims_size` is 0.
+ @param dims_size  Their number.
+ @param offset     Of the first element in `data`, in bytes.
+ @return Fails with INVALID_HANDLE, INVALID_ARGUMENT, NOT_FOUND, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY; the
+         message names the weight.*/
+    pub fn tn_onnx_model_set_initializer(
+        model: tn_onnx_model_t,
+        data: tn_blob_t,
+        name: *const ::std::os::raw::c_char,
+        data_type: tn_data_type,
+        dims: *const i64,
+        dims_size: usize,
+        offset: usize,
+    ) -> tn_error_t;
+}
+extern "C" {
+    #[must_use]
+    /** What of a model is supported: for each node whether it is, which core ops it becomes, who computes it on each
+ device, and else all that is wrong with it, with the nearest operator that is supported. No device is needed.
+
+ @param model          The model.
+ @param format         Text or JSON: the project's page on reading ONNX models describes both.
+ @param out_supported  Receives 1 if every node that an output needs is supported and nothing else is wrong,
+                       else 0.
+ @param out_document   Receives the document in UTF-8.
+ @return Fails with INVALID_HANDLE, INVALID_ARGUMENT, OUT_OF_MEMORY.*/
+    pub fn tn_onnx_model_get_capability(
+        model: tn_onnx_model_t,
+        format: tn_document_format,
+        out_supported: *mut i32,
+        out_document: *mut tn_blob_t,
+    ) -> tn_error_t;
+}
+extern "C" {
+    #[must_use]
+    /** What of an operator is supported, without a model: in which op sets, which core ops it becomes, who computes
+ those on each device; of one that is not, the nearest that is.
+
+ @param domain         The operator's domain; "" and "ai.onnx" are ONNX's own.
+ @param op_type        Its name.
+ @param version        Version of the domain's op set that a model imports.
+ @param format         Text or JSON.
+ @param out_supported  Receives 1 if the operator is supported in that op set, else 0.
+ @param out_document   Receives the document in UTF-8.
+ @return Fails with INVALID_ARGUMENT, OUT_OF_MEMORY.*/
+    pub fn tn_onnx_operator_get_capability(
+        domain: *const ::std::os::raw::c_char,
+        op_type: *const ::std::os::raw::c_char,
+        version: i64,
+        format: tn_document_format,
+        out_supported: *mut i32,
+        out_document: *mut tn_blob_t,
+    ) -> tn_error_t;
+}
+extern "C" {
+    #[must_use]
+    /** The network that a model is, with the weights that were given.
+
+ @param model        The model, which may be used on.
+ @param out_network  Receives the network.
+ @return Fails with INVALID_HANDLE, IO, INVALID_MODEL, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY.*/
+    pub fn tn_network_create_from_onnx_model(
+        model: tn_onnx_model_t,
+        out_network: *mut tn_network_t,
+    ) -> tn_error_t;
+}
+extern "C" {
+    #[must_use]
     /** A builder without a logger and with the library's limits.
 
  @param out_builder  Receives the builder.
@@ -2045,6 +2181,27 @@ extern "C" {
         inspector: tn_engine_inspector_t,
         format: tn_document_format,
         out_document: *mut tn_blob_t,
+    ) -> tn_error_t;
+}
+extern "C" {
+    #[must_use]
+    /** A profile of the plan as an ONNX model to look at, which nothing runs: a node per layer in a domain of its own,
+ with kernel, precision, formats and the model's nodes that it computes as attributes; with the build's report
+ also tactic, configuration and time.
+
+ @param inspector    The inspector.
+ @param profile      Number of the profile.
+ @param report       The report of the build that made the plan, JSON; borrowed for the call. May be NULL when
+                     `report_size` is 0: none is there.
+ @param report_size  Its size in bytes.
+ @param out_model    Receives the model.
+ @return Fails with INVALID_HANDLE, INVALID_ARGUMENT, OUT_OF_RANGE, LIMIT_EXCEEDED, OUT_OF_MEMORY.*/
+    pub fn tn_engine_inspector_serialize_to_onnx(
+        inspector: tn_engine_inspector_t,
+        profile: i32,
+        report: *const ::std::os::raw::c_void,
+        report_size: usize,
+        out_model: *mut tn_blob_t,
     ) -> tn_error_t;
 }
 #[repr(C)]

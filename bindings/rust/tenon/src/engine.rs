@@ -206,4 +206,11 @@ impl EngineInspector {
     pub fn information(&self, format: DocumentFormat) -> Result<Blob> {
         Ok(Blob { raw: made(|out| unsafe { tn_engine_inspector_get_information(self.raw, format.to_raw(), out) })? })
     }
+
+    /// A profile as an ONNX model to look at; `report`: of the build that made the plan, or empty.
+    pub fn to_onnx(&self, profile: i32, report: &[u8]) -> Result<Blob> {
+        let (data, size) = (report.as_ptr().cast(), report.len());
+        let raw = made(|out| unsafe { tn_engine_inspector_serialize_to_onnx(self.raw, profile, data, size, out) })?;
+        Ok(Blob { raw })
+    }
 }

@@ -57,6 +57,21 @@ impl Network {
         value(|out| unsafe { tn_network_get_node_count(self.raw, out) })
     }
 
+    /// An ONNX model that computes the same; its weights are in it, so that it must not exceed 2 GB.
+    pub fn to_onnx(&self) -> Result<Blob> {
+        let none = std::ptr::null_mut();
+        Ok(Blob { raw: made(|out| unsafe { tn_network_serialize_to_onnx(self.raw, std::ptr::null(), out, none) })? })
+    }
+
+    /// The same, and the bytes of the file of that name beside it, which holds its larger weights.
+    pub fn to_onnx_with_weights(&self, location: &str) -> Result<(Blob, Blob)> {
+        let location = c_text(location)?;
+        let mut weights = std::ptr::null_mut();
+        let model =
+            made(|out| unsafe { tn_network_serialize_to_onnx(self.raw, location.as_ptr(), out, &mut weights) })?;
+        Ok((Blob { raw: model }, Blob { raw: weights }))
+    }
+
     /// A description.
     pub fn information(&self, format: DocumentFormat) -> Result<Blob> {
         Ok(Blob { raw: made(|out| unsafe { tn_network_get_information(self.raw, format.to_raw(), out) })? })

@@ -436,3 +436,28 @@ fn arrays() {
     let turned = x.t();
     assert!(engine.run(&[("x", &turned)]).is_err());
 }
+
+#[test]
+fn models_are_asked_and_given_weights() {
+    assert!(onnx_operator_capability("", "Relu", 17, DocumentFormat::Json).unwrap().supported);
+    let unknown = onnx_operator_capability("com.x", "Relu", 1, DocumentFormat::Text).unwrap();
+    assert!(!unknown.supported && unknown.document.text().unwrap().contains("nearest: ai.onnx.Relu"));
+    let builder = Builder::new().unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/small.onnx");
+    let model = OnnxModel::from_file(&builder, path).unwrap();
+    let same = OnnxModel::from_blob(&builder, &Blob::copy(&crate::model()).unwrap()).unwrap();
+    let (a, b) = (model.capability(DocumentFormat::Json).unwrap(), same.capability(DocumentFormat::Json).unwrap());
+    assert!(a.supported && a.document.text() == b.document.text());
+    let zeros = Blob::from_vec(vec![0; 16]).unwrap();
+    same.set_initializer("b2", DataType::F32, &[3], &zeros, 4).unwrap();
+    assert_eq!(same.set_initializer("b2", DataType::F32, &[3], &zeros, 8).unwrap_err().code(), ErrorCode::InvalidArgument);
+    assert_eq!(same.set_initializer("z", DataType::F32, &[3], &zeros, 0).unwrap_err().code(), ErrorCode::NotFound);
+    let network = same.network().unwrap();
+    let written = network.to_onnx().unwrap();
+    assert_eq!(builder.network(written.bytes()).unwrap().node_count().unwrap(), network.node_count().unwrap());
+    let (small, weights) = network.to_onnx_with_weights("weights.bin").unwrap();
+    assert!(!small.is_empty() && weights.len() < written.len());
+    let inspector = EngineInspector::of_plan(&plan()).unwrap();
+    assert!(!inspector.to_onnx(0, b"").unwrap().is_empty());
+    assert_eq!(inspector.to_onnx(0, b"{}").unwrap_err().code(), ErrorCode::InvalidArgument);
+}

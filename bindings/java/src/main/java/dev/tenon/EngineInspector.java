@@ -2,6 +2,7 @@ package dev.tenon;
 
 import dev.tenon.internal.Raw;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 
 /** Describes a plan: target, inputs and outputs, profiles with their layers, weights. Immutable; any thread. */
 public final class EngineInspector extends NativeObject {
@@ -26,5 +27,11 @@ public final class EngineInspector extends NativeObject {
     try (Blob blob = new Blob(longOf((handle, out) -> Raw.tn_engine_inspector_get_information(handle, number, out)))) {
       return blob.text();
     }
+  }
+
+  /** A profile as an ONNX model to look at; report: of the build that made the plan, or "". */
+  public Blob toOnnx(int profile, String report) {
+    ByteBuffer text = Blob.direct(ByteBuffer.wrap(needed(report, "report").getBytes(StandardCharsets.UTF_8)), "report");
+    return new Blob(longOf((handle, out) -> Raw.tn_engine_inspector_serialize_to_onnx(handle, profile, text, out)));
   }
 }

@@ -35,6 +35,32 @@ public final class Network extends NativeObject {
         (handle, out) -> Raw.tn_network_create_from_onnx_blob(handle, blob, out))));
   }
 
+  /** With the weights that a model was given. */
+  public static Network fromOnnxModel(OnnxModel model) {
+    return new Network(madeOf(model, "model", Raw::tn_network_create_from_onnx_model));
+  }
+
+  /** An ONNX model that computes the same; its weights are in it, so that it must not exceed 2 GB. */
+  public Blob toOnnx() {
+    return new Blob(longOf((handle, out) -> Raw.tn_network_serialize_to_onnx(handle, null, out, null)));
+  }
+
+  /** The same, and the bytes of the file of that name beside it, which holds its larger weights. */
+  public OnnxFiles toOnnx(String weightsLocation) {
+    needed(weightsLocation, "weightsLocation");
+    long[] weights = new long[1];
+    Blob model = new Blob(longOf((handle, out) -> Raw.tn_network_serialize_to_onnx(handle, weightsLocation, out, weights)));
+    return new OnnxFiles(model, new Blob(weights[0]));
+  }
+
+  /**
+   * A model and the file of its larger weights.
+   *
+   * @param model the model
+   * @param weights the file's bytes
+   */
+  public record OnnxFiles(Blob model, Blob weights) {}
+
   /** Name of the network; may be empty. */
   public String name() {
     return textOf(Raw::tn_network_get_name);
