@@ -211,7 +211,7 @@ void add_members(Forest& forest, size_t at, const std::vector<double>& members) 
 }
 
 // Values of the sets, each ended by NaN, in the order of the nodes that have one.
-Status split_members(OnnxNode& node, Forest& forest, size_t interior, const std::vector<double>& values) {
+Status split_members(Forest& forest, size_t interior, const std::vector<double>& values) {
   size_t next = 0;
   for (size_t i = 0; i < interior; ++i) {
     if (forest.nodes[i].mode != Mode::member) continue;
@@ -226,7 +226,6 @@ Status split_members(OnnxNode& node, Forest& forest, size_t interior, const std:
   }
   if (next != values.size())
     return fail(Code::invalid_model, "TreeEnsemble: membership_values has more sets than nodes");
-  static_cast<void>(node);
   return {};
 }
 
@@ -288,7 +287,7 @@ Result<Forest> read_forest(OnnxNode& node) {
       return fail(Code::invalid_model, "TreeEnsemble: tree_roots holds {}", root);
     forest.roots.push_back(static_cast<size_t>(root));
   }
-  TN_TRY(split_members(node, forest, interior, members));
+  TN_TRY(split_members(forest, interior, members));
   return forest;
 }
 
