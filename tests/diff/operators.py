@@ -41,7 +41,7 @@ PARAMETERS = {"Elu": ("alpha",), "Selu": ("alpha", "gamma"), "Celu": ("alpha",),
 
 @maker(*PARAMETERS)
 def activation(g, op):
-    g.node(op, g.any("float32" if op == "Shrink" else WORDS), **{k: round(g.rng.uniform(0.05, 2), 2) for k in PARAMETERS[op] if g.chance(0.6)})
+    g.node(op, g.any("float32" if op in ("Shrink", "ThresholdedRelu") else WORDS), **{k: round(g.rng.uniform(0.05, 2), 2) for k in PARAMETERS[op] if g.chance(0.6)})
 
 
 @maker("Gelu")
