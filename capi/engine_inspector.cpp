@@ -72,8 +72,9 @@ tn_error_t tn_engine_inspector_get_information(tn_engine_inspector_t inspector, 
       out(out_document, "out_document"));
 }
 
-tn_error_t tn_engine_inspector_serialize_to_onnx(tn_engine_inspector_t inspector, int32_t profile, const void* report,
-                                                 size_t report_size, tn_blob_t* out_model) noexcept {
+tn_error_t tn_engine_inspector_serialize_to_onnx(tn_engine_inspector_t inspector, int32_t profile,
+                                                 const void* report, size_t report_size,
+                                                 tn_blob_t* out_model) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto self, object(inspector, "inspector"));

@@ -266,16 +266,19 @@ tn_error_t tn_network_get_information(tn_network_t network, tn_document_format f
       out(out_document, "out_document"));
 }
 
-tn_error_t tn_network_serialize_to_onnx(tn_network_t network, const char* weights_location, tn_blob_t* out_model,
-                                        tn_blob_t* out_weights) noexcept {
+tn_error_t tn_network_serialize_to_onnx(tn_network_t network, const char* weights_location,
+                                        tn_blob_t* out_model, tn_blob_t* out_weights) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto self, object(network, "network"));
         std::string_view location;
         if (weights_location) {
           TN_ASSIGN(location, text(weights_location, "weights_location"));
-          if (location.empty()) return fail(Code::invalid_argument, "weights_location is empty; expected a file's name or NULL");
-          if (!out_weights) return fail(Code::invalid_argument, "out_weights is NULL; it receives the weights for {}", location);
+          if (location.empty())
+            return fail(Code::invalid_argument, "weights_location is empty; expected a file's name or NULL");
+          if (!out_weights)
+            return fail(Code::invalid_argument, "out_weights is NULL; it receives the weights for {}",
+                        location);
         }
         TN_ASSIGN(OnnxExport made, export_onnx(self->graph, location));
         tn_blob_t weights = out_weights ? new_blob(Bytes::take(std::move(made.weights))) : nullptr;

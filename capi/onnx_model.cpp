@@ -6,7 +6,8 @@
 using namespace tenon;
 using namespace tenon::capi;
 
-tn_error_t tn_onnx_model_create_from_file(tn_builder_t builder, const char* path, tn_onnx_model_t* out_model) noexcept {
+tn_error_t tn_onnx_model_create_from_file(tn_builder_t builder, const char* path,
+                                          tn_onnx_model_t* out_model) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto settings, settings_of(builder));
@@ -18,7 +19,8 @@ tn_error_t tn_onnx_model_create_from_file(tn_builder_t builder, const char* path
       out(out_model, "out_model"));
 }
 
-tn_error_t tn_onnx_model_create_from_blob(tn_builder_t builder, tn_blob_t blob, tn_onnx_model_t* out_model) noexcept {
+tn_error_t tn_onnx_model_create_from_blob(tn_builder_t builder, tn_blob_t blob,
+                                          tn_onnx_model_t* out_model) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto settings, settings_of(builder));
@@ -32,18 +34,21 @@ tn_error_t tn_onnx_model_create_from_blob(tn_builder_t builder, tn_blob_t blob, 
 
 void tn_onnx_model_destroy(tn_onnx_model_t model) noexcept { destroy(model); }
 
-tn_error_t tn_onnx_model_set_initializer(tn_onnx_model_t model, tn_blob_t data, const char* name, tn_data_type data_type,
-                                         const int64_t* dims, size_t dims_size, size_t offset) noexcept {
+tn_error_t tn_onnx_model_set_initializer(tn_onnx_model_t model, tn_blob_t data, const char* name,
+                                         tn_data_type data_type, const int64_t* dims, size_t dims_size,
+                                         size_t offset) noexcept {
   return enter([&]() -> Status {
     TN_ASSIGN(auto self, object(model, "model"));
     TN_ASSIGN(auto elements, object(data, "data"));
     TN_ASSIGN(auto wanted, text(name, "name"));
     if (tn_data_type_get_size(data_type) == 0)
-      return fail(Code::invalid_argument, "data_type is {}; expected the type of weight \"{}\"", data_type, wanted);
+      return fail(Code::invalid_argument, "data_type is {}; expected the type of weight \"{}\"", data_type,
+                  wanted);
     TN_ASSIGN(auto shape, dims_in(dims, dims_size, "dims"));
     const std::span<const std::byte> all = elements->bytes.view;
     if (offset > all.size())
-      return fail(Code::invalid_argument, "offset is {}; the data of weight \"{}\" has {} bytes", offset, wanted, all.size());
+      return fail(Code::invalid_argument, "offset is {}; the data of weight \"{}\" has {} bytes", offset,
+                  wanted, all.size());
     TN_ASSIGN(auto constant, self->model->initializer(wanted, static_cast<DType>(data_type), shape,
                                                       {all.subspan(offset), elements}));
     std::string key(wanted);
@@ -55,13 +60,14 @@ tn_error_t tn_onnx_model_set_initializer(tn_onnx_model_t model, tn_blob_t data, 
   });
 }
 
-tn_error_t tn_onnx_model_get_capability(tn_onnx_model_t model, tn_document_format format, int32_t* out_supported,
-                                        tn_blob_t* out_document) noexcept {
+tn_error_t tn_onnx_model_get_capability(tn_onnx_model_t model, tn_document_format format,
+                                        int32_t* out_supported, tn_blob_t* out_document) noexcept {
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto self, object(model, "model"));
         TN_TRY(expect_document_format(format));
-        TN_ASSIGN(Capability capability, model_capability(*self->model, self->given_now(), format == TN_DOCUMENT_FORMAT_JSON));
+        TN_ASSIGN(Capability capability,
+                  model_capability(*self->model, self->given_now(), format == TN_DOCUMENT_FORMAT_JSON));
         *out_document = new_blob(valid_utf8(capability.document));
         *out_supported = capability.supported;
         return {};
@@ -76,9 +82,11 @@ tn_error_t tn_onnx_operator_get_capability(const char* domain, const char* op_ty
       [&]() -> Status {
         TN_ASSIGN(auto of_domain, text(domain, "domain"));
         TN_ASSIGN(auto name, text(op_type, "op_type"));
-        if (version < 1) return fail(Code::invalid_argument, "version is {}; op sets are numbered from 1 on", version);
+        if (version < 1)
+          return fail(Code::invalid_argument, "version is {}; op sets are numbered from 1 on", version);
         TN_TRY(expect_document_format(format));
-        Capability capability = operator_capability(of_domain, name, version, format == TN_DOCUMENT_FORMAT_JSON);
+        Capability capability =
+            operator_capability(of_domain, name, version, format == TN_DOCUMENT_FORMAT_JSON);
         *out_document = new_blob(valid_utf8(capability.document));
         *out_supported = capability.supported;
         return {};

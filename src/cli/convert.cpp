@@ -23,7 +23,8 @@ Expected<void> save(const Blob& blob, const std::string& path) {
 }
 
 Expected<Blob> convert_network(const ConvertOptions& options) {
-  if (!options.report.empty()) return fail(kExitUsage, "--report goes with a plan; {} is an ONNX model", options.input);
+  if (!options.report.empty())
+    return fail(kExitUsage, "--report goes with a plan; {} is an ONNX model", options.input);
   CLI_ASSIGN(model, open_model(options.input, options.common));
   Blob onnx, weights;
   if (options.weights.empty()) {
@@ -33,7 +34,8 @@ Expected<Blob> convert_network(const ConvertOptions& options) {
   // Models find external data beneath their own folder only.
   const std::filesystem::path target(options.weights);
   if (target.has_parent_path())
-    return fail(kExitUsage, "--weights is {}; expected a file's name: it is written beside {}", options.weights, options.output);
+    return fail(kExitUsage, "--weights is {}; expected a file's name: it is written beside {}",
+                options.weights, options.output);
   CLI_TRY(check(
       tn_network_serialize_to_onnx(model.network.get(), options.weights.c_str(), onnx.out(), weights.out())));
   CLI_TRY(save(weights, (std::filesystem::path(options.output).parent_path() / target).string()));
@@ -41,7 +43,8 @@ Expected<Blob> convert_network(const ConvertOptions& options) {
 }
 
 Expected<Blob> convert_plan(const ConvertOptions& options) {
-  if (!options.weights.empty()) return fail(kExitUsage, "--weights goes with an ONNX model; {} is a plan", options.input);
+  if (!options.weights.empty())
+    return fail(kExitUsage, "--weights goes with an ONNX model; {} is a plan", options.input);
   Blob plan, report, onnx;
   CLI_TRY(check(tn_blob_create_from_file(options.input.c_str(), plan.out())));
   CLI_ASSIGN(bytes, bytes_of(plan));
@@ -54,7 +57,8 @@ Expected<Blob> convert_plan(const ConvertOptions& options) {
   }
   Inspector inspector;
   CLI_TRY(check(tn_engine_inspector_create_from_plan(bytes.data(), bytes.size(), inspector.out())));
-  CLI_TRY(check(tn_engine_inspector_serialize_to_onnx(inspector.get(), options.profile, told.data(), told.size(), onnx.out())));
+  CLI_TRY(check(tn_engine_inspector_serialize_to_onnx(inspector.get(), options.profile, told.data(),
+                                                      told.size(), onnx.out())));
   return onnx;
 }
 
@@ -64,7 +68,9 @@ Expected<void> run_convert(const ConvertOptions& options) {
   CLI_TRY(save(onnx, options.output));
   CLI_ASSIGN(bytes, bytes_of(onnx));
   if (options.common.json)
-    std::puts(json_text({{"model", options.output}, {"bytes", bytes.size()}, {"from", is_model ? "model" : "plan"}}).c_str());
+    std::puts(
+        json_text({{"model", options.output}, {"bytes", bytes.size()}, {"from", is_model ? "model" : "plan"}})
+            .c_str());
   else
     std::printf("%s: %s\n", options.output.c_str(), bytes_text(bytes.size()).c_str());
   return {};
@@ -77,7 +83,8 @@ Command add_convert(CLI::App& app) {
   CLI::App* parser = app.add_subcommand("convert", "write a model, or a plan to look at, as an ONNX model");
   parser->add_option("input", options->input, "MODEL.onnx, or PLAN")->required();
   parser->add_option("-o,--output", options->output, "file for the ONNX model")->required();
-  parser->add_option("--weights", options->weights, "of a model: name of a file beside the output for its larger weights");
+  parser->add_option("--weights", options->weights,
+                     "of a model: name of a file beside the output for its larger weights");
   parser->add_option("--report", options->report, "of a plan: its build's report, for tactics and times");
   parser->add_option("--profile", options->profile, "of a plan: number of the profile")
       ->check(CLI::Range(0, 1 << 20))

@@ -21,7 +21,8 @@ Expected<void> print_document(const Blob& document) {
   return {};
 }
 
-// Prints the whole survey, then fails if something is not supported: the exit code says it, and the document why.
+// Prints the whole survey, then fails if something is not supported: the exit code says it, and the document
+// why.
 Expected<void> run_capability(const InspectOptions& options, tn_document_format format) {
   CLI_ASSIGN(onnx, is_onnx(options.model));
   if (!onnx) return fail(kExitUsage, "{} is no ONNX model: --capability is about those", options.model);
@@ -59,8 +60,9 @@ Command add_inspect(CLI::App& app) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* parser = app.add_subcommand("inspect", "say what a plan or an ONNX model is made of");
   parser->add_option("model", options->model, "PLAN or MODEL.onnx")->required();
-  parser->add_flag("--capability", options->capability,
-                   "say for each node of an ONNX model whether and how it is supported; exit code 3 if one is not");
+  parser->add_flag(
+      "--capability", options->capability,
+      "say for each node of an ONNX model whether and how it is supported; exit code 3 if one is not");
   parser->add_flag("--verbose", options->common.verbose, "more messages");
   parser->add_flag("--json", options->common.json, "one JSON object on standard output");
   return {parser, [options] { return run_inspect(*options); }};

@@ -64,8 +64,8 @@ int main(int argc, char** argv) {
   CLI::App app("Tenon: turns trained networks into plans for this machine, and runs them.", "tenon");
   app.set_version_flag("--version", tn_build_info());
   app.require_subcommand(1);
-  const std::vector<Command> commands = {add_build(app), add_run(app), add_bench(app), add_inspect(app),
-                                         add_refit(app),   add_convert(app)};
+  const std::vector<Command> commands = {add_build(app),   add_run(app),   add_bench(app),
+                                         add_inspect(app), add_refit(app), add_convert(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ExtrasError&) {

@@ -6,8 +6,8 @@
 namespace tenon::onnx {
 namespace {
 
-// Protocol-buffer wire format. A message's length stands before it, so everything is written twice: the first time only
-// sizes are counted, and those of the messages kept in the order in which they begin.
+// Protocol-buffer wire format. A message's length stands before it, so everything is written twice: the first
+// time only sizes are counted, and those of the messages kept in the order in which they begin.
 class WireWriter {
  public:
   // Where the second writing goes.
@@ -27,7 +27,9 @@ class WireWriter {
     varint(value.size());
     raw(value.data(), value.size());
   }
-  void text(uint32_t field, std::string_view value) { bytes(field, std::as_bytes(std::span(value.data(), value.size()))); }
+  void text(uint32_t field, std::string_view value) {
+    bytes(field, std::as_bytes(std::span(value.data(), value.size())));
+  }
   // Fields that are not there stand for an empty text, or for 0.
   void optional_text(uint32_t field, std::string_view value) {
     if (!value.empty()) text(field, value);
@@ -139,7 +141,8 @@ void write(WireWriter& w, const AttributeView& a) {
       break;
     case AttributeType::graph:
     case AttributeType::graphs:
-      for (const auto& graph : a.graphs) w.message(a.type == AttributeType::graph ? 6 : 11, [&] { write(w, *graph); });
+      for (const auto& graph : a.graphs)
+        w.message(a.type == AttributeType::graph ? 6 : 11, [&] { write(w, *graph); });
       break;
     default: break;
   }
@@ -179,7 +182,8 @@ void write(WireWriter& w, const FunctionView& function) {
   for (const NodeView& node : function.nodes) w.message(7, [&] { write(w, node); });
   for (const OpsetView& opset : function.opsets) w.message(9, [&] { write(w, opset); });
   w.text(10, function.domain);
-  for (const AttributeView& attribute : function.default_attributes) w.message(11, [&] { write(w, attribute); });
+  for (const AttributeView& attribute : function.default_attributes)
+    w.message(11, [&] { write(w, attribute); });
   w.optional_text(13, function.overload);
 }
 
@@ -199,8 +203,8 @@ Result<std::vector<std::byte>> write_model(const ModelView& model) {
   write(writer, model);
   if (writer.size() > kMaxModelBytes)
     return fail(Code::limit_exceeded,
-                "the model takes {} bytes; an ONNX file holds {} at most, and the rest must be external data", writer.size(),
-                kMaxModelBytes);
+                "the model takes {} bytes; an ONNX file holds {} at most, and the rest must be external data",
+                writer.size(), kMaxModelBytes);
   std::vector<std::byte> out(writer.size());
   writer.begin(out.data());
   write(writer, model);

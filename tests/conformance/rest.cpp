@@ -110,7 +110,8 @@ void models() {
   EXPECT(capability.supported && capability.document.text().find("ai.onnx.Add") != std::string_view::npos);
   tenon::OnnxModel same = tenon::OnnxModel::from_blob(builder, tenon::Blob::from_file("combined.onnx"));
   const float values[4] = {0, 1, 2, 3};
-  same.set_initializer("b", tenon::DataType::float32, {3}, tenon::Blob::copy(values, sizeof values), sizeof(float));
+  same.set_initializer("b", tenon::DataType::float32, {3}, tenon::Blob::copy(values, sizeof values),
+                       sizeof(float));
   EXPECT(fails([&] {
            same.set_initializer("b", tenon::DataType::float32, {3}, tenon::Blob::copy(values, 8));
          }) == tenon::ErrorCode::invalid_argument);

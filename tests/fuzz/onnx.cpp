@@ -60,7 +60,8 @@ ShapeProfile profile_of(const Graph& graph) {
   return profile;
 }
 
-// Whether the survey of the model says that it is supported; whatever the model, there is one once it is read.
+// Whether the survey of the model says that it is supported; whatever the model, there is one once it is
+// read.
 bool survey(std::span<const std::byte> bytes) {
   auto model = OnnxModel::read(bytes, nullptr, small_limits(), Log());
   if (!model) return false;
@@ -76,7 +77,8 @@ void write_and_read(const Graph& graph) {
   if (!made) return expect_reason(made.error(), "export");
   auto again = import_onnx_bytes(made->model, false, Limits(), Log());
   if (again && again->order().size() >= graph.order().size()) return;
-  std::fprintf(stderr, "what was written is not read back: %s\n", again ? "nodes are missing" : again.error().text().c_str());
+  std::fprintf(stderr, "what was written is not read back: %s\n",
+               again ? "nodes are missing" : again.error().text().c_str());
   std::abort();
 }
 
@@ -101,7 +103,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!graph) {
     expect_reason(graph.error(), "import");
     if (!supported) return 0;
-    std::fprintf(stderr, "a model that is said to be supported is not imported: %s\n", graph.error().text().c_str());
+    std::fprintf(stderr, "a model that is said to be supported is not imported: %s\n",
+                 graph.error().text().c_str());
     std::abort();
   }
   write_and_read(*graph);

@@ -37,7 +37,8 @@ TEST(OnnxWriter, WhatIsReadBackIsWrittenTheSame) {
   beside.external_data = {{"location", "w.bin"}, {"offset", "0"}};
   ValueInfoView& input = model.graph.inputs.emplace_back();
   input.name = "x";
-  input.type = {TypeView::Kind::tensor, 1, true, {{DimView::Kind::value, 3, {}}, {DimView::Kind::param, 0, "N"}, {}}};
+  input.type = {
+      TypeView::Kind::tensor, 1, true, {{DimView::Kind::value, 3, {}}, {DimView::Kind::param, 0, "N"}, {}}};
   model.graph.outputs.push_back(input);
   NodeView& node = model.graph.nodes.emplace_back();
   node.name = "n";
