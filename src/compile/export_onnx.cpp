@@ -78,6 +78,8 @@ class Export {
     Graph copy = graph_;
     if (auto status = k_expand.run(copy, {}); !status)
       return trail(std::move(status.error()), "while the types of the outputs were inferred");
+    if (copy.output_names != graph_.output_names)
+      return fail(Code::unsupported, "an output is a sequence or an optional, whose type is not written");
     for (ValueId output : copy.outputs) output_types_.push_back(copy.value(output).type);
     return {};
   }
