@@ -8,7 +8,21 @@
 namespace tenon::fuzz {
 namespace {
 
-enum class Kind { leaf, model, graph, node, attribute, tensor, value, type, tensor_type, shape, dim, opset, function };
+enum class Kind {
+  leaf,
+  model,
+  graph,
+  node,
+  attribute,
+  tensor,
+  value,
+  type,
+  tensor_type,
+  shape,
+  dim,
+  opset,
+  function
+};
 
 struct Child {
   Kind parent;
@@ -18,12 +32,15 @@ struct Child {
 
 // Which fields of onnx.proto are messages that are followed.
 constexpr Child kChildren[] = {
-    {Kind::model, 7, Kind::graph},     {Kind::model, 8, Kind::opset},      {Kind::model, 25, Kind::function},
-    {Kind::graph, 1, Kind::node},      {Kind::graph, 5, Kind::tensor},     {Kind::graph, 11, Kind::value},
-    {Kind::graph, 12, Kind::value},    {Kind::graph, 13, Kind::value},     {Kind::node, 5, Kind::attribute},
-    {Kind::attribute, 5, Kind::tensor}, {Kind::attribute, 6, Kind::graph}, {Kind::value, 2, Kind::type},
-    {Kind::type, 1, Kind::tensor_type}, {Kind::tensor_type, 2, Kind::shape}, {Kind::shape, 1, Kind::dim},
-    {Kind::function, 7, Kind::node},   {Kind::function, 9, Kind::opset},
+    {Kind::model, 7, Kind::graph},      {Kind::model, 8, Kind::opset},
+    {Kind::model, 25, Kind::function},  {Kind::graph, 1, Kind::node},
+    {Kind::graph, 5, Kind::tensor},     {Kind::graph, 11, Kind::value},
+    {Kind::graph, 12, Kind::value},     {Kind::graph, 13, Kind::value},
+    {Kind::node, 5, Kind::attribute},   {Kind::attribute, 5, Kind::tensor},
+    {Kind::attribute, 6, Kind::graph},  {Kind::value, 2, Kind::type},
+    {Kind::type, 1, Kind::tensor_type}, {Kind::tensor_type, 2, Kind::shape},
+    {Kind::shape, 1, Kind::dim},        {Kind::function, 7, Kind::node},
+    {Kind::function, 9, Kind::opset},
 };
 
 constexpr uint64_t kNodeInput = 1, kNodeOutput = 2, kNodeOp = 4, kNodeAttribute = 5;
@@ -39,13 +56,15 @@ constexpr Operator kOperators[] = {
 #undef TN_ONNX_ATTRIBUTES
 };
 
-constexpr std::string_view kWords[] = {"SAME_UPPER", "SAME_LOWER", "VALID", "nearest", "linear", "cubic", "reflect", "edge", "wrap", "bidirectional",
-                                       "align_corners", "half_pixel", "floor", "add", "mul", "tanh", "LEFT", "CRD", "sum", "ij,jk->ik", "bii->b"};
+constexpr std::string_view kWords[] = {
+    "SAME_UPPER", "SAME_LOWER", "VALID",         "nearest",       "linear",     "cubic",     "reflect",
+    "edge",       "wrap",       "bidirectional", "align_corners", "half_pixel", "floor",     "add",
+    "mul",        "tanh",       "LEFT",          "CRD",           "sum",        "ij,jk->ik", "bii->b"};
 
 struct Field {
   uint64_t number = 0, wire = 0;
-  uint64_t value = 0;         // wires 0, 1, 5
-  std::string bytes;          // wire 2, of a leaf
+  uint64_t value = 0;  // wires 0, 1, 5
+  std::string bytes;   // wire 2, of a leaf
   Kind kind = Kind::leaf;
   std::vector<Field> fields;  // wire 2, of a message
 };
@@ -87,7 +106,8 @@ std::optional<std::vector<Field>> parse(std::string_view from, Kind kind, int de
       const std::string_view inside = from.substr(0, size);
       from.remove_prefix(size);
       const Kind child = child_of(kind, field.number);
-      auto fields = child == Kind::leaf || depth == kMostDepth ? std::nullopt : parse(inside, child, depth + 1);
+      auto fields =
+          child == Kind::leaf || depth == kMostDepth ? std::nullopt : parse(inside, child, depth + 1);
       if (fields) {
         field.kind = child;
         field.fields = std::move(*fields);
@@ -129,18 +149,24 @@ struct Message {
   std::vector<Field>* fields;
 };
 
-void collect(Kind kind, std::vector<Field>& fields, std::vector<Message>& messages, std::vector<std::string>& names) {
+void collect(Kind kind, std::vector<Field>& fields, std::vector<Message>& messages,
+             std::vector<std::string>& names) {
   messages.push_back({kind, &fields});
   for (Field& field : fields) {
     const bool is_name = kind == Kind::node ? field.number == kNodeInput || field.number == kNodeOutput
-                                            : (kind == Kind::value && field.number == 1) || (kind == Kind::tensor && field.number == 8);
+                                            : (kind == Kind::value && field.number == 1) ||
+                                                  (kind == Kind::tensor && field.number == 8);
     if (is_name && field.wire == 2) names.push_back(field.bytes);
     if (field.kind != Kind::leaf) collect(field.kind, field.fields, messages, names);
   }
 }
 
-Field text(uint64_t number, std::string_view bytes) { return {number, 2, 0, std::string(bytes), Kind::leaf, {}}; }
-Field integer(uint64_t number, int64_t value) { return {number, 0, static_cast<uint64_t>(value), {}, Kind::leaf, {}}; }
+Field text(uint64_t number, std::string_view bytes) {
+  return {number, 2, 0, std::string(bytes), Kind::leaf, {}};
+}
+Field integer(uint64_t number, int64_t value) {
+  return {number, 0, static_cast<uint64_t>(value), {}, Kind::leaf, {}};
+}
 Field fraction(uint64_t number, Random& random) {
   const float value = static_cast<float>(random.number()) / 2;
   Field field{number, 5, 0, {}, Kind::leaf, {}};
@@ -164,7 +190,8 @@ Field attribute(std::string_view declared, Random& random) {
       add(6, fraction(7, random));
       break;
     case 'I':
-      for (uint64_t n = random.below(6); n > 0; --n) out.fields.push_back(integer(kAttributeInts, random.number()));
+      for (uint64_t n = random.below(6); n > 0; --n)
+        out.fields.push_back(integer(kAttributeInts, random.number()));
       add(7, integer(kAttributeInts, random.number()));
       break;
     default: add(2, integer(3, random.number()));
@@ -214,14 +241,16 @@ void mutate_raw(std::string& raw, Random& random) {
 
 void mutate_field(Kind kind, Field& field, Random& random) {
   if (field.wire == 0) {
-    field.value = random.below(2) ? static_cast<uint64_t>(random.number()) : field.value + random.below(5) - 2;
+    field.value =
+        random.below(2) ? static_cast<uint64_t>(random.number()) : field.value + random.below(5) - 2;
   } else if (field.wire != 2) {
     field = fraction(field.number, random);
   } else if (kind == Kind::tensor && field.number == kTensorRaw) {
     mutate_raw(field.bytes, random);
   } else if (kind == Kind::attribute && field.number == 4) {
     field.bytes = kWords[random.below(std::size(kWords))];
-  } else if (field.kind == Kind::leaf && !field.bytes.empty() && random.below(4) == 0) {  // names seldom: little else is read then
+  } else if (field.kind == Kind::leaf && !field.bytes.empty() &&
+             random.below(4) == 0) {  // names seldom: little else is read then
     field.bytes[random.below(field.bytes.size())] = static_cast<char>(random.next());
   }
 }

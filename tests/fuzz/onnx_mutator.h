@@ -1,5 +1,5 @@
-// Changes an ONNX model as a tool or an attacker would: a field, a node's operator, operand or attribute at a time, in
-// bytes that stay a message.
+// Changes an ONNX model as a tool or an attacker would: a field, a node's operator, operand or attribute at a
+// time, in bytes that stay a message.
 #pragma once
 
 #include <string>
