@@ -190,7 +190,8 @@ class Survey {
       const std::string refusal = cuda->refusal(view);
       const bool fast = cpu->refusal(view).empty();
       for (uint32_t origin : node.origins) {
-        if (by_origin_[origin] >= answers_.size()) continue;
+        // For a sub-graph's node the node that holds it answers.
+        if (origin >= by_origin_.size() || by_origin_[origin] >= answers_.size()) continue;
         NodeAnswer& answer = answers_[by_origin_[origin]];
         add_kernel(answer.cuda, refusal.empty());
         add_kernel(answer.cpu, fast);

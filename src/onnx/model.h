@@ -59,10 +59,10 @@ struct DimView {
 
 struct TypeView {
   enum class Kind : uint8_t { none, tensor, sequence, map, sparse_tensor, optional } kind = Kind::none;
-  bool holds_tensor = false;  // of a sequence or an optional: its elements are tensors, of the type below
-  int32_t elem_type = 0;      // of tensors
+  int32_t elem_type = 0;  // of tensors
   bool has_shape = false;
   std::vector<DimView> dims;
+  bool holds_tensor = false;  // of a sequence or an optional: its elements are tensors, of the type above
 };
 
 struct ValueInfoView {

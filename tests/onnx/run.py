@@ -127,20 +127,22 @@ def of_the_draw(out, ref):
 # Verdicts that a listed case may have.
 REFUSED = re.compile(r"TenonError: ")
 INTERNAL = 15  # TN_ERROR_INTERNAL: an error of Tenon's own, no refusal
-NEEDS_CONSTANTS = ("must be known when the plan is built", "must be constant")
+NEEDS_CONSTANTS = ("must be known when the plan is built", "must be constant", "is dynamic")
 
 
 def with_constants(model, feed):
-    """The model's bytes with inputs of rank 0 and 1 as constants, and the feed without them; None where there are none."""
+    """The model's bytes with inputs of rank 0 and 1 as constants and the dims of the others fixed, and the feed without them."""
     import onnx
     fixed = {name: array for index, (name, array) in enumerate(feed.items())
              if array.ndim <= 1 and (array.ndim == 0 or array.dtype.kind in "iu" or index > 0)}
-    if not fixed:
-        return None
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     kept = [v for v in copy.graph.input if v.name not in fixed]
     del copy.graph.input[:]
     copy.graph.input.extend(kept)
+    for value in copy.graph.input:
+        if value.name in feed:
+            for dim, size in zip(value.type.tensor_type.shape.dim, feed[value.name].shape):
+                dim.dim_value = size
     copy.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in fixed.items())
     return copy.SerializeToString(), {name: array for name, array in feed.items() if name not in fixed}
 
@@ -160,9 +162,9 @@ def run_model(tenon, model, feed, device):
     try:
         return both(model.SerializeToString(), feed)
     except tenon.TenonError as error:
-        constants = with_constants(model, feed) if any(n in str(error) for n in NEEDS_CONSTANTS) else None
-        if constants is None:
+        if not any(n in str(error) for n in NEEDS_CONSTANTS):
             raise
+        constants = with_constants(model, feed)
     out, other, marks = both(*constants)
     return out, other, {**marks, "constants": True}
 
