@@ -180,7 +180,7 @@ def main():
                 continue
             wrong = check(arguments, pathlib.Path(folder), name, layers, side, beside)
         if wrong:
-            print(f"FAILED {name}: {wrong}")
+            print(f"FAILED {name}{' (planted)' if arguments.canary else ''}: {wrong}")
         passed, failed = passed + (wrong is None), failed + (wrong is not None)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed else 0)

@@ -62,7 +62,7 @@ def main():
     for name in names:
         wrong = check(tenon, zoo, name, arguments.canary)
         for line in wrong[:20]:
-            print(f"FAILED {name}: {line}")
+            print(f"FAILED {name}{' (planted)' if arguments.canary else ''}: {line}")
         passed, failed = passed + (not wrong), failed + bool(wrong)
     print(f"{passed} passed, {failed} failed, 0 skipped")
     sys.exit(1 if failed else 0)

@@ -53,7 +53,8 @@ TEST(DeclaredTypes, ElementTypesOfOutputs) {
              "output 'y' is declared as f64, the network computes f32[N,3]");
   EXPECT_HAS(problem_of_y(value_info("y", 14, {dim("N"), dim(3)})), "output 'y' (graph/output[0], byte ");
   EXPECT_HAS(problem_of_y(value_info("y", 14, {dim("N"), dim(3)})), "elements of type complex64 are not supported");
-  EXPECT_HAS(problem_of_y(Message().text(1, "y").message(2, Message().message(4, Message()))), "it is a sequence");
+  EXPECT_EQ(problem_of_y(Message().text(1, "y").message(2, Message().message(4, Message()))), "") << "a sequence declares nothing";
+  EXPECT_HAS(problem_of_y(Message().text(1, "y").message(2, Message().message(5, Message()))), "it is a map");
   std::string both = problem(value_info("y", 6, {}), value_info("z", 1, {dim(), dim(3)}));
   EXPECT_HAS(both, "2 declared types contradict");
   EXPECT_HAS(both, "output 'y' is declared as i32[], the network computes f32[N,3]");

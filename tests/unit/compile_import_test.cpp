@@ -274,8 +274,8 @@ TEST(Import, BadAttributes) {
     graph.message(1, n);
     return problem(model(graph));
   };
-  EXPECT_HAS(with(Message().text(1, "g").message(6, Message()).integer(20, 5)),
-             "sub-graphs are not supported");
+  EXPECT_HAS(with(Message().text(1, "g").message(6, Message()).integer(20, 5)), "MatMul has no attribute 'g' (a graph)");
+  EXPECT_HAS(with(Message().text(1, "g").message(11, Message()).integer(20, 10)), "lists of graphs are not supported");
   EXPECT_HAS(with(Message().text(1, "g").message(6, Message()).integer(20, 5)), "node 'n'");
   EXPECT_HAS(with(integer_attribute("a", 1), true), "'a' is given twice");
   EXPECT_HAS(with(integer_attribute("op_type", 1)), "an attribute named op_type");

@@ -1972,7 +1972,11 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
-    /** The dims of an input or output at the input shapes that are set.
+    /** The dims of an input or output at the input shapes that are set. Dims that follow from the inputs' values (of NonZero,
+ NonMaxSuppression, ...) are what the last run found, until tn_execution_context_set_input_shape() is called, with whatever
+ dims; before a run they are the most that the profile allows, so that a buffer for them holds every result. An output lies
+ at the beginning of its buffer; what is behind it in the buffer is undefined. A run whose output does not fit its buffer
+ fails with INVALID_ARGUMENT.
 
  @param context    The context.
  @param tensor     Name of the tensor.
