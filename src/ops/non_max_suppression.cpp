@@ -45,6 +45,10 @@ Status expand_nms(OnnxNode& node) {
     TN_ASSIGN(std::optional<double> known, node.known_scalar(node.input(2), "max_output_boxes_per_class"));
     if (known) each = min(each, Dim(std::max<int64_t>(static_cast<int64_t>(*known), 0)));
   }
+  if (each.is(0)) {
+    node.output(0, node.build().constant({DType::i64, {Dim(0), Dim(3)}, kLinear}, {}));
+    return {};
+  }
   std::vector<ValueId> inputs;
   for (size_t i = 0; i < 5; ++i) inputs.push_back(node.input(i));
   TN_ASSIGN(FoundSizes found, find_sizes(node, kNonMaxSuppression, std::move(inputs),

@@ -179,6 +179,8 @@ class Expander {
   Result<std::vector<OnnxValue>> subgraph(const Graph& body, std::vector<OnnxValue> arguments, const std::string& prefix,
                                           const std::vector<uint32_t>& outer, int depth) {
     constexpr int kMostDepth = 32;
+    if (++expansions_ > kMostNodes)
+      return fail(Code::limit_exceeded, "loops are unrolled into more than {} iterations", kMostNodes);
     if (depth > kMostDepth) return fail(Code::limit_exceeded, "sub-graphs lie within each other deeper than {}", kMostDepth);
     std::vector<OnnxValue> values(body.value_count());
     for (size_t i = 0; i < body.inputs.size() && i < arguments.size(); ++i) values[body.inputs[i].index] = std::move(arguments[i]);
@@ -269,6 +271,7 @@ class Expander {
   }
 
   static constexpr int64_t kMostNodes = 200'000;
+  int64_t expansions_ = 0;  // of sub-graphs
   Graph& graph_;
   Patch& patch_;
   const PassContext& context_;

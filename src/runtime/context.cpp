@@ -416,20 +416,20 @@ Status ContextImpl::prepare_segment(Segment& segment, const KnownSymbols& symbol
 
 // Behind a step that found sizes: its steps are prepared for them, and the caller's buffers hold what they write.
 Status ContextImpl::start_segment(ShapeState& shape, Segment& segment) {
-  if (!segment.region || segment.symbols != shape.found) {
-    const DimValues dims(plan_, shape.found);
-    std::vector<int64_t> bytes = shape.bytes;
-    for (size_t i = 0; i < tensors_.size(); ++i) {
-      if (bytes[i] >= 0) continue;
-      TN_ASSIGN(bytes[i], tensor_bytes(i, dims));
-      if (bytes[i] > 0 && static_cast<uint64_t>(bytes[i]) > tensors_[i].bytes)
-        return fail(Code::invalid_argument, "the buffer of '{}' has {} bytes, its shape, which the run found, needs {}",
-                    binding(i).name, tensors_[i].bytes, bytes[i]);
-    }
-    TN_TRY(prepare_segment(segment, shape.found, bytes));
-    TN_TRY(grow_scratch(*segment.region));
+  const bool is_prepared = segment.region && segment.symbols == shape.found;
+  if (is_prepared && segment.bound) return {};
+  const DimValues dims(plan_, shape.found);
+  std::vector<int64_t> bytes = shape.bytes;
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    if (bytes[i] >= 0) continue;
+    TN_ASSIGN(bytes[i], tensor_bytes(i, dims));
+    if (bytes[i] > 0 && static_cast<uint64_t>(bytes[i]) > tensors_[i].bytes)
+      return fail(Code::invalid_argument, "the buffer of '{}' has {} bytes, its shape, which the run found, needs {}",
+                  binding(i).name, tensors_[i].bytes, bytes[i]);
   }
-  if (!segment.bound) bind_segment(segment);
+  if (!is_prepared) TN_TRY(prepare_segment(segment, shape.found, bytes));
+  TN_TRY(grow_scratch(*segment.region));
+  bind_segment(segment);
   return {};
 }
 
@@ -453,12 +453,15 @@ Status ContextImpl::find_sizes(ShapeState& shape, const Segment& segment, const 
 Status ContextImpl::grow_scratch(const PreparedRegion& region) {
   auto grow = [&](Block& block, uint64_t bytes, auto allocate) -> Status {
     if (bytes <= block.bytes()) return {};
-    block = Block();
-    TN_ASSIGN(block, allocate());
+    // Before the old one goes: if there is no new one, nothing may hold its address.
     for (ShapeState& shape : shapes_) {
       shape.recorder.forget();
       for (Segment& segment : shape.segments) segment.bound = false;
     }
+    bound_ = false;
+    recording_ = nullptr;
+    block = Block();
+    TN_ASSIGN(block, allocate());
     return {};
   };
   TN_TRY(grow(scratch_, region.scratch_bytes, [&] {
@@ -636,6 +639,7 @@ Status ContextImpl::run_profiled(void* queue) {
   TN_TRY(copy_staged(false, queue));
   ShapeState& shape = shapes_.front();
   shape.found = shape.symbols;
+  has_found_ = false;
   for (size_t s = 0; s < shape.segments.size(); ++s) {
     Segment& segment = shape.segments[s];
     if (s > 0) TN_TRY(start_segment(shape, segment));

@@ -7,6 +7,7 @@ Each case is one model and a list of feeds of several shapes and values, run in 
 contexts in threads of their own. Outputs must have ONNX Runtime's types and shapes; floats within 1e-5 + 1e-4·|ref|.
 """
 import argparse
+import ctypes
 import os
 import pathlib
 import sys
@@ -195,6 +196,44 @@ def run(case, device, planted):
     return wrong[0] if wrong else None
 
 
+def refusals(device):
+    """What a run finds may be refused: the error says so, and the context runs again afterwards. None, or what is wrong."""
+    import tenon_ctypes as tenon
+    rng = np.random.default_rng(3)
+
+    def built(case):
+        g, profile, feeds = case(rng)
+        model = helper.make_model(g, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9).SerializeToString()
+        return tenon.Engine(tenon.build(model, [profile], device=device, threads=1, timer="fake", level=1).plan, threads=1), feeds
+
+    def refused(context, expected):
+        try:
+            context.execute()
+        except tenon.TenonError as error:
+            return None if expected in str(error) else f"the message is '{error}', expected '{expected}'"
+        return f"nothing was refused, expected '{expected}'"
+    engine, feeds = built(nonzero)
+    context = engine.context()
+    context.bind({"x": np.ones((2, 4), np.float32)})
+    small = np.zeros(3, np.float32)
+    tenon.call("tn_execution_context_set_buffer", context, "v", ctypes.c_void_p(small.ctypes.data), ctypes.c_size_t(small.nbytes))
+    if wrong := refused(context, "the buffer of 'v' has 12 bytes, its shape, which the run found, needs 32"):
+        return wrong
+    if context.run({"x": np.ones((2, 4), np.float32)})["v"].shape != (8,):
+        return "the context does not run after a buffer that was too small"
+    tenon.call("tn_execution_context_set_buffer", context, "v", ctypes.c_void_p(small.ctypes.data), ctypes.c_size_t(small.nbytes))
+    if wrong := refused(context, "the buffer of 'v' has 12 bytes"):  # the sizes are those of the run before
+        return wrong
+    engine, feeds = built(unique)
+    context = engine.context()
+    context.bind({"x": np.array([1, 2, 1, 1], np.float32), "k": i64(5)})
+    if wrong := refused(context, "it must be from 0 to 2"):
+        return wrong
+    if context.run({"x": np.array([1, 2, 1, 1], np.float32), "k": i64(1)})["tv"].tolist() != [2]:
+        return "the context does not run after a size that was refused"
+    return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
@@ -213,7 +252,13 @@ def main():
         failed += wrong is not None
         if wrong:
             print(f"FAILED {case.__name__}{' (planted)' if arguments.canary else ''}: {wrong}")
-    print(f"{len(todo[:1] if arguments.canary else todo) - failed} passed, {failed} failed, 0 skipped")
+    count = 1 if arguments.canary else len(todo)
+    if not arguments.canary and not arguments.cases:
+        wrong = refusals(arguments.device)
+        failed, count = failed + (wrong is not None), count + 1
+        if wrong:
+            print(f"FAILED refusals: {wrong}")
+    print(f"{count - failed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 
 

@@ -88,7 +88,7 @@ def main():
         there = there[1:]
     wrong = sorted(set(made) ^ set(there))
     for line in wrong:
-        print(f"FAILED: {line} {'is missing' if line in made else 'is not what the cases become'}; write it with --write{' (planted)' if arguments.canary else ''}")
+        print(f"FAILED {line} {'is missing' if line in made else 'is not what the cases become'}; write it with --write{' (planted)' if arguments.canary else ''}")
     print(f"{len(made) - len(wrong)} passed, {len(wrong)} failed, 0 skipped")
     sys.exit(1 if wrong or not made else 0)
 

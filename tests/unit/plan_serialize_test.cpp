@@ -206,5 +206,41 @@ TEST(PlanVerifier, MemoryIsFreeAfterTheLastRead) {
   EXPECT_NE(error_of(b.finish()).find("lies over"), std::string::npos);
 }
 
+// x [N], N in 1 … 4: the positions of what is not zero, as many as are found.
+PlanBuilder finding_plan() {
+  PlanBuilder b;
+  const uint32_t n = b.symbol("N", {1, 2, 4}), found = b.symbol("found_0", {0, 2, 4}), one = b.constant(1);
+  const uint32_t x = b.input("x", {n}), y = b.output("y", {found}, DType::i64);
+  const uint32_t positions = b.arena({n, one}, 0, 64, DType::i64), sizes = b.arena({one}, 64, 64, DType::i64);
+  b.add({"nonzero.reference", {}, {}, {x}, {positions, sizes}, "find", {}, {1}});
+  b.add({"slice.reference", {}, {}, {positions}, {y}, "take", {}, {}});
+  return b;
+}
+
+TEST(PlanVerifier, SizesThatStepsFind) {
+  PlanBuilder good = finding_plan();
+  EXPECT_EQ(error_of(good.finish()), "");
+  const std::vector<std::byte> bytes = good.bytes();
+  auto again = load(bytes, Limits{});
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_EQ(again->profiles[0].region.steps[0].found, std::vector<uint32_t>{1});
+  const Forgery forgeries[] = {
+      {"no step finds it", [](PlanBuilder& b) { b.region().steps[0].found.clear(); }},
+      {"symbol 7 of 2", [](PlanBuilder& b) { b.region().steps[0].found = {7}; }},
+      {"a second time", [](PlanBuilder& b) { b.region().steps[0].found = {1, 1}; }},
+      {"which an input's dim gives", [](PlanBuilder& b) { b.region().steps[0].found = {0}; }},
+      {"must hold the 1 sizes", [](PlanBuilder& b) { std::swap(b.region().steps[0].outputs[0], b.region().steps[0].outputs[1]); }},
+      {"must hold the 1 sizes", [](PlanBuilder& b) { b.region().values[3].dtype = DType::u64; }},
+      {"must hold the 1 sizes", [](PlanBuilder& b) { b.region().values[3].dims = {0}; }},
+  };
+  for (const Forgery& forgery : forgeries) {
+    PlanBuilder b = finding_plan();
+    b.finish();
+    forgery.forge(b);
+    const std::string error = error_of(b.plan);
+    EXPECT_NE(error.find(forgery.message), error.npos) << "expected '" << forgery.message << "', got '" << error << "'";
+  }
+}
+
 }  // namespace
 }  // namespace tenon::plan
