@@ -234,19 +234,26 @@ Operand truncated_quotient(const Dim& a, const Dim& b) {
   return std::nullopt;
 }
 
+// As at_least, where the answer becomes a value of the network's: a profile may let a dim be 0.
+bool never_below(const Dim& dim, int64_t low) {
+  auto interval = bounds(dim, [](std::string_view) { return Interval{0, int64_t{1} << 40}; });
+  return interval && interval->low >= low;
+}
+
 Operand compare(ExprOp op, const Dim& a, const Dim& b) {
   switch (op) {
     case ExprOp::eq:
     case ExprOp::ne:
-      if (auto equal = always_equal(a, b)) return Dim(*equal == (op == ExprOp::eq));
+      if ((a - b).is_constant()) return Dim((a == b) == (op == ExprOp::eq));
+      if (never_below(a - b, 1) || never_below(b - a, 1)) return Dim(op == ExprOp::ne);
       return std::nullopt;
     case ExprOp::lt:
-      if (at_least(b - a, 1)) return Dim(1);
-      if (at_least(a - b, 0)) return Dim(0);
+      if (never_below(b - a, 1)) return Dim(1);
+      if (never_below(a - b, 0)) return Dim(0);
       return std::nullopt;
     case ExprOp::le:
-      if (at_least(b - a, 0)) return Dim(1);
-      if (at_least(a - b, 1)) return Dim(0);
+      if (never_below(b - a, 0)) return Dim(1);
+      if (never_below(a - b, 1)) return Dim(0);
       return std::nullopt;
     case ExprOp::gt: return compare(ExprOp::lt, b, a);
     default: return compare(ExprOp::le, b, a);
@@ -269,7 +276,8 @@ Operand evaluate(const Instr& instr, std::span<const Operand> operands) {
   switch (instr.op) {
     case ExprOp::cast:
       if (instr.type != DType::boolean) return a;
-      if (auto zero = always_equal(*a, Dim(0))) return Dim(!*zero);
+      if (a->is_constant()) return Dim(a->value() != 0);
+      if (never_below(*a, 1) || never_below(Dim(0) - *a, 1)) return Dim(1);
       return std::nullopt;
     case ExprOp::neg: return Dim(0) - *a;
     case ExprOp::abs:

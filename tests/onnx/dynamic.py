@@ -117,6 +117,17 @@ def branch_of_shapes(rng):
     return g, {"x": ((1, 1, 4), (2, 1, 4), (5, 1, 4))}, [{"x": normal(rng, n, 1, 4)} for n in (2, 5)]
 
 
+def branch_of_emptiness(rng):
+    """An If on a dim that a profile lets be 0: what is not there has no maximum."""
+    then = graph([("ReduceSum", "x", "a", {"keepdims": 0})], [], [tensor("a", F, [])], name="then")
+    other = graph([("Identity", "none", "b", {})], [], [tensor("b", F, [])], name="else")
+    g = graph([("Shape", "x", "shape", {}), ("Squeeze", "shape zero", "n", {}), ("Greater", "n nothing", "some", {}),
+               ("If", "some", "y", {"then_branch": then, "else_branch": other}), ("Cast", "shape", "any", {"to": B})],
+              [tensor("x", F, ["n"])], [tensor("y", F, None), tensor("some", B, None), tensor("any", B, None)],
+              [("zero", i64(0)), ("nothing", np.array(0, np.int64)), ("none", np.float32(-7))])
+    return g, {"x": ((0,), (2,), (4,))}, [{"x": normal(rng, n)} for n in (0, 3, 0, 4)]
+
+
 def loop(rng):
     """Eight steps of a recurrence, all of them an output, with a weight of the graph around."""
     body = graph([("MatMul", "h w", "hw", {}), ("Tanh", "hw", "h1", {}), ("Add", "h1 x", "h2", {}), ("ReduceSum", "h2", "sum", {"keepdims": 0}),
@@ -152,7 +163,7 @@ def scan(rng):
     return g, {"h0": ((1, 3), (2, 3), (5, 3)), "x": ((1, 6, 3), (2, 6, 3), (5, 6, 3))}, feeds
 
 
-CASES = (nonzero, masked_product, boxes, unique, branches, branch_of_shapes, loop, loop_until, scan)
+CASES = (nonzero, masked_product, boxes, unique, branches, branch_of_shapes, branch_of_emptiness, loop, loop_until, scan)
 
 
 def difference(got, ref):
