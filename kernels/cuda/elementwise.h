@@ -15,6 +15,7 @@ template <class F>
 Status prepare_each(const PrepareCall& call, Prepared& prepared, F add) {
   auto state = std::make_unique<LaunchState>();
   for (Variant variant : variants(call)) {
+    if (is_enough(call, *state)) break;
     Space space(variant);
     LaunchState attempt;
     TN_TRY(add(space, attempt));

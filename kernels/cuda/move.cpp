@@ -133,6 +133,7 @@ template <class F>
 Status prepare_variants(const PrepareCall& call, Prepared& prepared, F plan_for) {
   auto state = std::make_unique<LaunchState>();
   for (Variant variant : variants(call)) {
+    if (is_enough(call, *state)) break;
     MovePlan plan{Space(variant), call.inputs[0].dtype, call.outputs[0].dtype};
     plan_for(plan);
     plan.space.simplify();

@@ -74,6 +74,7 @@ Status prepare_layer_norm(const PrepareCall& call, Prepared& prepared) {
   const Arg& x = call.inputs[0];
   auto state = std::make_unique<LaunchState>();
   for (Variant variant : variants(call)) {
+    if (is_enough(call, *state)) break;
     RowPlan plan{Space(variant), "tenon_layer_norm", logical.inputs[0].dtype, {}, {}, {}, {}, params.epilogue, {}, {}, {}, {}};
     Space& space = plan.space;
     space.add_dims(x);
@@ -128,6 +129,7 @@ Status prepare_group_norm(const PrepareCall& call, Prepared& prepared) {
     return fail(Code::unsupported, "group_norm on CUDA takes a number of channels that is the same at every shape");
   auto state = std::make_unique<LaunchState>();
   for (Variant variant : variants(call)) {
+    if (is_enough(call, *state)) break;
     RowPlan plan{Space(variant), "tenon_group_norm", logical.inputs[0].dtype, {}, {}, {}, {}, params.epilogue, {}, {}, {}, {}};
     // Steps over the plain dims first, then divided.
     Space plain(variant);

@@ -96,6 +96,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(check_pointwise(logical.call()));
   auto state = std::make_unique<LaunchState>();
   for (Variant variant : variants(call)) {
+    if (is_enough(call, *state)) break;
     Space space(variant);
     space.add_dims(call.outputs[0]);
     for (const Arg& in : call.inputs) space.add_operand(space.broadcast(in));

@@ -56,6 +56,7 @@ Status prepare_concat(const PrepareCall& call, Prepared& prepared) {
   auto state = std::make_unique<LaunchState>();
   int64_t begin = 0;
   for (Variant variant : variants(call)) {
+    if (is_enough(call, *state)) break;
     LaunchState attempt;
     Space space(variant);
     space.reach(storage_count(y));

@@ -324,6 +324,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   auto state = std::make_unique<LaunchState>();
   int64_t scratch = 0;
   for (Variant variant : variants(call)) {
+    if (is_enough(call, *state)) break;
     Plan plan{Space(variant), 0, {}, {}, {}, kind_of(params.kind, x.dtype), params, false, 1, 1, {}, {}, x.dtype};
     plan.space = make_space(call, x, variant, params, plan);
     const auto& steps = plan.space.operands();
@@ -344,7 +345,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     }
     const Split split = split_of(plan);
     LaunchState attempt, other;
-    const bool always = variant != Variant::exact;
+    const bool always = variant != Variant::exact && session_of(call).every_shape();
     if (split.parts == 1 || always) TN_TRY(add_first(session_of(call), plan, false, {1, plan.count.value}, attempt));
     if (split.parts > 1 || always) {
       TN_TRY(add_first(session_of(call), plan, true, split, other));

@@ -29,7 +29,10 @@ class Session : public DeviceSession {
   //
   // What a source depends on must be the same when the plan is built and when it runs, for every shape of the plan:
   // parameters, element types, ranks, formats, and of the dims only those in Arg::fixed_dims.
+  // While code is collected it is null, and nothing fails.
   virtual Result<cudaKernel_t> function(const std::string& source, const char* entry) = 0;
+  // Whether a kernel that is prepared makes all code that the plan's shapes may need, or only that of the shape at hand.
+  virtual bool every_shape() const { return true; }
   // Live as long as the session. The cuDNN handle has no stream of its own: set it before each use, under the lock.
   virtual Result<cublasLtContext*> cublaslt() = 0;
   virtual Result<CudnnHandle*> cudnn() = 0;

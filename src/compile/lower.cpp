@@ -292,11 +292,8 @@ class Lowering {
   mutable std::map<NodeId, size_t> positions_;
 };
 
-}  // namespace
-
-Status add_images(Lowered& lowered, const KernelTable& kernels, const Device& device, const SessionOptions& options) {
-  plan::Plan& plan = lowered.plan;
-  TN_ASSIGN(std::unique_ptr<DeviceSession> session, device.create_session(options));
+// Prepares the regions of all profiles at their opt.
+Status prepare_profiles(const plan::Plan& plan, const KernelTable& kernels, DeviceSession& session, bool collecting) {
   for (const plan::Profile& profile : plan.profiles) {
     TN_ASSIGN(RegionKernels found, find_kernels(profile.region, kernels, cpu_features(), false));
     std::vector<std::optional<int64_t>> opt;
@@ -309,13 +306,27 @@ Status add_images(Lowered& lowered, const KernelTable& kernels, const Device& de
         bytes[list == &plan.outputs].push_back(plan::storage_bytes(b.dtype, kLinear, shape).value_or(-1));
       }
     PrepareOptions prepare;
+    prepare.collecting = collecting;
     prepare.threads = plan.target.threads;
-    prepare.session = session.get();
+    prepare.session = &session;
     prepare.ranges = profile.symbols;
     prepare.inputs = bytes[0];
     prepare.outputs = bytes[1];
     TN_TRY(prepare_region(plan, profile.region, found, dims, prepare));
   }
+  return {};
+}
+
+}  // namespace
+
+Status add_images(Lowered& lowered, const KernelTable& kernels, const Device& device, const SessionOptions& options) {
+  plan::Plan& plan = lowered.plan;
+  TN_ASSIGN(std::unique_ptr<DeviceSession> session, device.create_session(options));
+  session->begin_collecting();
+  TN_TRY(prepare_profiles(plan, kernels, *session, true));
+  session->end_collecting(plan.target.threads);
+  session->wait_for_code();
+  TN_TRY(prepare_profiles(plan, kernels, *session, false));
   for (KernelImage& image : session->images()) {
     const size_t offset = static_cast<size_t>(round_up(static_cast<int64_t>(lowered.images.size()), 64));
     plan.images.push_back({image.key, offset, image.bytes.size()});

@@ -110,6 +110,9 @@ class DeviceSession {
   virtual ~DeviceSession() = default;
   // The code that kernels prepared with this session use, each once, in order of key.
   virtual std::vector<KernelImage> images() const = 0;
+  // Whether kernels prepared from now on make ready all that shapes of the plan may need, as from the start they do, or, to
+  // be tried, only what they need at the shape at hand.
+  virtual void prepare_every_shape(bool) {}
   // Between the first two calls a kernel that is prepared only says what code it needs, and fails with Code::busy. The
   // second begins to compile all of it, on that many threads beside the caller's, the third waits until that is done.
   virtual void begin_collecting() = 0;

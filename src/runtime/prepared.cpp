@@ -148,7 +148,8 @@ class RegionPreparation {
     if (options_.other && at < options_.other->steps.size() && same(*options_.other->steps[at], *out)) return options_.other->steps[at];
     PrepareCall call = {params_of(step, *out), inputs_of(step, out->args.data()),
                         outputs_of(step, out->args.data()), options_.threads, options_.session};
-    TN_TRY(prepare_kernel(*kernels_.kernels[index], call, out->prepared));
+    Status prepared = prepare_kernel(*kernels_.kernels[index], call, out->prepared);
+    if (!prepared && !(options_.collecting && prepared.error().code == Code::busy)) return tl::unexpected<Error>(std::move(prepared.error()));
     int64_t scratch = out->prepared.scratch_bytes;
     if (scratch < 0 || scratch > options_.limits.arena_bytes)
       return fail(Code::limit_exceeded, "the step needs {} bytes of scratch, the limit arena_bytes is {}",

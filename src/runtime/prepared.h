@@ -86,6 +86,8 @@ struct PrepareOptions {
   const PreparedRegion* other = nullptr;
   // The steps from `first` up to `end`, at sizes that may be known of those alone.
   uint32_t first = 0, end = UINT32_MAX;
+  // The session only hears what code the steps need: what is prepared cannot run.
+  bool collecting = false;
 };
 
 // Checks that every value fits its memory at this shape, and lets every kernel check and plan its step.

@@ -104,12 +104,12 @@ class Candidates {
     return fmt::format("{} | {} | {} | {}", problem, candidate, options_.fingerprint, timer_.name());
   }
 
-  // Why a candidate cannot be used at the points where it has not been checked yet; empty if it can.
-  std::string verify_elsewhere(NodeView view, const Considered& considered) const {
+  // On a device that is not the host: why a candidate cannot be used at every point, with all code that it needs; empty if
+  // it can.
+  Status verify_everywhere(NodeView view, const Considered& considered) const {
     const Kernel* kernel = kernels_.find(considered.candidate.call.kernel);
-    if (!options_.session || !kernel) return "";
-    const size_t checked = considered.recorded ? 0 : 1;
-    return text_of(prepare_at(std::span(options_.points).subspan(checked), view, considered.candidate, *kernel));
+    if (!options_.session || !kernel) return {};
+    return prepare_at(options_.points, view, considered.candidate, *kernel);
   }
 
   // What there still is for a node whose candidates have failed.
@@ -608,6 +608,17 @@ Status require_candidate(const Graph& graph, const NodeReport& report) {
   return tl::unexpected<Error>(std::move(error));
 }
 
+// Has the code compiled that the chosen candidates need at all shapes.
+void collect_chosen(const Graph& graph, const Candidates& candidates, const Selection& selection, const SelectOptions& options) {
+  options.session->begin_collecting();
+  for (const NodeReport& report : selection.nodes) {
+    const Considered& chosen = report.candidates[static_cast<size_t>(report.chosen)];
+    if (!chosen.verified) (void)candidates.verify_everywhere(NodeView(graph, graph.node(report.node)), chosen);
+  }
+  options.session->end_collecting(options.target.threads);
+  options.session->wait_for_code();
+}
+
 // Drops chosen candidates that cannot be used at every shape; returns their number.
 Result<size_t> drop_failing(const Graph& graph, Candidates& candidates, Selection& selection) {
   size_t dropped = 0;
@@ -615,7 +626,8 @@ Result<size_t> drop_failing(const Graph& graph, Candidates& candidates, Selectio
     Considered& chosen = report.candidates[static_cast<size_t>(report.chosen)];
     if (chosen.verified) continue;
     const NodeView view(graph, graph.node(report.node));
-    chosen.failure = candidates.verify_elsewhere(view, chosen);
+    const Status status = candidates.verify_everywhere(view, chosen);
+    chosen.failure = status ? "" : status.error().text();
     chosen.verified = true;
     if (chosen.failure.empty()) continue;
     ++dropped;
@@ -660,6 +672,7 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
       return {};
     };
     const Clock::time_point begin = Clock::now();
+    options.session->prepare_every_shape(false);
     options.session->begin_collecting();
     TN_TRY(announce());
     options.session->end_collecting(options.target.threads);
@@ -688,6 +701,10 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
   do {
     selection.views.clear();
     TN_TRY(Labelling(graph, is_static, selection, candidates, options).solve());
+    if (options.session) {
+      options.session->prepare_every_shape(true);
+      collect_chosen(graph, candidates, selection, options);
+    }
     TN_ASSIGN(done, drop_failing(graph, candidates, selection));
   } while (done > 0);
   candidates.record_failures();

@@ -281,7 +281,7 @@ TEST_F(Gpu, FunctionsOfASession) {
 TEST_F(Gpu, CodeIsCollectedAndCompiledAhead) {
   auto source = [](int i) { return fmt::format("extern \"C\" __global__ void k(int* x) {{ *x = {}; }}", i); };
   session_->begin_collecting();
-  for (int i = 0; i < 8; ++i) EXPECT_FALSE(session_->function(source(i), "k"));
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(*session_->function(source(i), "k"), nullptr);
   session_->end_collecting(4);
   session_->wait_for_code();
   for (int i = 0; i < 8; ++i) EXPECT_OK(session_->function(source(i), "k"));

@@ -34,6 +34,11 @@ struct LaunchState : KernelState {
   std::vector<Launch> launches;
 };
 
+// Whether no more variants are needed: one fits this shape, and other shapes are not asked for.
+inline bool is_enough(const PrepareCall& call, const LaunchState& state) {
+  return !state.launches.empty() && !session_of(call).every_shape();
+}
+
 // The launch function of all generated kernels. Nothing is launched with an empty grid.
 Status launch_all(const LaunchCall& call);
 

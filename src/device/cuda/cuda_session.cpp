@@ -2,6 +2,7 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "cuda/code_store.h"
 #include "cuda/cubin.h"
@@ -68,6 +69,7 @@ class CudaSession final : public Session {
     Current current(ordinal_);
     TN_TRY(current.status());
     if (!compile_ || kernel.place == Place::host) return kernel.prepare(call, out);
+    if (collecting_) return collect(kernel, call);
     const std::string key = std::string(kernel.id) + '\0' + identity(call, call.params);
     {
       std::lock_guard lock(mutex_);
@@ -88,7 +90,8 @@ class CudaSession final : public Session {
       std::lock_guard lock(mutex_);
       if (collecting_) {
         if (!given_.contains(key)) collected_.emplace(key, source);
-        return fail(Code::busy, "code is collected now and compiled later");
+        ++asked_;
+        return cudaKernel_t{};
       }
     }
     TN_ASSIGN(SharedImage image, image_of(key, source));
@@ -134,6 +137,12 @@ class CudaSession final : public Session {
     return cudnn_graphs_.get();
   }
 
+  bool every_shape() const override { return every_shape_; }
+  void prepare_every_shape(bool every) override {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(every_shape_, every) != every) prepared_.clear();
+  }
+
   void begin_collecting() override {
     std::lock_guard lock(mutex_);
     collecting_ = true;
@@ -176,6 +185,16 @@ class CudaSession final : public Session {
     cudaLibrary_t library;
   };
 
+  // What the kernel needs is heard by `function`; without that code nobody knows whether it can be prepared.
+  Status collect(const Kernel& kernel, const PrepareCall& call) {
+    const uint64_t before = asked_;
+    Prepared ignored;
+    const Status status = kernel.prepare(call, ignored);
+    (void)cudaGetLastError();
+    if (asked_ != before) return fail(Code::busy, "code is collected now and compiled later");
+    return status;
+  }
+
   Status not_collecting() const {
     std::lock_guard lock(mutex_);
     if (collecting_) return fail(Code::busy, "code is collected now; libraries are asked later");
@@ -201,7 +220,10 @@ class CudaSession final : public Session {
   mutable std::mutex mutex_;
   std::map<uint64_t, Loaded> loaded_;
   std::map<std::string, Prepared> prepared_;  // of a session that compiles: for the length of a build
+  bool every_shape_ = true;
+  // Changed by the session's one caller, who alone prepares meanwhile.
   bool collecting_ = false;
+  uint64_t asked_ = 0;                        // calls of `function` while code was collected
   std::map<uint64_t, std::string> collected_;
   std::thread compiler_;                      // of what was collected; the session's one caller's
   std::mutex library_mutex_;
