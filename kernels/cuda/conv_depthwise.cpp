@@ -32,6 +32,39 @@ Status check(const PrepareCall& call, DType& type, ConvGeometry& g) {
   return {};
 }
 
+// A vector of channels as the words in which it is loaded: what becomes of its elements waits until they are used, so that
+// all loads of a thread are under way together.
+constexpr char kVector[] = R"(
+template <int V, class S> struct Words { enum { kCount = (V * (int)sizeof(S) + 3) / 4 }; u32 w[kCount]; };
+template <class S> struct Bits;
+template <> struct Bits<f32> { typedef u32 type; };
+template <> struct Bits<f16> { typedef u16 type; };
+template <> struct Bits<bf16> { typedef u16 type; };
+FN f32 from_bits(u32 x, f32) { return __uint_as_float(x); }
+FN f16 from_bits(u32 x, f16) { return f16{(u16)x}; }
+FN bf16 from_bits(u32 x, bf16) { return bf16{(u16)x}; }
+template <int V, class S> FN Words<V, S> load_words(const S* p, bool aligned, bool inside) {
+  typedef typename Bits<S>::type B;
+  const int N = Width<V * sizeof(S)>::value;
+  typedef typename Chunk<N>::type C;
+  Words<V, S> out;
+#pragma unroll
+  for (int i = 0; i < Words<V, S>::kCount; ++i) out.w[i] = 0;
+  if (!inside) return out;
+  if (aligned && V * sizeof(S) >= 4) {
+#pragma unroll
+    for (int i = 0; i < (int)(V * sizeof(S)) / N; ++i) ((C*)&out)[i] = ((const C*)p)[i];
+  } else {
+#pragma unroll
+    for (int i = 0; i < V; ++i) out.w[i * sizeof(S) / 4] |= (u32)((const B*)p)[i] << i * sizeof(S) % 4 * 8;
+  }
+  return out;
+}
+template <int V, class S> FN float element(const Words<V, S>& x, int i) {
+  return get(from_bits(x.w[i * sizeof(S) / 4] >> i * sizeof(S) % 4 * 8, S()));
+}
+)";
+
 Status prepare(const PrepareCall& call, Prepared& prepared) {
   const auto& params = call.as<ConvParams>();
   DType type = DType::none;
@@ -71,9 +104,12 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     while (strip > 1 && positions / strip * c_vectors < 132 * 256) strip /= 2;
     const int columns = (strip - 1) * sw + (kw - 1) * dw + 1;
 
+    // Where a thread reads little, all of it is read before the first product.
+    const bool ahead = kh * columns * v * static_cast<int>(size_of(call.inputs[0].dtype)) <= 4 * 100;
+
     Source source("tenon_conv_depthwise", space.wide());
     source.bounds(across * down);
-    source.head(program_text(params.epilogue, "epilogue", type));
+    source.head(kVector + program_text(params.epilogue, "epilogue", type));
     source.body(declare_input(source, "x", call.inputs[0].dtype, 0) + declare_input(source, "w", call.inputs[1].dtype, 1));
     if (biased) source.body(declare_input(source, "bias", call.inputs[2].dtype, 2));
     for (size_t k = 3; k < call.inputs.size(); ++k) source.body(declare_input(source, extras[k - 3].name, extras[k - 3].storage, k));
@@ -87,6 +123,9 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     std::string load_extras = reads.load(source, "", [&](size_t e) { return offset_text(source, extras[e].steps, 0, 4, "i"); });
     std::string arguments = "(float)sum[t][e]";
     for (size_t e = 0; e < extras.size(); ++e) arguments += ", " + reads.argument(e, "", "e");
+    const std::string n_rows = source.number(loops.in[1]);
+    const std::string row = ahead ? fmt::format("const bool inside = h >= 0 && h < (int){};", n_rows)
+                                  : fmt::format("if (h < 0 || h >= (int){}) continue;\n    const bool inside = true;", n_rows);
     source.body(fmt::format(R"(
 __shared__ __align__(16) float filter[{taps}][{tile}];
 const I c0 = (I)blockIdx.y * {tile};
@@ -113,17 +152,13 @@ for (I item = (I)blockIdx.x * {down} + threadIdx.y; item < total; item += (I)gri
   const int h0 = (int)i1 * {sh} - (int)a.v[{pad_h}], w0 = first * {sw} - (int)a.v[{pad_w}];
 {unroll_h}  for (int r = 0; r < {kh}; ++r) {{
     const int h = h0 + r * {dh};
-    if (h < 0 || h >= (int){in_h}) continue;
+    {row}
     const auto* line = x + (i0 * {step_n} + (I)h * {step_h} + i3);
-    Pack<{storage}, {v}> in[{columns}];
+    Words<{v}, {storage}> in[{columns}];
 #pragma unroll
     for (int q = 0; q < {columns}; ++q) {{
       const int column = w0 + q;
-      if (column >= 0 && column < (int){in_w}) in[q] = load<{v}>(line + (I)column * {step_w}, al);
-      else {{
-#pragma unroll
-        for (int e = 0; e < {v}; ++e) in[q].e[e] = Put<{storage}>::of(0.0f);
-      }}
+      in[q] = load_words<{v}>(line + (I)column * {step_w}, al, inside && column >= 0 && column < (int){in_w});
     }}
 #pragma unroll
     for (int s = 0; s < {kw}; ++s)
@@ -131,7 +166,7 @@ for (I item = (I)blockIdx.x * {down} + threadIdx.y; item < total; item += (I)gri
       for (int e = 0; e < {v}; ++e) {{
         const float f = filter[r * {kw} + s][own + e];
 #pragma unroll
-        for (int t = 0; t < {strip}; ++t) sum[t][e] += f * get(in[t * {sw} + s * {dw}].e[e]);
+        for (int t = 0; t < {strip}; ++t) sum[t][e] += f * element(in[t * {sw} + s * {dw}], e);
       }}
   }}
 #pragma unroll
@@ -152,7 +187,7 @@ for (I item = (I)blockIdx.x * {down} + threadIdx.y; item < total; item += (I)gri
                             fmt::arg("height", n_height), fmt::arg("strip", strip), fmt::arg("sh", sh), fmt::arg("sw", sw),
                             fmt::arg("pad_h", source.argument(g.pad[1]).substr(1)), fmt::arg("pad_w", source.argument(g.pad[2]).substr(1)),
                             fmt::arg("unroll_h", g.taps <= 25 ? "#pragma unroll\n" : ""), fmt::arg("kh", kh), fmt::arg("dh", dh),
-                            fmt::arg("in_h", source.number(loops.in[1])), fmt::arg("in_w", source.number(loops.in[2])),
+                            fmt::arg("row", row), fmt::arg("in_w", source.number(loops.in[2])),
                             fmt::arg("step_n", source.number(loops.x.at[0])), fmt::arg("step_h", source.number(loops.x.at[2])),
                             fmt::arg("step_w", source.number(loops.x.at[3])), fmt::arg("storage", storage_name(call.inputs[0].dtype)),
                             fmt::arg("columns", columns), fmt::arg("kw", kw), fmt::arg("dw", dw), fmt::arg("width", n_width),

@@ -29,18 +29,22 @@ Claim claim_cudnn(NodeView node, const TargetInfo& target, const char* kernel) {
   bool one_shape = true;
   for (size_t i = 0; i < node.input_count(); ++i)
     one_shape = one_shape && (!node.has_input(i) || constant_shape(node.input(i).shape));
+  const Shape& x = node.input(0).shape;
+  const bool many_channels = !(x.size() > 1 && x[1].is_constant() && x[1].value() <= 4);
   // The heuristic's best first; a build that tries few tries fused ones and a split one.
   for (const ProductPrecision& precision : product_precisions(node.input(0).dtype, target, false)) {
     const bool f32 = !precision.reduced() && node.input(0).dtype == DType::f32;
     // A plan takes some 50 ms to be made: of a precision that is the likely loser one.
     const bool reduced = target.allow_f16 || target.allow_bf16, loser = f32 && (reduced || (target.allow_tf32 && precision.math == CudaMath::exact));
     const int plans = loser ? 1 : 5;
+    // Behind other layers a loser is not the one to keep the linear layout.
+    const bool linear = f32 && !(loser && many_channels);
     for (int plan = 0; plan < plans; ++plan) {
       if (fused) add(precision, kChannelsLast, false, false, plan);
-      if (f32 && fused && plan < 3) add(precision, kLinear, false, false, plan);
+      if (linear && fused && plan < 3) add(precision, kLinear, false, false, plan);
       if (p.has_tail() && (plan % 2 == 1 || (loser && !fused))) {
         add(precision, kChannelsLast, true, false, plan / 2);
-        if (f32) add(precision, kLinear, true, false, plan / 2);
+        if (linear) add(precision, kLinear, true, false, plan / 2);
       }
     }
     if (fused && one_shape && !f32)

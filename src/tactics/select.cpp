@@ -76,11 +76,11 @@ class Candidates {
     return timing;
   }
 
-  // Of a conversion on the device. One tensor of every three octaves of sizes is measured; what takes longer than a launch
+  // Of a conversion on the device. One tensor of every six octaves of sizes is measured; what takes longer than a launch
   // grows with the size.
   Result<double> conversion_cost(const std::string& key, const Trial& trial) {
     constexpr double kLaunch = 2;
-    constexpr int kOctaves = 3;
+    constexpr int kOctaves = 6;
     const int64_t count = trial.inputs[0].count();
     const int octave = (std::bit_width(static_cast<uint64_t>(count)) + kOctaves - 1) / kOctaves * kOctaves;
     const double share = static_cast<double>(count) / std::ldexp(1.0, octave);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <system_error>
@@ -15,6 +16,9 @@
 
 namespace tenon::cuda {
 namespace {
+
+// Threads that compile. A quarter of NVRTC's work on a small source is done by one thread at a time: more do not end sooner.
+constexpr int kMostCompilers = 8;
 
 // A library's handle: made at the first request, destroyed with the session.
 template <class Handle>
@@ -159,7 +163,7 @@ class CudaSession final : public Session {
       collected_.clear();
     }
     if (!compile_ || sources.empty()) return;
-    auto work = [this, threads, sources = std::move(sources)] {
+    auto work = [this, threads = std::min(threads, kMostCompilers), sources = std::move(sources)] {
       (void)compile_all(sources, facts_.architecture, folder_, threads);
     };
     try {
