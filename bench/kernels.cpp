@@ -205,6 +205,19 @@ void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int6
   const char* kernel = group > 1 ? "conv.depthwise.f32." : c <= 4 ? "conv.first.f32." : "conv.blocked.f32.";
   const double flops = 2.0 * static_cast<double>(out * out * o * c / group * k * k);
   double best = 1e9;
+  if (k == 3 && stride == 1 && layout == ConvLayout::blocked)
+    for (int64_t m : {2, 4})
+      for (params.rows = m, params.vectors = 2; params.vectors <= 3; ++params.vectors) {
+        const Arg x = bench.tensor(DType::f32, {1, c, in, in}, block), y = bench.tensor(DType::f32, {1, o, out, out}, block),
+                  bias = bench.tensor(DType::f32, {o}),
+                  w = bench.tensor(DType::u8, {*conv_packed_bytes(m == 2 ? ConvLayout::winograd2 : ConvLayout::winograd4,
+                                                                  {1, o, c, 9}, bench.lanes())});
+        bench.run("conv.winograd.f32." + bench.isa(), params, {x, w, bias}, {y}, flops,
+                  name + " winograd " + std::to_string(m) + " x" + std::to_string(params.vectors));
+        best = std::min(best, bench.take_sum());
+        bench.forget();
+      }
+  params.rows = 0;
   for (params.vectors = layout == ConvLayout::depthwise ? 1 : 2;
        params.vectors <= (layout == ConvLayout::blocked ? 4 : 2); ++params.vectors) {
     const Arg x = bench.tensor(DType::f32, {1, c, in, in}, c <= 4 ? kLinear : block),

@@ -14,7 +14,6 @@ namespace tenon::TN_ISA {
 using Ints = __m512i;
 using Test = __mmask16;  // one truth value per lane
 
-static inline Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
 static inline Vec div(Vec a, Vec b) { return _mm512_div_ps(a, b); }
 static inline Vec fnma(Vec a, Vec b, Vec c) { return _mm512_fnmadd_ps(a, b, c); }  // c - a * b
 static inline Vec sqrt(Vec a) { return _mm512_sqrt_ps(a); }
@@ -63,7 +62,6 @@ static inline Vec round_half(Vec a) {
 using Ints = __m256i;
 using Test = __m256;  // all bits of a lane set, or none
 
-static inline Vec sub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
 static inline Vec div(Vec a, Vec b) { return _mm256_div_ps(a, b); }
 static inline Vec fnma(Vec a, Vec b, Vec c) { return _mm256_fnmadd_ps(a, b, c); }
 static inline Vec sqrt(Vec a) { return _mm256_sqrt_ps(a); }

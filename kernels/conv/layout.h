@@ -6,6 +6,7 @@
 //   depthwise   [channels / lanes][tap][lanes]                                            (group = channels)
 //   linear      [group][(input channel, tap) / lanes][output channel of the group][lanes]
 //   transposed  [group][input channels / lanes][(output channel of the group, tap)][lanes]
+//   winograd2, winograd4  [value of the transformed filter][panel][input channel][panel's channels]   (group 1, 3 x 3)
 #pragma once
 
 #include <cstdint>
@@ -37,6 +38,8 @@ inline std::optional<int64_t> conv_packed_bytes(ConvLayout layout, const ConvWei
     case ConvLayout::depthwise: count = mul(up(w.group), w.taps); break;
     case ConvLayout::linear: count = mul(mul(w.group, w.og), up(mul(w.cg, w.taps))); break;
     case ConvLayout::transposed: count = mul(mul(w.group, up(w.cg)), mul(w.og, w.taps)); break;
+    case ConvLayout::winograd2: count = mul(mul(16, up(w.og)), w.cg); break;
+    case ConvLayout::winograd4: count = mul(mul(36, up(w.og)), w.cg); break;
   }
   return mul(count, int64_t{4});
 }

@@ -3,6 +3,7 @@
 
 #include "common/kernel.h"
 #include "conv/layout.h"
+#include "conv/winograd_tile.h"
 
 namespace tenon {
 namespace {
@@ -13,6 +14,8 @@ struct State : KernelState {
 
 bool transposes(ConvLayout layout) { return layout == ConvLayout::transposed; }
 
+bool is_winograd(ConvLayout layout) { return layout == ConvLayout::winograd2 || layout == ConvLayout::winograd4; }
+
 template <int64_t kLanes>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_counts(call, 1, 1, 1));
@@ -22,7 +25,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_format(w, kLinear, "w"));
   TN_TRY(expect_rank(w, 3, 2 + kMaxSpatial, "w"));
   const auto layout = static_cast<int64_t>(params.layout);
-  if (layout < 0 || layout > 4)
+  if (layout < 0 || layout > 6)
     return fail(Code::invalid_plan, "layout {} of packed weights is not known", layout);
   if (params.group < 1 || params.vectors < 1 || params.vectors > 64)
     return fail(Code::invalid_plan, "group {} or vectors {} of packed weights is out of range", params.group,
@@ -41,6 +44,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     return fail(Code::invalid_plan, "weights of a first layer have one group, not {}", c.group);
   if (params.layout == ConvLayout::depthwise && (c.cg != 1 || c.og != 1))
     return fail(Code::invalid_plan, "depthwise weights have one channel a group, w is {}", describe(w));
+  if (is_winograd(params.layout) && (c.group != 1 || w.rank != 4 || w.dims[2] != 3 || w.dims[3] != 3))
+    return fail(Code::invalid_plan, "Winograd's weights are 3 x 3 of one group, w is {}", describe(w));
   const auto bytes = conv_packed_bytes(params.layout, c, kLanes);
   if (!bytes) return fail(Code::invalid_plan, "w {} is empty or too large to be packed", describe(w));
   TN_TRY(expect_type(out, DType::u8, "output"));
@@ -80,6 +85,35 @@ void pack_rows(int64_t group, int64_t rows, int64_t k, int64_t group_step, int64
           *out++ = j < k ? w[g * group_step + row * row_step + j * k_step] : 0.0f;
 }
 
+// A filter's line of three taps at each point a: (w0 + a w1 + a² w2) / the product of a's distances to the other points.
+void transform_line(int64_t m, const double* w, int64_t step, double* out, int64_t out_step) {
+  const auto [near, far] = winograd_points(m);
+  const double points[] = {0, near, -near, far, -far};
+  const int64_t count = m + 1;
+  for (int64_t i = 0; i < count; ++i) {
+    double scale = 1;
+    for (int64_t j = 0; j < count; ++j)
+      if (j != i) scale *= points[i] - points[j];
+    out[i * out_step] = (w[0] + points[i] * (w[step] + points[i] * w[2 * step])) / scale;
+  }
+  out[count * out_step] = w[2 * step];
+}
+
+void pack_winograd(const ConvWeight& c, int64_t m, const float* w, int64_t lanes, int64_t width, float* out) {
+  const int64_t n = m + 2, channels_out = round_up(c.og, lanes);
+  for (int64_t o = 0; o < channels_out; ++o) {
+    const int64_t first = o / width * width, columns = std::min(width, channels_out - first);
+    for (int64_t i = 0; i < c.cg; ++i) {
+      double taps[9] = {}, lines[6 * 3], values[6 * 6];
+      for (int64_t t = 0; t < 9 && o < c.og; ++t) taps[t] = w[(o * c.cg + i) * 9 + t];
+      for (int64_t k = 0; k < 3; ++k) transform_line(m, taps + k, 3, lines + k, 3);
+      for (int64_t k = 0; k < n; ++k) transform_line(m, lines + k * 3, 1, values + k * n, 1);
+      for (int64_t v = 0; v < n * n; ++v)
+        out[v * channels_out * c.cg + first * c.cg + i * columns + (o - first)] = static_cast<float>(values[v]);
+    }
+  }
+}
+
 template <int64_t kLanes>
 Status launch(const LaunchCall& call) {
   const auto& params = call.as<ConvPackParams>();
@@ -101,6 +135,8 @@ Status launch(const LaunchCall& call) {
       pack_rows(c.group, rows, c.cg, c.cg * rows, 1, rows, w, kLanes, out);
       break;
     }
+    case ConvLayout::winograd2: pack_winograd(c, 2, w, kLanes, width, out); break;
+    case ConvLayout::winograd4: pack_winograd(c, 4, w, kLanes, width, out); break;
   }
   return {};
 }

@@ -20,6 +20,7 @@ static inline Vec splat(float x) { return _mm512_set1_ps(x); }
 static inline void store(float* p, Vec x) { _mm512_storeu_ps(p, x); }
 static inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 static inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
+static inline Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
 static inline Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
 // The second operand if either is NaN.
 static inline Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
@@ -44,6 +45,7 @@ static inline Vec splat(float x) { return _mm256_set1_ps(x); }
 static inline void store(float* p, Vec x) { _mm256_storeu_ps(p, x); }
 static inline Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 static inline Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
+static inline Vec sub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
 static inline Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
 static inline Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
 static inline Vec min(Vec a, Vec b) { return _mm256_min_ps(a, b); }

@@ -1,4 +1,4 @@
-// conv_blocked, conv_first, conv_depthwise: the library's own direct f32 convolutions to channel-blocked
+// conv_blocked, conv_first, conv_depthwise, conv_winograd: the library's own f32 convolutions to channel-blocked
 // outputs, with weights packed when the plan is made.
 #include <algorithm>
 
@@ -52,10 +52,11 @@ std::string read(NodeView node, const TargetInfo& target, Problem& out) {
 }
 
 Candidate candidate(NodeView node, const Problem& problem, const char* kernel, ConvLayout layout,
-                    int64_t vectors, int64_t bytes) {
+                    int64_t vectors, int64_t rows, int64_t bytes) {
   const Format block = blocked(static_cast<uint8_t>(problem.isa.lanes));
   ConvPackedParams params = problem.params;
   params.vectors = vectors;
+  params.rows = rows;
   Candidate out;
   out.config = fmt::format("{} channels", vectors * problem.isa.lanes);
   out.call = KernelCall::with(fmt::format("conv.{}.f32.{}", kernel, problem.isa.name), params);
@@ -73,7 +74,7 @@ Candidate candidate(NodeView node, const Problem& problem, const char* kernel, C
 bool is_depthwise(const Problem& p) { return p.weight.group > 1 && p.weight.cg == 1 && p.weight.og == 1; }
 
 Claim claim(NodeView node, const TargetInfo& target, const char* kernel, ConvLayout layout,
-            std::string (*refusal)(const Problem&), std::span<const int64_t> choices) {
+            std::string (*refusal)(const Problem&), std::span<const int64_t> choices, int64_t rows = 0) {
   Problem problem;
   if (std::string why = read(node, target, problem); !why.empty()) return Claim::refuse(why);
   if (std::string why = refusal(problem); !why.empty()) return Claim::refuse(why);
@@ -84,7 +85,7 @@ Claim claim(NodeView node, const TargetInfo& target, const char* kernel, ConvLay
   for (int64_t vectors : choices)
     if (vectors <= blocks || out.candidates.empty())
       out.candidates.push_back(
-          candidate(node, problem, kernel, layout, std::min(vectors, std::max<int64_t>(blocks, 1)), *bytes));
+          candidate(node, problem, kernel, layout, std::min(vectors, std::max<int64_t>(blocks, 1)), rows, *bytes));
   return out;
 }
 
@@ -123,11 +124,36 @@ Claim claim_depthwise(NodeView node, const TargetInfo& target) {
   return claim(node, target, "depthwise", ConvLayout::depthwise, refuse_depthwise, kOne);
 }
 
+std::string refuse_winograd(const Problem& p) {
+  const ConvParams& conv = p.params.conv;
+  if (p.params.w_rank != 4 || p.params.w_dims[2] != 3 || p.params.w_dims[3] != 3) return "the filter is not 3 x 3";
+  if (p.weight.group != 1) return "takes one group";
+  for (int i = 0; i < 2; ++i)
+    if (conv.strides[i] != 1 || conv.dilations[i] != 1) return "takes no strides and dilations";
+  return p.weight.cg < p.isa.lanes ? fmt::format("fewer than {} input channels", p.isa.lanes) : "";
+}
+
+// Tiles of 4 x 4 outputs multiply least; those of 2 x 2 waste less where the output is small.
+Claim claim_winograd(NodeView node, const TargetInfo& target) {
+  static constexpr int64_t kWide[] = {2, 3};
+  Claim out;
+  for (int64_t m : {4, 2}) {
+    Claim one = claim(node, target, "winograd", m == 4 ? ConvLayout::winograd4 : ConvLayout::winograd2, refuse_winograd, kWide, m);
+    if (one.candidates.empty()) return one;
+    for (Candidate& c : one.candidates) {
+      c.config = fmt::format("tiles of {} x {}, {}", m, m, c.config);
+      out.candidates.push_back(std::move(c));
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
-extern const Tactic k_conv_blocked, k_conv_first, k_conv_depthwise;
+extern const Tactic k_conv_blocked, k_conv_first, k_conv_depthwise, k_conv_winograd;
 const Tactic k_conv_blocked{"conv_blocked", "conv", claim_blocked};
 const Tactic k_conv_first{"conv_first", "conv", claim_first};
 const Tactic k_conv_depthwise{"conv_depthwise", "conv", claim_depthwise};
+const Tactic k_conv_winograd{"conv_winograd", "conv", claim_winograd};
 
 }  // namespace tenon

@@ -128,6 +128,7 @@ void check(const std::string& kernel, const std::string& isa, ConvLayout layout,
   params.w_rank = p.w.arg().rank;
   std::copy(p.w.arg().dims, p.w.arg().dims + p.w.arg().rank, params.w_dims);
   params.vectors = vectors;
+  if (layout == ConvLayout::winograd2 || layout == ConvLayout::winograd4) params.rows = layout == ConvLayout::winograd2 ? 2 : 4;
   const Tensor x = blocked_in ? p.x.in(block) : p.x;
   const std::vector<Tensor> extras = p.extras_in(blocked_out ? block : kLinear);
   const Tensor expected = blocked_out ? p.expected.in(block) : p.expected;
@@ -253,6 +254,27 @@ TEST(Conv, DepthwiseEqualsReference) {
     for (Fused fused : kAllFused)
       check("conv.depthwise.f32", isa, ConvLayout::depthwise, cases[1], fused, false, 1, true, true);
   }
+}
+
+TEST(Conv, WinogradEqualsReference) {
+  const Case cases[] = {
+      {1, 16, 32, 1, {8, 8}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+      {2, 33, 40, 1, {9, 13}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+      {1, 24, 70, 1, {30, 31}, {3, 3}, {}, {}, {0, 0, 0, 0}},
+      {3, 70, 17, 1, {7, 7}, {3, 3}, {}, {}, {1, 0, 2, 1}},
+      {1, 16, 16, 1, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+      {1, 16, 16, 1, {1, 40}, {3, 3}, {}, {}, {3, 3, 3, 3}},
+      {1, 32, 32, 1, {40, 41}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+      {0, 16, 16, 1, {4, 4}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+  };
+  for (const std::string& isa : instruction_sets())
+    for (ConvLayout layout : {ConvLayout::winograd2, ConvLayout::winograd4}) {
+      for (const Case& c : cases)
+        for (int64_t vectors = 1; vectors <= 4; ++vectors)
+          check("conv.winograd.f32", isa, layout, c, Fused::none, vectors % 2 == 0, vectors, true, true);
+      for (Fused fused : kAllFused)
+        for (bool with_bias : {false, true}) check("conv.winograd.f32", isa, layout, cases[1], fused, with_bias, 2, true, true);
+    }
 }
 
 TEST(Conv, LinearEqualsReference) {

@@ -1,0 +1,255 @@
+// conv.winograd.f32.<isa>: 3 x 3 convolutions with stride 1 of blocked tensors by Winograd's minimal filtering, tiles of
+// m x m outputs (ConvPackedParams::rows, 2 or 4). Tiles of the whole batch are taken in chunks whose values fit the cache. Each
+// of a chunk's (m + 2)² values is one product of [tiles, input channels] with [input channels, output channels]. Every element
+// is summed in one order, whatever the threads and chunks.
+#include <algorithm>
+#include <vector>
+
+#include "conv/packed.h"
+#include "conv/winograd_tile.h"
+#include "gemm/micro.h"
+#include "gemm/split.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kChunkBytes = 640 << 10;  // of values, for one thread
+constexpr int64_t kLeastTiles = 42;         // of a chunk: filters are read once for each
+
+struct State : KernelState {
+  ConvGeometry g;
+  BlockedEpilogue epilogue;
+  int64_t lanes = 0, m = 0, values = 0;  // values of a tile
+  int64_t blocks_in = 0, blocks_out = 0;
+  int64_t vectors = 0, width = 0, panels = 0, max_rows = 0;
+  int64_t tiles_h = 0, tiles_w = 0, tiles = 0;  // of an image down and across, of the batch
+  int64_t chunk = 0, chunks = 0;                // tiles of a chunk at most
+  bool shared = false;                          // the threads share a chunk, else each has chunks of its own
+  int64_t in_step = 0, out_step = 0;            // floats from one value of all tiles and channels to the next
+  std::vector<MicroBlock> blocks[2];            // [1]: last panel
+  int64_t chunk_floats = 0;
+  int64_t values_bytes = 0;                     // of scratch, before the tiles' own
+};
+
+int64_t panel_columns(const State& s, int64_t panel) { return std::min(s.width, s.blocks_out * s.lanes - panel * s.width); }
+
+void plan_work(State& s, int threads) {
+  const int64_t tile_bytes = s.values * (s.blocks_in + s.blocks_out) * s.lanes * 4;
+  const int64_t wanted = std::max(kChunkBytes / tile_bytes, kLeastTiles);
+  s.chunks = ceil_div(s.tiles, std::min(wanted, s.tiles));
+  s.shared = threads > 1 && s.chunks < 4 * threads;
+  if (s.shared) s.chunks = ceil_div(s.tiles, std::min(wanted * threads, s.tiles));
+  s.chunk = ceil_div(s.tiles, s.chunks);
+  s.chunks = Split(s.tiles, s.chunk).parts;
+  // An odd number of lines of the cache, so that the values of a tile do not share its sets.
+  auto step = [&](int64_t blocks) { return (blocks * s.chunk * s.lanes * 4 / 64 | 1) * 16 + (s.lanes < 16 ? 16 : 0); };
+  s.in_step = step(s.blocks_in);
+  s.out_step = step(s.blocks_out);
+  s.chunk_floats = s.values * (s.in_step + s.out_step);
+  for (int last = 0; last < 2; ++last) {
+    const int64_t columns = panel_columns(s, last ? s.panels - 1 : 0);
+    for (int64_t i = 0; i < s.blocks_in; ++i)
+      s.blocks[last].push_back({i * s.chunk * s.lanes, i * s.lanes * columns, std::min(s.lanes, s.g.cg - i * s.lanes)});
+  }
+}
+
+template <const MicroTable& kTable>
+Status prepare(const PrepareCall& call, Prepared& prepared) {
+  TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
+  const auto& params = call.as<ConvPackedParams>();
+  const Arg &x = call.inputs[0], &out = call.outputs[0];
+  const Format format = blocked(kTable.lanes);
+  TN_TRY(expect_type(x, DType::f32, "x"));
+  TN_TRY(expect_format(x, format, "x"));
+  TN_TRY(expect_format(out, format, "output"));
+  if (params.rows != 2 && params.rows != 4) return fail(Code::invalid_plan, "tiles are 2 x 2 or 4 x 4, not of {}", params.rows);
+  auto state = std::make_unique<State>();
+  State& s = *state;
+  Arg w;
+  TN_TRY(unpacked_weight(params, params.rows == 2 ? ConvLayout::winograd2 : ConvLayout::winograd4, kTable.lanes, call.inputs[1], w));
+  const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
+  TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
+  const ConvGeometry& g = s.g;
+  const bool fits = w.rank == 4 && g.group == 1 && g.kernel[1] == 3 && g.kernel[2] == 3 && g.stride[1] == 1 && g.stride[2] == 1 &&
+                    g.dilation[1] == 1 && g.dilation[2] == 1;
+  if (!fits)
+    return fail(Code::invalid_plan, "Winograd's convolution is 3 x 3 of one group without strides or dilations, not of {}", describe(w));
+  if (params.vectors < 1 || params.vectors > kMaxVectors)
+    return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
+  const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
+  TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
+  if (g.n * g.o * g.out_count != 0) {
+    s.lanes = kTable.lanes;
+    s.m = params.rows;
+    s.values = (s.m + 2) * (s.m + 2);
+    s.blocks_in = ceil_div(g.cg, s.lanes);
+    s.blocks_out = ceil_div(g.o, s.lanes);
+    s.vectors = params.vectors;
+    s.width = s.vectors * s.lanes;
+    s.panels = ceil_div(s.blocks_out, s.vectors);
+    s.max_rows = kTable.max_rows[s.vectors];
+    s.tiles_h = ceil_div(g.out[1], s.m);
+    s.tiles_w = ceil_div(g.out[2], s.m);
+    s.tiles = g.n * s.tiles_h * s.tiles_w;
+    plan_work(s, call.threads);
+    s.values_bytes = round_up(s.chunk_floats * 4, 64) * (s.shared ? 1 : call.threads);
+    prepared.scratch_bytes = s.values_bytes + call.threads * round_up(kTileScratchBytes, 64);
+  }
+  prepared.state = std::move(state);
+  return {};
+}
+
+// A chunk of tiles, in three phases, each of which may be shared out in parts.
+template <const MicroTable& kTable, const WinogradTable& kTransforms>
+class Chunk {
+ public:
+  Chunk(const LaunchCall& call, const State& s, float* memory, int64_t index)
+      : call_(call), s_(s), g_(s.g), in_(memory), out_(memory + s.values * s.in_step) {
+    const Split split(s.tiles, s.chunk);
+    first_ = split.begin(index);
+    tiles_ = split.size(index);
+    bias_ = call.inputs.size() > 2 && call.inputs[2].present() ? call.inputs[2].as<const float>() : nullptr;
+    if (s.epilogue.bias >= 0) bias_ = extra(s.epilogue.bias);
+    if (s.epilogue.add >= 0) add_ = extra(s.epilogue.add);
+  }
+
+  int64_t inputs() const { return s_.blocks_in * tiles_; }
+  void transform_inputs(int64_t begin, int64_t end) const {
+    const auto* x = call_.inputs[0].as<const float>();
+    const auto transform = s_.m == 2 ? kTransforms.input2 : kTransforms.input4;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t block = i / tiles_, tile = i % tiles_;
+      const Place at = place(first_ + tile);
+      const int64_t h = at.h - g_.pad[1], w = at.w - g_.pad[2];
+      WinogradInput t;
+      t.row_step = g_.in[2] * s_.lanes;
+      t.x = x + (at.n * s_.blocks_in + block) * g_.in_count * s_.lanes + (h * g_.in[2] + w) * s_.lanes;
+      inside(h, g_.in[1], t.row_begin, t.row_end);
+      inside(w, g_.in[2], t.column_begin, t.column_end);
+      t.to = in_ + (block * s_.chunk + tile) * s_.lanes;
+      t.step = s_.in_step;
+      transform(t);
+    }
+  }
+
+  int64_t products() const { return s_.values * s_.panels; }
+  void multiply(int64_t begin, int64_t end) const {
+    const auto* packed = call_.inputs[1].as<const float>();
+    const Split rows(tiles_, s_.max_rows);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t value = i / s_.panels, panel = i % s_.panels, columns = panel_columns(s_, panel);
+      const auto& blocks = s_.blocks[panel + 1 == s_.panels];
+      MicroTile t{};
+      t.blocks = blocks.data();
+      t.count = static_cast<int64_t>(blocks.size());
+      t.b = packed + (value * s_.blocks_out * s_.lanes + panel * s_.width) * g_.cg;
+      t.c_row = s_.lanes;
+      t.c_vector = s_.chunk * s_.lanes;
+      t.lanes = s_.lanes;
+      for (int64_t part = 0; part < rows.parts; ++part) {
+        const int64_t at = rows.begin(part), count = rows.size(part), half = (count + 1) / 2 * s_.lanes;
+        t.a = in_ + value * s_.in_step + at * s_.lanes;
+        t.c = out_ + value * s_.out_step + (panel * s_.vectors * s_.chunk + at) * s_.lanes;
+        t.a_jump = t.c_jump = half;
+        kTable.dense[columns / s_.lanes][count](t);
+      }
+    }
+  }
+
+  int64_t outputs() const { return s_.blocks_out * tiles_; }
+  void transform_outputs(int64_t begin, int64_t end) const {
+    auto* y = call_.outputs[0].as<float>();
+    const auto transform = s_.m == 2 ? kTransforms.output2 : kTransforms.output4;
+    WinogradOutput t{};
+    t.step = s_.out_step;
+    t.row_step = g_.out[2] * s_.lanes;
+    if (s_.epilogue.in_registers) {
+      t.low = s_.epilogue.add_clamp.low;
+      t.high = s_.epilogue.add_clamp.high;
+      t.bounded = s_.epilogue.bounded();
+    }
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t block = i / tiles_, tile = i % tiles_;
+      const Place at = place(first_ + tile);
+      const int64_t to = ((at.n * s_.blocks_out + block) * g_.out_count + at.h * g_.out[2] + at.w) * s_.lanes;
+      t.from = out_ + (block * s_.chunk + tile) * s_.lanes;
+      t.bias = bias_ ? bias_ + block * s_.lanes : nullptr;
+      t.add = add_ ? add_ + to : nullptr;
+      t.lanes = std::min(s_.lanes, g_.o - block * s_.lanes);
+      t.y = y + to;
+      t.rows = std::min(s_.m, g_.out[1] - at.h);
+      t.columns = std::min(s_.m, g_.out[2] - at.w);
+      transform(t);
+    }
+  }
+
+ private:
+  // Of a tile's first output.
+  struct Place {
+    int64_t n, h, w;
+  };
+  Place place(int64_t tile) const {
+    const int64_t row = tile / s_.tiles_w;
+    return {row / s_.tiles_h, row % s_.tiles_h * s_.m, tile % s_.tiles_w * s_.m};
+  }
+  void inside(int64_t start, int64_t extent, int64_t& begin, int64_t& end) const {
+    begin = std::clamp<int64_t>(-start, 0, s_.m + 2);
+    end = std::clamp<int64_t>(extent - start, begin, s_.m + 2);
+  }
+  const float* extra(int e) const { return call_.inputs[static_cast<size_t>(e) + 3].as<const float>(); }
+
+  const LaunchCall& call_;
+  const State& s_;
+  const ConvGeometry& g_;
+  float *in_, *out_;
+  int64_t first_ = 0, tiles_ = 0;
+  const float *bias_ = nullptr, *add_ = nullptr;
+};
+
+// Runs an epilogue that is no addition and bounds over the whole output.
+template <const MicroTable& kTable>
+void run_program(const LaunchCall& call, const State& s) {
+  const TileFunction tile = tile_function(kTable.lanes == 16 ? kAvx2 | kAvx512 : kAvx2);
+  const Program& program = call.as<ConvPackedParams>().conv.epilogue;
+  auto* scratch = static_cast<std::byte*>(call.scratch) + s.values_bytes;
+  call.team->parallel_for(s.g.n * s.blocks_out, [&](int64_t begin, int64_t end, int member) {
+    for (int64_t i = begin; i < end; ++i)
+      run_blocked_program(s.epilogue, program, call.inputs, call.outputs[0], i / s.blocks_out, i % s.blocks_out * s.lanes, 0,
+                          s.g.out_count, s.g.out_count, tile, scratch + member * round_up(kTileScratchBytes, 64));
+  });
+}
+
+template <const MicroTable& kTable, const WinogradTable& kTransforms>
+Status launch(const LaunchCall& call) {
+  const State& s = *static_cast<const State*>(call.state);
+  if (s.chunks == 0) return {};
+  auto* memory = static_cast<float*>(call.scratch);
+  if (s.shared) {
+    for (int64_t i = 0; i < s.chunks; ++i) {
+      const Chunk<kTable, kTransforms> chunk(call, s, memory, i);
+      call.team->parallel_for(chunk.inputs(), [&](int64_t begin, int64_t end, int) { chunk.transform_inputs(begin, end); });
+      call.team->parallel_for(chunk.products(), [&](int64_t begin, int64_t end, int) { chunk.multiply(begin, end); });
+      call.team->parallel_for(chunk.outputs(), [&](int64_t begin, int64_t end, int) { chunk.transform_outputs(begin, end); });
+    }
+  } else {
+    call.team->parallel_for(s.chunks, [&](int64_t begin, int64_t end, int member) {
+      for (int64_t i = begin; i < end; ++i) {
+        const Chunk<kTable, kTransforms> chunk(call, s, memory + member * (round_up(s.chunk_floats * 4, 64) / 4), i);
+        chunk.transform_inputs(0, chunk.inputs());
+        chunk.multiply(0, chunk.products());
+        chunk.transform_outputs(0, chunk.outputs());
+      }
+    });
+  }
+  if (!s.epilogue.in_registers) run_program<kTable>(call, s);
+  return {};
+}
+
+}  // namespace
+
+extern const Kernel kConvWinogradAvx2{"conv.winograd.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0, prepare<avx2::kMicro>,
+                                      launch<avx2::kMicro, avx2::kWinograd>};
+extern const Kernel kConvWinogradAvx512{"conv.winograd.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
+                                        prepare<avx512::kMicro>, launch<avx512::kMicro, avx512::kWinograd>};
+
+}  // namespace tenon
