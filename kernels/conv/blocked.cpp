@@ -118,6 +118,15 @@ void plan_work(State& s, int threads) {
     s.chunks = std::min(most_chunks, ceil_div(4 * threads, others));
 }
 
+// Where the last spatial dim is 1, the one before it makes the rows.
+void drop_unit_columns(ConvGeometry& g) {
+  for (int i = 0; i < 2 && g.in[2] == 1 && g.out[2] == 1 && g.kernel[2] == 1 && g.pad[2] == 0; ++i)
+    for (auto* list : {&g.in, &g.out, &g.kernel, &g.stride, &g.dilation, &g.pad}) {
+      std::rotate(*list, *list + 2, *list + 3);
+      (*list)[0] = list == &g.pad ? 0 : 1;
+    }
+}
+
 template <const MicroTable& kTable, bool kFirst>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
@@ -134,6 +143,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
                          call.inputs[1], w));
   const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
   TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
+  drop_unit_columns(s.g);
   const ConvGeometry& g = s.g;
   s.lanes = kTable.lanes;
   s.pixel = kFirst ? 1 : s.lanes;
