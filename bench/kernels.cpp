@@ -163,6 +163,10 @@ void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t 
     inputs.insert(inputs.end(), extras.begin(), extras.end());
     bench.run("matmul.packed.f32." + bench.isa(), params, inputs, {c}, flops,
               name + " x" + std::to_string(vectors));
+    if (const auto seven = constant && m > 1 ? strassen_b_bytes(k, n, bench.lanes()) : std::nullopt) {
+      inputs[1] = bench.tensor(DType::u8, {*seven});
+      bench.run("matmul.strassen.f32." + bench.isa(), params, inputs, {c}, flops, name + " Strassen x" + std::to_string(vectors));
+    }
     bench.forget();
   }
 }

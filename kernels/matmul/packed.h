@@ -17,4 +17,12 @@ inline std::optional<int64_t> packed_b_bytes(int64_t k, int64_t n, int64_t lanes
   return count ? checked_mul(*count, 4) : std::nullopt;
 }
 
+// Strassen's products of a [k, n] matrix whose halves are whole vectors: for each panel of n / 2 columns seven matrices
+// [k / 2][width] one after the other, each as above. Nothing for other matrices.
+inline std::optional<int64_t> strassen_b_bytes(int64_t k, int64_t n, int64_t lanes) {
+  if (k < 1 || n < 1 || k % (2 * lanes) != 0 || n % (2 * lanes) != 0) return std::nullopt;
+  auto count = packed_b_bytes(k / 2, n / 2, lanes);
+  return count ? checked_mul(*count, 7) : std::nullopt;
+}
+
 }  // namespace tenon

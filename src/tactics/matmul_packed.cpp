@@ -1,5 +1,5 @@
-// matmul_packed: the library's own f32 product over packed panels; a constant b is packed when the plan is
-// made.
+// matmul_packed, matmul_strassen: the library's own f32 products over packed panels; a constant b is packed when the plan
+// is made.
 #include <algorithm>
 
 #include "matmul/packed.h"
@@ -9,54 +9,81 @@
 namespace tenon {
 namespace {
 
-Claim claim(NodeView node, const TargetInfo& target) {
+// A product of f32 rows by b; where b is a constant [k, n], `packed.packed` is set.
+std::string read(NodeView node, const TargetInfo& target, InstructionSet& isa, MatmulPackedParams& packed) {
   const TensorType &a = node.input(0), &b = node.input(1);
-  if (a.dtype != DType::f32) return Claim::refuse("operands must be f32, they are " + print(a));
-  const InstructionSet isa = instruction_set(target);
-  if (isa.lanes == 0) return Claim::refuse("needs AVX2");
+  if (a.dtype != DType::f32) return "operands must be f32, they are " + print(a);
+  isa = instruction_set(target);
+  if (isa.lanes == 0) return "needs AVX2";
   auto params = matmul_params(node);
-  if (!params) return Claim::refuse(params.error().text());
-
-  MatmulPackedParams packed;
+  if (!params) return params.error().text();
   packed.matmul = *params;
-  packed.b_rank = static_cast<int64_t>(b.rank());
-  const int8_t* perm = params->perm_b;
   const auto shape = constant_shape(b.shape);
-  int64_t bytes = 0;
-  if (shape && is_static_input(node, 1)) {
-    const size_t batch = b.rank() - 2;
-    bool one_matrix = true;
-    for (size_t i = 0; i < batch; ++i) one_matrix &= (*shape)[static_cast<size_t>(perm[i])] == 1;
-    packed.k = (*shape)[static_cast<size_t>(perm[batch])];
-    packed.n = (*shape)[static_cast<size_t>(perm[batch + 1])];
-    const auto size = packed_b_bytes(packed.k, packed.n, isa.lanes);
-    if (one_matrix && size && *size > 0) bytes = *size;
-  }
-  packed.packed = bytes > 0;
-  if (!packed.packed) packed.k = packed.n = packed.b_rank = 0;
+  if (!shape || !is_static_input(node, 1)) return {};
+  const size_t batch = b.rank() - 2;
+  for (size_t i = 0; i < batch; ++i)
+    if ((*shape)[static_cast<size_t>(params->perm_b[i])] != 1) return {};
+  packed.k = (*shape)[static_cast<size_t>(params->perm_b[batch])];
+  packed.n = (*shape)[static_cast<size_t>(params->perm_b[batch + 1])];
+  packed.b_rank = static_cast<int64_t>(b.rank());
+  packed.packed = 1;
+  return {};
+}
 
-  Claim out;
-  for (int64_t vectors : {2, isa.lanes == 16 ? 4 : 3}) {
-    packed.vectors = vectors;
-    Candidate candidate;
-    candidate.config = fmt::format("{} columns", vectors * isa.lanes);
-    candidate.call = KernelCall::with("matmul.packed.f32." + isa.name, packed);
-    candidate.inputs.assign(node.input_count(), kLinear);
-    candidate.outputs.assign(1, kLinear);
-    if (bytes > 0) {
-      MatmulPackParams pack;
-      std::copy(perm, perm + kMaxRank, pack.perm_b);
-      pack.vectors = vectors;
-      candidate.packs.push_back({1, KernelCall::with("matmul.pack_b.f32." + isa.name, pack), bytes});
-    }
-    out.candidates.push_back(std::move(candidate));
+// With panels of `vectors`; `bytes`: of packed b, by the kernel `pack`; 0: b is not packed.
+Candidate candidate(NodeView node, const InstructionSet& isa, MatmulPackedParams params, int64_t vectors, const char* kernel,
+                    const char* pack, int64_t bytes) {
+  params.vectors = vectors;
+  params.packed = bytes > 0;
+  if (!params.packed) params.k = params.n = params.b_rank = 0;
+  Candidate out;
+  out.config = fmt::format("{} columns", vectors * isa.lanes);
+  out.call = KernelCall::with(fmt::format("{}.f32.{}", kernel, isa.name), params);
+  out.inputs.assign(node.input_count(), kLinear);
+  out.outputs.assign(1, kLinear);
+  if (params.packed) {
+    MatmulPackParams packing;
+    std::copy(params.matmul.perm_b, params.matmul.perm_b + kMaxRank, packing.perm_b);
+    packing.vectors = vectors;
+    out.packs.push_back({1, KernelCall::with(fmt::format("{}.f32.{}", pack, isa.name), packing), bytes});
   }
+  return out;
+}
+
+Claim claim(NodeView node, const TargetInfo& target) {
+  InstructionSet isa;
+  MatmulPackedParams params;
+  if (std::string why = read(node, target, isa, params); !why.empty()) return Claim::refuse(why);
+  const int64_t bytes = params.packed ? packed_b_bytes(params.k, params.n, isa.lanes).value_or(0) : 0;
+  Claim out;
+  for (int64_t vectors : {2, isa.lanes == 16 ? 4 : 3})
+    out.candidates.push_back(candidate(node, isa, params, vectors, "matmul.packed", "matmul.pack_b", bytes));
+  return out;
+}
+
+// Where a product is smaller, seven halves take as long as eight.
+constexpr int64_t kLeastStrassen = 96;
+
+Claim claim_strassen(NodeView node, const TargetInfo& target) {
+  InstructionSet isa;
+  MatmulPackedParams params;
+  if (std::string why = read(node, target, isa, params); !why.empty()) return Claim::refuse(why);
+  if (!params.packed) return Claim::refuse("b must be one constant matrix");
+  const auto bytes = strassen_b_bytes(params.k, params.n, isa.lanes);
+  if (!bytes || params.k < kLeastStrassen || params.n < kLeastStrassen)
+    return Claim::refuse(fmt::format("k and n must be multiples of {} and at least {}, b is {} x {}", 2 * isa.lanes, kLeastStrassen, params.k, params.n));
+  const auto rank = static_cast<int>(node.output(0).rank());
+  if (params.matmul.perm_out[rank - 1] != rank - 1) return Claim::refuse("the result's columns lie apart");
+  Claim out;
+  for (int64_t vectors : {2, isa.lanes == 16 ? 4 : 3})
+    out.candidates.push_back(candidate(node, isa, params, vectors, "matmul.strassen", "matmul.pack_strassen", *bytes));
   return out;
 }
 
 }  // namespace
 
-extern const Tactic k_matmul_packed;
+extern const Tactic k_matmul_packed, k_matmul_strassen;
 const Tactic k_matmul_packed{"matmul_packed", "matmul", claim};
+const Tactic k_matmul_strassen{"matmul_strassen", "matmul", claim_strassen};
 
 }  // namespace tenon

@@ -99,6 +99,14 @@ void check(const Case& c, const Program& epilogue, const std::vector<std::vector
       packed = {params, 1, c.k, c.n, b.arg().rank, vectors};
       EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(blob), {&blob_out}, 2));
       EXPECT_TRUE(same_bytes(one, blob_out)) << "packing changes the result";
+      const auto seven = strassen_b_bytes(c.k, c.n, lanes);
+      if (!seven || !c.perm_out.empty()) continue;
+      Tensor halves(DType::u8, {*seven});
+      EXPECT_OK(run("matmul.pack_strassen.f32." + isa, pack, {&b}, {&halves}, 2));
+      EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs(halves), {&one}));
+      EXPECT_LT(distance(one, expected), 1e-5) << "Strassen " << isa << " x" << vectors << " m" << c.m << " n" << c.n << " k" << c.k;
+      EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs(halves), {&three}, 3));
+      EXPECT_TRUE(same_bytes(one, three)) << "threads change the result of Strassen's product";
     }
   }
 }
@@ -134,6 +142,11 @@ TEST(Matmul, PackedEqualsReference) {
       {{}, {}, 600, 40, 900, {}, {}, {}},
       {{}, {}, 30, 70, 2500, {}, {}, {}},
       {{5}, {1}, 1, 20, 10, {}, {}, {}},
+      {{}, {}, 1, 32, 32, {}, {}, {}},
+      {{}, {}, 129, 96, 64, {}, {1, 0}, {}},
+      {{2, 3}, {}, 37, 224, 96, {}, {}, {}},
+      {{}, {}, 51, 64, 2112, {1, 0}, {}, {}},
+      {{}, {}, 500, 160, 128, {}, {}, {}},
       // Attention: q [b,s,h,d] by k [b,s,h,d], and p [b,h,s,s] by v [b,s,h,d] back to [b,s,h,d].
       {{2, 3}, {2, 3}, 20, 20, 16, {0, 2, 1, 3}, {0, 2, 3, 1}, {}},
       {{2, 3}, {2, 3}, 20, 24, 20, {}, {0, 2, 1, 3}, {0, 2, 1, 3}},

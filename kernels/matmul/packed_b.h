@@ -1,0 +1,28 @@
+// What the f32 products with a constant, packed b share.
+#pragma once
+
+#include <optional>
+
+#include "gemm/micro.h"
+#include "matmul/geometry.h"
+
+namespace tenon {
+
+// A panel's width in vectors, as the instruction set allows.
+Status expect_vectors(const MicroTable& table, int64_t vectors);
+
+// b's dims before it was packed, as an argument without data.
+Status unpacked_b(const MatmulPackedParams& params, Arg& b);
+
+// Makes the innermost batch dims part of M where a, the output and the extras allow it and b repeats over them.
+void merge_rows(MatmulGeometry& g, size_t extras);
+
+// A matrix [k, n] and its steps in elements.
+struct PackedB : KernelState {
+  int64_t k = 0, n = 0, k_step = 0, n_step = 0;
+};
+
+// Prepares a kernel with MatmulPackParams that packs b into `bytes_of(k, n)` bytes; its state is a PackedB.
+Status prepare_pack_b(const PrepareCall& call, std::optional<int64_t> (*bytes_of)(int64_t k, int64_t n), Prepared& prepared);
+
+}  // namespace tenon
