@@ -235,7 +235,7 @@ class Export {
     a.type = AttributeType::text;  // of core ops
     if (const auto* shape = std::get_if<Shape>(&attr)) a.s = keep(print(*shape));
     else if (const auto* dtype = std::get_if<DType>(&attr)) a.s = name_of(*dtype);
-    else if (const auto* program = std::get_if<Program>(&attr)) a.s = keep(print(*program));
+    else if (const auto* program = std::get_if<ProgramAttr>(&attr)) a.s = keep(print(static_cast<const Program&>(*program)));
     return {};
   }
 

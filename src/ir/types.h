@@ -46,8 +46,20 @@ struct Constant {
 
 class Graph;
 using GraphPtr = std::shared_ptr<const Graph>;
+
+// A program as an attribute: by itself it would make every attribute as large as it is.
+class ProgramAttr {
+ public:
+  ProgramAttr(const Program& program) : program_(std::make_shared<const Program>(program)) {}
+  operator const Program&() const { return *program_; }
+  friend bool operator==(const ProgramAttr& a, const ProgramAttr& b) { return *a.program_ == *b.program_; }
+
+ private:
+  std::shared_ptr<const Program> program_;  // never null
+};
+
 using Attr = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
-                          std::vector<std::string>, Shape, DType, Program, std::shared_ptr<const Constant>, GraphPtr>;
+                          std::vector<std::string>, Shape, DType, ProgramAttr, std::shared_ptr<const Constant>, GraphPtr>;
 
 // A node's attributes by name, in order of name. An attribute that equals its OpDef's default may be absent.
 class Attrs {
@@ -79,7 +91,11 @@ class Attrs {
   }
   std::vector<int64_t> integers(std::string_view name) const { return get<std::vector<int64_t>>(name); }
   Shape shape(std::string_view name) const { return get<Shape>(name); }
-  Program program(std::string_view name) const { return get<Program>(name); }
+  Program program(std::string_view name) const {
+    const Attr* attr = find(name);
+    if (const auto* value = attr ? std::get_if<ProgramAttr>(attr) : nullptr) return *value;
+    return {};
+  }
 
   auto begin() const { return map_.begin(); }
   auto end() const { return map_.end(); }

@@ -23,7 +23,7 @@ Status verify_attrs(const Node& node) {
                              [&, &name = name](const AttrSpec& s) { return s.name == name; });
     if (spec == node.op->attrs.end()) return fail(Code::internal, "{} has no attribute {}", node.op->name, name);
     if (spec->kind != kind_of(attr)) return fail(Code::internal, "attribute {} is of the wrong kind", name);
-    if (const Program* program = std::get_if<Program>(&attr)) TN_TRY(verify(*program));
+    if (const auto* program = std::get_if<ProgramAttr>(&attr)) TN_TRY(verify(static_cast<const Program&>(*program)));
   }
   return {};
 }

@@ -39,9 +39,9 @@ std::string cuda_refuses_types(NodeView node) {
       return fmt::format("CUDA kernels do not compute {}", name_of(type->dtype));
   for (const char* name : {"program", "prologue", "epilogue"}) {
     const Attr* attr = node.attrs().find(name);
-    const auto* program = attr ? std::get_if<Program>(attr) : nullptr;
+    const auto* program = attr ? std::get_if<ProgramAttr>(attr) : nullptr;
     if (!program) continue;
-    for (const Instr& instr : program->instructions())
+    for (const Instr& instr : static_cast<const Program&>(*program).instructions())
       if (!is_computed(instr.type)) return fmt::format("CUDA kernels do not compute {} in an expression program", name_of(instr.type));
   }
   return {};
