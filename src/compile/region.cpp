@@ -117,14 +117,15 @@ Status RegionBuilder::add_node(NodeId id) {
 Status RegionBuilder::add_output(ValueId id, uint32_t index) {
   TN_ASSIGN(uint32_t number, value_of(id));
   Draft& own = root(number);
-  if (!own.leaf && own.value.kind == plan::ValueKind::arena) {
+  const bool is_text = s_.graph.value(id).type.dtype == DType::string;
+  if (!is_text && !own.leaf && own.value.kind == plan::ValueKind::arena) {
     own.value.kind = plan::ValueKind::output;
     own.value.index = index;
     own.value.max_bytes = 0;
     return {};
   }
   plan::Step step;
-  step.kernel = s_.copy_kernel;
+  step.kernel = is_text ? std::string(kKeepTexts) : s_.copy_kernel;
   step.name = "copy to output " + std::to_string(index);
   step.inputs = {number};
   touch(number, static_cast<uint32_t>(steps_.size()));

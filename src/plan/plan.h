@@ -63,7 +63,7 @@ enum class ValueKind : uint8_t {
 // that is no view stands for each input, output and weight. Inputs, outputs and sources are linear.
 //
 // `format.place` says in which memory a value lies: the device's, or the host's, which has an arena of its own.
-// Inputs and outputs lie on the device. In a refit program, which runs on the host, no value has a place.
+// Inputs and outputs lie on the device, but for those of strings: every tensor of strings lies on the host. In a refit program, which runs on the host, no value has a place.
 inline constexpr uint32_t kNoView = UINT32_MAX;
 struct Value {
   ValueKind kind = ValueKind::arena;
@@ -122,6 +122,8 @@ struct Binding {
   std::vector<uint32_t> dims;
 };
 
+// Those of strings hold them packed (base/text.h), which says how many bytes there are; the engine makes the views. No
+// refit source is of strings, and no value of a refit program.
 struct Weight {
   DType dtype = DType::none;
   std::vector<int64_t> dims;

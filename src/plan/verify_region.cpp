@@ -80,6 +80,7 @@ class RegionCheck {
                   static_cast<int>(v.format.layout), v.format.block, v.dims.size());
     if (v.format.place != Place::device && (boundary_.constant || plan_.target.device == "cpu"))
       return fail(Code::invalid_plan, "it has a place, which no value has on the host");
+    if (v.dtype == DType::string) TN_TRY(check_texts_value(v));
     TN_TRY(check_dims(v.dims, plan_, "value", ""));
     if (boundary_.constant)
       for (uint32_t d : v.dims)
@@ -87,6 +88,14 @@ class RegionCheck {
           return fail(Code::invalid_plan, "dim table entry {} is not constant, as a refit program's must be",
                       d);
     return v.view_of == kNoView ? check_memory(v) : check_view(i);
+  }
+
+  // Strings lie on the host, one view beside the other, and no refit makes them.
+  Status check_texts_value(const Value& v) const {
+    if (boundary_.constant) return fail(Code::invalid_plan, "it is of strings, which no refit program's value is");
+    const bool on_host = plan_.target.device == "cpu" || v.format.place == Place::host;
+    if (on_host && is_linear(v.format)) return {};
+    return fail(Code::invalid_plan, "it is of strings, which must lie on the host, in order");
   }
 
   Status check_view(uint32_t i) const {

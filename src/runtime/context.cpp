@@ -65,6 +65,7 @@ class ContextImpl final : public Context, public Work {
         profile_(plan_.profiles[profile]),
         tensors_(engine_->io().size()),
         staging_(engine_->device(), engine_->allocator(), tensors_.size()),
+        texts_(engine_->options().limits.arena_bytes),
         steps_(*this) {
     const std::vector<plan::Step>& steps = profile_.region.steps;
     for (uint32_t i = 0; i < steps.size(); ++i)
@@ -160,6 +161,7 @@ class ContextImpl final : public Context, public Work {
   Status check_buffers() const;
   Status bind();
   Status ready();
+  Status begin_run();
   Status unseen_failure();
   bool on_host() const { return engine_->on_host(); }
   Status launch(const Lane& lane);
@@ -210,6 +212,7 @@ class ContextImpl final : public Context, public Work {
   std::vector<Tensor> tensors_;  // inputs, then outputs
   Block arena_, host_arena_, scratch_, host_scratch_;
   Staging staging_;
+  TextArena texts_;  // bytes of strings that the last run made
   Steps steps_;
   std::list<ShapeState> shapes_;  // the current one first, then by last use
   bool shapes_stale_ = true;      // input dims were set since shapes_.front() was chosen
@@ -265,7 +268,8 @@ Status ContextImpl::set_buffer(std::string_view name, void* data, size_t bytes) 
   TN_ASSIGN(size_t index, engine_->find_tensor(name));
   if (!data && bytes > 0)
     return fail(Code::invalid_argument, "the buffer of '{}' is NULL and {} bytes long", name, bytes);
-  if (size_t element = size_of(binding(index).dtype); reinterpret_cast<uintptr_t>(data) % element != 0)
+  const bool is_text = binding(index).dtype == DType::string;
+  if (size_t element = is_text ? alignof(Text) : size_of(binding(index).dtype); reinterpret_cast<uintptr_t>(data) % element != 0)
     return fail(Code::invalid_argument, "the buffer of '{}' is not aligned to its elements of {} bytes", name,
                 element);
   Tensor& tensor = tensors_[index];
@@ -273,6 +277,8 @@ Status ContextImpl::set_buffer(std::string_view name, void* data, size_t bytes) 
   bool is_direct = true;
   if (!on_host() && bytes > 0) {
     TN_ASSIGN(is_direct, Staging::is_direct(engine_->device(), data, name));
+    if (is_text && engine_->device().kind_of(data) == MemoryKind::device)
+      return fail(Code::invalid_argument, "the buffer of '{}' lies on the device: strings lie in the memory of the host", name);
   }
   tensor.is_direct = is_direct;
   tensor.data = data;
@@ -517,7 +523,7 @@ Status ContextImpl::bind() {
   staging_.clear();
   for (size_t i = 0; i < tensors_.size(); ++i) {
     addresses_[i] = tensors_[i].data;
-    if (on_host() || tensors_[i].is_direct) continue;
+    if (on_host() || tensors_[i].is_direct || binding(i).dtype == DType::string) continue;
     TN_ASSIGN(addresses_[i], staging_.add(i, tensors_[i].data, extent(i), i < plan_.inputs.size()));
   }
   for (Segment& segment : shapes_.front().segments) segment.bound = false;
@@ -531,7 +537,7 @@ void ContextImpl::bind_segment(Segment& segment) {
   std::span<void* const> all = addresses_;
   const size_t inputs = plan_.inputs.size();
   segment.region->bind({arena_.data(), host_arena_.data(), scratch_.data(), host_scratch_.data(), weights_->addresses,
-                        all.first(inputs), all.subspan(inputs)});
+                        all.first(inputs), all.subspan(inputs), &texts_});
   segment.bound = true;
 }
 
@@ -546,6 +552,18 @@ Status ContextImpl::ready() {
   if (Segment& first = shapes_.front().segments.front(); !first.bound) bind_segment(first);
   if (!on_host() && !recording_ && !profiler_ && !finds_sizes() && engine_->options().recordings)
     recording_ = shapes_.front().recorder.find(*stream_, steps_, addresses_, weights_version_);
+  return {};
+}
+
+// Made ready; the strings of the run before go, and those that are given now can be read.
+Status ContextImpl::begin_run() {
+  TN_TRY(ready());
+  texts_.clear();
+  for (size_t i = 0; i < plan_.inputs.size(); ++i) {
+    if (plan_.inputs[i].dtype != DType::string) continue;
+    const std::span<const Text> texts(static_cast<const Text*>(tensors_[i].data), extent(i) / sizeof(Text));
+    if (Status status = check_texts(texts); !status) return trail(std::move(status.error()), "in input '{}'", plan_.inputs[i].name);
+  }
   return {};
 }
 
@@ -685,7 +703,7 @@ Status ContextImpl::run() {
   Turn turn(*this);
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
-  TN_TRY(ready());
+  TN_TRY(begin_run());
   if (on_host()) return stream_->run(*this);
   if (profiler_) return run_profiled(nullptr);
   TN_TRY(stream_->run(*this));
@@ -696,7 +714,7 @@ Result<double> ContextImpl::run_measured() {
   Turn turn(*this);
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
-  TN_TRY(ready());
+  TN_TRY(begin_run());
   if (on_host()) {
     TN_ASSIGN(std::vector<double> times, stream_->measure(*this, 1));
     return times.front();
@@ -715,7 +733,7 @@ Result<RunParts> ContextImpl::run_in_parts() {
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
   const Clock::time_point begin = Clock::now();
-  TN_TRY(ready());
+  TN_TRY(begin_run());
   const Clock::time_point is_ready = Clock::now();
   RunParts out;
   TN_ASSIGN(out.input, copy_staged_measured(false));
@@ -735,7 +753,7 @@ Status ContextImpl::enqueue(void* queue) {
   Turn turn(*this);
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
-  TN_TRY(ready());
+  TN_TRY(begin_run());
   if (on_host() && queue)
     return fail(Code::invalid_argument, "a stream was given, but the engine runs on the host, which has none: give NULL");
   if (!on_host() && profiler_) return run_profiled(queue);

@@ -218,6 +218,7 @@ void PreparedRegion::bind(const Addresses& addresses) {
   for (Launch& launch : launches) {
     void* scratch = launch.kernel->place == Place::host ? addresses.host_scratch : addresses.scratch;
     launch.call.scratch = scratch ? scratch : kNowhere;
+    launch.call.texts = addresses.texts;
   }
 }
 
@@ -239,6 +240,17 @@ Status check_places(const Region& region, const Step& step, const Kernel& kernel
   return {};
 }
 
+// What the caller gets of strings never depends on memory of its own: the kernel that keeps them writes every output.
+Status check_text_outputs(const Region& region, const Step& step, const Kernel& kernel) {
+  for (uint32_t v : step.outputs) {
+    const Value& value = region.values[v];
+    if (value.kind != ValueKind::output || value.dtype != DType::string || kernel.id == kKeepTexts) continue;
+    return fail(Code::invalid_plan, "kernel {} of step '{}' writes strings of output {}, which only {} does", kernel.id, step.name,
+                value.index, kKeepTexts);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<RegionKernels> find_kernels(const Region& region, const KernelTable& table, uint32_t cpu_features,
@@ -256,6 +268,7 @@ Result<RegionKernels> find_kernels(const Region& region, const KernelTable& tabl
     if (step.params.size() != kernel->params_size)
       return fail(Code::invalid_plan, "step '{}' has {} bytes of parameters, its kernel {} takes {}",
                   step.name, step.params.size(), step.kernel, kernel->params_size);
+    TN_TRY(check_text_outputs(region, step, *kernel));
     if (!on_host) TN_TRY(check_places(region, step, *kernel));
     else if (kernel->place != Place::host)
       return fail(Code::invalid_plan, "step '{}' runs kernel {}, which does not run on the host", step.name, kernel->id);

@@ -51,6 +51,7 @@ struct Addresses {
   void* scratch = nullptr;
   void* host_scratch = nullptr;
   std::span<void*const> weights, inputs, outputs;  // by index
+  TextArena* texts = nullptr;
 };
 
 class PreparedRegion {
