@@ -13,7 +13,6 @@ struct StringNormalizeParams {
 
 // x, delimiter [1] → i64 pieces of each element, i64[1] the most of all (string_split_counts);
 // x, delimiter [1], those counts → pieces [x…, most], the others of each row empty (string_split).
-inline constexpr int64_t kMostPieces = 64;
 struct StringSplitParams {
   int64_t most_splits = -1;    // -1: no bound; the last piece is what is left
 };

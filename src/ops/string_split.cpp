@@ -1,6 +1,7 @@
 // string_split: the pieces of each string between delimiters. ONNX: StringSplit.
 #include <algorithm>
 
+#include "ir/found.h"
 #include "ops/composite/parts.h"
 #include "ops/composite/texts.h"
 #include "ops/found_sizes.h"
@@ -32,7 +33,7 @@ Status expand_split(OnnxNode& node) {
   TN_TRY(expect_inputs(node, 1));
   const int64_t most_splits = std::max<int64_t>(node.attrs().integer("maxsplit", -1), -1);
   const ValueId delimiter = text_constant(node, {}, {node.attrs().text("delimiter")});
-  const Dim most = most_splits < 0 || most_splits >= kMostPieces ? Dim(kMostPieces) : Dim(most_splits + 1);
+  const Dim most = most_splits < 0 || most_splits >= kNoMost ? Dim(kNoMost) : Dim(most_splits + 1);
   const Attrs attrs = {{"most_splits", most_splits}};
   TN_ASSIGN(FoundSizes found, find_sizes(node, kStringSplitCounts, {node.input(0), delimiter}, attrs, 1, {most}));
   TN_ASSIGN(ValueId y, node.add(kStringSplit, {node.input(0), delimiter, found.outputs[0]},

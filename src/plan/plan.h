@@ -46,6 +46,7 @@ enum class ValueKind : uint8_t {
   input = 2,   // `index` into Plan::inputs; the user's memory
   output = 3,  // `index` into Plan::outputs; the user's memory
   absent = 4,  // an optional kernel input that is not there
+  found = 8,   // lives in memory that the context takes in the run, as large as the value is then
   // Reserved, refused by this version's verifier: string, sequence, optional.
   string = 5,
   sequence = 6,
@@ -105,6 +106,7 @@ struct Region {
 };
 
 // The ranges of the symbols for which a profile's region is valid, by symbol index.
+inline constexpr int64_t kNoBound = int64_t{1} << 40;  // a symbol whose max is not below it has none
 struct Range {
   int64_t min = 1, opt = 1, max = 1;
 };

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <list>
+#include <map>
 #include <new>
 
 #include "base/checked.h"
@@ -88,6 +89,11 @@ class ContextImpl final : public Context, public Work {
     TN_ASSIGN(arena_,
               device.allocate(engine_->allocator(), profile_.region.arena_bytes, "a context's arena"));
     addresses_.resize(tensors_.size());
+    const std::vector<plan::Value>& values = profile_.region.values;
+    if (std::ranges::any_of(values, [](const plan::Value& v) { return v.kind == plan::ValueKind::found; })) {
+      found_memory_.resize(values.size());
+      found_addresses_.resize(values.size());
+    }
     return {};
   }
 
@@ -156,7 +162,9 @@ class ContextImpl final : public Context, public Work {
   Status start_segment(ShapeState& shape, Segment& segment);
   Status find_sizes(ShapeState& shape, const Segment& segment, const Lane& lane);
   uint64_t extent(size_t tensor) const;
-  void bind_segment(Segment& segment);
+  Status bind_segment(Segment& segment);
+  Status take_found_memory(const PreparedRegion& region);
+  void forget_addresses();
   Status grow_scratch(const PreparedRegion& region);
   Status check_buffers() const;
   Status bind();
@@ -211,6 +219,8 @@ class ContextImpl final : public Context, public Work {
   std::unique_ptr<Event> event_;
   std::vector<Tensor> tensors_;  // inputs, then outputs
   Block arena_, host_arena_, scratch_, host_scratch_;
+  std::vector<Block> found_memory_;      // by value of the region, of those whose memory is taken in the run
+  std::vector<void*> found_addresses_;   // likewise
   Staging staging_;
   TextArena texts_;  // bytes of strings that the last run made
   Steps steps_;
@@ -333,13 +343,27 @@ Result<std::vector<int64_t>> ContextImpl::shape(std::string_view name) {
   if (!turn) return busy();
   TN_ASSIGN(size_t index, engine_->find_tensor(name));
   TN_ASSIGN(KnownSymbols symbols, bind_symbols());
+  constexpr int64_t kTypical = 1;
+  std::map<uint32_t, int64_t> unknown;
   if (finds_sizes()) {
     for (const plan::Step& step : profile_.region.steps)
       for (uint32_t symbol : step.found) {
-        symbols[symbol] = has_found_ ? shapes_.front().found[symbol] : profile_.symbols[symbol].max;
+        std::optional<int64_t>& size = symbols[symbol];
+        if (has_found_) size = shapes_.front().found[symbol];
+        if (!size && profile_.symbols[symbol].max < plan::kNoBound) size = profile_.symbols[symbol].max;
+        if (!size) unknown[symbol] = kTypical;
       }
   }
-  return dims_of(plan_, DimValues(plan_, symbols), binding(index).dims, fmt::format("'{}'", name));
+  const std::vector<uint32_t>& dims = binding(index).dims;
+  const DimValues values(plan_, symbols);
+  const bool has_all = std::ranges::all_of(dims, [&](uint32_t d) { return values.has(d); });
+  if (has_all || unknown.empty()) return dims_of(plan_, values, dims, fmt::format("'{}'", name));
+  // Dims that a size without a bound decides are not known before it is found.
+  for (const auto& [symbol, size] : unknown) symbols[symbol] = size;
+  TN_ASSIGN(std::vector<int64_t> out, dims_of(plan_, DimValues(plan_, symbols), dims, fmt::format("'{}'", name)));
+  for (size_t d = 0; d < out.size(); ++d)
+    if (!values.has(dims[d])) out[d] = -1;
+  return out;
 }
 
 // Makes the shapes that are set the current ones: finds them among those kept, or prepares them.
@@ -435,8 +459,7 @@ Status ContextImpl::start_segment(ShapeState& shape, Segment& segment) {
   }
   if (!is_prepared) TN_TRY(prepare_segment(segment, shape.found, bytes));
   TN_TRY(grow_scratch(*segment.region));
-  bind_segment(segment);
-  return {};
+  return bind_segment(segment);
 }
 
 // What the segment's last step found.
@@ -453,19 +476,48 @@ Status ContextImpl::find_sizes(ShapeState& shape, const Segment& segment, const 
                   range.min, range.max);
     shape.found[symbol] = sizes[i];
   }
+  has_found_ = true;  // also if what comes fails: callers learn how large their buffers must be
+  return {};
+}
+
+// Before memory goes: if there is no new one, nothing may hold its address.
+void ContextImpl::forget_addresses() {
+  for (ShapeState& shape : shapes_) {
+    shape.recorder.forget();
+    for (Segment& segment : shape.segments) segment.bound = false;
+  }
+  bound_ = false;
+  recording_ = nullptr;
+}
+
+// For what the region's steps write whose size no plan knew.
+Status ContextImpl::take_found_memory(const PreparedRegion& region) {
+  for (const PreparedRegion::Found& f : region.found) {
+    Block& block = found_memory_[f.value];
+    if (f.bytes <= block.bytes()) continue;
+    uint64_t all = f.bytes;
+    for (const Block& other : found_memory_) all += other.bytes();
+    if (const int64_t most = engine_->options().limits.arena_bytes; all - block.bytes() > static_cast<uint64_t>(most))
+      return fail(Code::limit_exceeded, "value {} has {} bytes: with others whose size the run finds, more than the limit arena_bytes, {}",
+                  f.value, f.bytes, most);
+    forget_addresses();
+    block = Block();
+    found_addresses_[f.value] = nullptr;
+    constexpr const char* kWhat = "a value whose size the run finds";
+    if (on_host() || f.place == Place::host) {
+      TN_ASSIGN(block, Block::allocate(engine_->allocator(), f.bytes, kWhat));
+    } else {
+      TN_ASSIGN(block, engine_->device().allocate(engine_->allocator(), f.bytes, kWhat));
+    }
+    found_addresses_[f.value] = block.data();
+  }
   return {};
 }
 
 Status ContextImpl::grow_scratch(const PreparedRegion& region) {
   auto grow = [&](Block& block, uint64_t bytes, auto allocate) -> Status {
     if (bytes <= block.bytes()) return {};
-    // Before the old one goes: if there is no new one, nothing may hold its address.
-    for (ShapeState& shape : shapes_) {
-      shape.recorder.forget();
-      for (Segment& segment : shape.segments) segment.bound = false;
-    }
-    bound_ = false;
-    recording_ = nullptr;
+    forget_addresses();
     block = Block();
     TN_ASSIGN(block, allocate());
     return {};
@@ -527,18 +579,20 @@ Status ContextImpl::bind() {
     TN_ASSIGN(addresses_[i], staging_.add(i, tensors_[i].data, extent(i), i < plan_.inputs.size()));
   }
   for (Segment& segment : shapes_.front().segments) segment.bound = false;
-  bind_segment(shapes_.front().segments.front());
+  TN_TRY(bind_segment(shapes_.front().segments.front()));
   bound_ = true;
   recording_ = nullptr;
   return {};
 }
 
-void ContextImpl::bind_segment(Segment& segment) {
+Status ContextImpl::bind_segment(Segment& segment) {
+  TN_TRY(take_found_memory(*segment.region));
   std::span<void* const> all = addresses_;
   const size_t inputs = plan_.inputs.size();
   segment.region->bind({arena_.data(), host_arena_.data(), scratch_.data(), host_scratch_.data(), weights_->addresses,
-                        all.first(inputs), all.subspan(inputs), &texts_});
+                        all.first(inputs), all.subspan(inputs), &texts_, found_addresses_});
   segment.bound = true;
+  return {};
 }
 
 // Three comparisons when nothing has changed since the last run.
@@ -549,7 +603,7 @@ Status ContextImpl::ready() {
     shapes_stale_ = false;
   }
   if (!bound_ || weights_version_ != engine_->weights_version()) TN_TRY(bind());
-  if (Segment& first = shapes_.front().segments.front(); !first.bound) bind_segment(first);
+  if (Segment& first = shapes_.front().segments.front(); !first.bound) TN_TRY(bind_segment(first));
   if (!on_host() && !recording_ && !profiler_ && !finds_sizes() && engine_->options().recordings)
     recording_ = shapes_.front().recorder.find(*stream_, steps_, addresses_, weights_version_);
   return {};
@@ -628,7 +682,6 @@ Status ContextImpl::launch(const Lane& lane) {
     }
     if (s + 1 < shape.segments.size()) TN_TRY(find_sizes(shape, segment, lane));
   }
-  has_found_ = finds_sizes();
   return {};
 }
 
@@ -672,7 +725,6 @@ Status ContextImpl::run_profiled(void* queue) {
     }
     if (s + 1 < shape.segments.size()) TN_TRY(find_sizes(shape, segment, {}));
   }
-  has_found_ = finds_sizes();
   TN_TRY(copy_staged(true, queue));
   return host_failure();
 }

@@ -104,7 +104,7 @@ class RegionPreparation {
       return fail(Code::invalid_plan, "value {} ({}, {} bytes) views value {}, which has {} bytes", i,
                   describe(tensors_[i]), bytes[i], v.view_of, bytes[v.view_of]);
     }
-    if (v.kind == ValueKind::weight) return {};  // verified with the plan
+    if (v.kind == ValueKind::weight || v.kind == ValueKind::found) return {};  // verified with the plan; taken as it is
     if (v.kind == ValueKind::arena) {
       if (static_cast<uint64_t>(bytes[i]) <= v.max_bytes) return {};
       return fail(Code::invalid_plan, "value {} ({}) needs {} bytes at this shape, the plan reserves {}", i,
@@ -176,12 +176,20 @@ class RegionPreparation {
     const Arg* args = out.args_.data() + out.args_.size();
     auto add_arg = [&](uint32_t value) {
       const Value& v = region_.values[value];
+      const uint32_t root = v.view_of == plan::kNoView ? value : v.view_of;
+      const uint32_t at = v.kind == ValueKind::found ? root : v.index;
       if (v.kind != ValueKind::absent)
-        out.sources_.push_back({static_cast<uint32_t>(out.args_.size()), v.kind, v.format.place, v.index, v.offset});
+        out.sources_.push_back({static_cast<uint32_t>(out.args_.size()), v.kind, v.format.place, at, v.offset});
       out.args_.push_back(tensors_[value]);
     };
     for (uint32_t v : step.inputs) add_arg(v);
-    for (uint32_t v : step.outputs) add_arg(v);
+    for (uint32_t v : step.outputs) {
+      add_arg(v);
+      const Value& value = region_.values[v];
+      if (value.kind != ValueKind::found) continue;
+      const auto bytes = static_cast<uint64_t>(*plan::storage_bytes(value.dtype, value.format, tensors_[v].shape()));
+      out.found.push_back({value.view_of == plan::kNoView ? v : value.view_of, value.format.place, bytes});
+    }
     LaunchCall call;
     call.params = params_of(step, prepared);
     call.inputs = inputs_of(step, args);
@@ -211,6 +219,7 @@ void PreparedRegion::bind(const Addresses& addresses) {
       case ValueKind::weight: data = addresses.weights[s.index]; break;
       case ValueKind::input: data = addresses.inputs[s.index]; break;
       case ValueKind::output: data = addresses.outputs[s.index]; break;
+      case ValueKind::found: data = addresses.found[s.index]; break;
       default: break;
     }
     args_[s.arg].data = data ? data : kNowhere;
