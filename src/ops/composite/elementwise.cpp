@@ -30,7 +30,12 @@ Result<std::vector<ValueId>> legacy_operands(OnnxNode& node) {
 
 Result<ValueId> add_formula(OnnxNode& node, std::string_view text, std::vector<ValueId> operands) {
   std::vector<DType> types;
-  for (ValueId id : operands) types.push_back(node.type(id).dtype);
+  for (ValueId id : operands) {
+    types.push_back(node.type(id).dtype);
+    if (types.back() == DType::string)
+      return fail(Code::unsupported, "{} does not take tensors of strings: an operand is {}", node.attrs().text("op_type"),
+                  print(node.type(id)));
+  }
   TN_ASSIGN(Program program, parse_program(text, types));
   return node.add(kPointwise, std::move(operands), {{"program", program}});
 }

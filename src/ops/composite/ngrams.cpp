@@ -87,7 +87,7 @@ Result<ValueId> counts_of(OnnxNode& node, ValueId x, const Grams& grams, int64_t
   return reduce(node, "sum", hits, {1}, false);
 }
 
-// By the weight of its column: each count, or whether there is any.
+// By the weight of the n-gram that has the column: each count, or whether there is any.
 Result<ValueId> weighted(OnnxNode& node, ValueId counts, int64_t columns) {
   const std::string mode = node.attrs().text("mode");
   if (mode == "TF") return counts;
@@ -98,9 +98,11 @@ Result<ValueId> weighted(OnnxNode& node, ValueId counts, int64_t columns) {
   }
   const std::vector<double> given = node.attrs().get<std::vector<double>>("weights");
   if (given.empty()) return counts;
-  if (given.size() < static_cast<size_t>(columns))
-    return fail(Code::invalid_model, "TfIdfVectorizer has {} weights for {} columns", given.size(), columns);
-  const std::vector<float> weights(given.begin(), given.begin() + columns);
+  const std::vector<int64_t> places = node.attrs().integers("ngram_indexes");
+  if (given.size() < places.size())
+    return fail(Code::invalid_model, "TfIdfVectorizer has {} weights for {} n-grams", given.size(), places.size());
+  std::vector<float> weights(static_cast<size_t>(columns), 1);
+  for (size_t i = 0; i < places.size(); ++i) weights[static_cast<size_t>(places[i])] = static_cast<float>(given[i]);
   const ValueId row = node.build().constant({DType::f32, {Dim(columns)}, kLinear}, std::as_bytes(std::span(weights)));
   return add_formula(node, "mul(x0, x1)", {counts, row});
 }
