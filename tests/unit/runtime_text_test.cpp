@@ -160,6 +160,13 @@ TEST(RuntimeText, MemoryTakenInTheRun) {
   }
 }
 
+// What the verifier, or the engine that loads the plan, says; "": nothing.
+std::string refusal(PlanBuilder b) {
+  if (Status status = plan::verify(b.finish(), Limits{}); !status) return status.error().text();
+  auto engine = load(std::move(b));
+  return engine ? "" : engine.error().text();
+}
+
 struct Forgery {
   const char* message;
   void (*forge)(PlanBuilder& b);
@@ -179,9 +186,8 @@ TEST(RuntimeText, ForgedPlansAreRefused) {
   for (const Forgery& forgery : kForgeries) {
     PlanBuilder b = joining(packed({"ab"}));
     forgery.forge(b);
-    auto engine = load(std::move(b));
-    ASSERT_FALSE(engine) << forgery.message;
-    EXPECT_NE(engine.error().text().find(forgery.message), std::string::npos) << engine.error().text();
+    const std::string said = refusal(std::move(b));
+    EXPECT_NE(said.find(forgery.message), std::string::npos) << forgery.message << ": " << said;
   }
 }
 
@@ -190,13 +196,11 @@ TEST(RuntimeText, ForgedConstantsAreRefused) {
   for (uint64_t end : {uint64_t{3}, uint64_t{1}, UINT64_MAX, uint64_t{1} << 63}) {
     std::vector<std::byte> bytes = packed({"ab"});
     std::memcpy(bytes.data(), &end, sizeof end);
-    auto engine = load(joining(bytes));
-    ASSERT_FALSE(engine) << end;
-    EXPECT_EQ(engine.error().code, Code::invalid_plan);
+    EXPECT_NE(refusal(joining(bytes)).find("weight 0: "), std::string::npos) << end;
   }
-  EXPECT_FALSE(load(joining({})));
-  EXPECT_FALSE(load(joining(std::vector<std::byte>(7))));
-  EXPECT_TRUE(load(joining(std::vector<std::byte>(8))));  // one empty string
+  EXPECT_NE(refusal(joining({})).find("1 strings do not fit into 0 bytes"), std::string::npos);
+  EXPECT_NE(refusal(joining(std::vector<std::byte>(7))).find("do not fit"), std::string::npos);
+  EXPECT_EQ(refusal(joining(std::vector<std::byte>(8))), "");  // one empty string
 }
 
 }  // namespace

@@ -361,6 +361,11 @@ Status expand_classes(OnnxNode& node) {
   return {};
 }
 
+Status refuse_zip_map(OnnxNode&) {
+  return fail(Code::unsupported, "ZipMap makes a sequence of maps, which no tensor is: drop the node, whose input holds the scores in order of "
+                                 "the labels");
+}
+
 constexpr OnnxRow kRows[] = {{"ArrayFeatureExtractor", 1, expand_array_feature_extractor, "ai.onnx.ml"},
                              {"Binarizer", 1, expand_binarizer, "ai.onnx.ml"},
                              {"CategoryMapper", 1, expand_category_mapper, "ai.onnx.ml"},
@@ -370,7 +375,8 @@ constexpr OnnxRow kRows[] = {{"ArrayFeatureExtractor", 1, expand_array_feature_e
                              {"LabelEncoder", 2, expand_label_encoder, "ai.onnx.ml"},
                              {"Normalizer", 1, expand_normalizer, "ai.onnx.ml"},
                              {"OneHotEncoder", 1, expand_one_hot, "ai.onnx.ml"},
-                             {"Scaler", 1, expand_scaler, "ai.onnx.ml"}};
+                             {"Scaler", 1, expand_scaler, "ai.onnx.ml"},
+                             {"ZipMap", 1, refuse_zip_map, "ai.onnx.ml"}};
 
 }  // namespace
 
