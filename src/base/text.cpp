@@ -22,7 +22,11 @@ Result<char*> TextArena::allocate(size_t bytes) {
     const size_t size = std::max(bytes, chunks_.empty() ? kFirst : 2 * chunks_.back().bytes);
     std::unique_ptr<char[]> memory(new (std::nothrow) char[size]);
     if (!memory) return fail(Code::out_of_memory, "no memory for {} bytes of strings", size);
-    chunks_.push_back({std::move(memory), size});
+    try {
+      chunks_.push_back({std::move(memory), size});
+    } catch (const std::bad_alloc&) {
+      return tl::unexpected<Error>(Error{Code::out_of_memory, "out of memory", {}});
+    }
   }
   char* out = chunks_[current_].memory.get() + used_;
   used_ += bytes;

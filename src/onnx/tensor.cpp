@@ -311,10 +311,13 @@ Result<std::vector<std::string_view>> read_strings(const TensorView& tensor, con
                 onnx_type_name(tensor.data_type));
   TN_ASSIGN(int64_t count, checked_count(tensor.dims, size_of(DType::string), limits));
   std::vector<std::string_view> out;
+  bool too_many = false;
   for_each_field(tensor, 6, [&](WireReader& r) {
     std::string_view text;
-    return r.bytes(text, "string_data") && (out.push_back(text), true);
+    too_many = static_cast<int64_t>(out.size()) == count;
+    return !too_many && r.bytes(text, "string_data") && (out.push_back(text), true);
   });
+  if (too_many) return fail(Code::invalid_model, "the tensor holds more strings than the {} its dims ask for", count);
   if (static_cast<int64_t>(out.size()) != count)
     return fail(Code::invalid_model, "the tensor holds {} strings; its dims ask for {}", out.size(), count);
   return out;

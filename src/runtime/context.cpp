@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <list>
 #include <map>
@@ -66,7 +67,7 @@ class ContextImpl final : public Context, public Work {
         profile_(plan_.profiles[profile]),
         tensors_(engine_->io().size()),
         staging_(engine_->device(), engine_->allocator(), tensors_.size()),
-        texts_(engine_->options().limits.arena_bytes),
+        texts_{TextArena(engine_->options().limits.arena_bytes), TextArena(engine_->options().limits.arena_bytes)},
         steps_(*this) {
     const std::vector<plan::Step>& steps = profile_.region.steps;
     for (uint32_t i = 0; i < steps.size(); ++i)
@@ -90,6 +91,7 @@ class ContextImpl final : public Context, public Work {
               device.allocate(engine_->allocator(), profile_.region.arena_bytes, "a context's arena"));
     addresses_.resize(tensors_.size());
     const std::vector<plan::Value>& values = profile_.region.values;
+    has_texts_ = std::ranges::any_of(values, [](const plan::Value& v) { return v.dtype == DType::string; });
     if (std::ranges::any_of(values, [](const plan::Value& v) { return v.kind == plan::ValueKind::found; })) {
       found_memory_.resize(values.size());
       found_addresses_.resize(values.size());
@@ -222,7 +224,9 @@ class ContextImpl final : public Context, public Work {
   std::vector<Block> found_memory_;      // by value of the region, of those whose memory is taken in the run
   std::vector<void*> found_addresses_;   // likewise
   Staging staging_;
-  TextArena texts_;  // bytes of strings that the last run made
+  std::array<TextArena, 2> texts_;  // bytes of strings that the last run made, and those that the one before did
+  size_t last_texts_ = 0;
+  bool has_texts_ = false;
   Steps steps_;
   std::list<ShapeState> shapes_;  // the current one first, then by last use
   bool shapes_stale_ = true;      // input dims were set since shapes_.front() was chosen
@@ -504,8 +508,10 @@ Status ContextImpl::take_found_memory(const PreparedRegion& region) {
     block = Block();
     found_addresses_[f.value] = nullptr;
     constexpr const char* kWhat = "a value whose size the run finds";
-    if (on_host() || f.place == Place::host) {
+    if (on_host()) {
       TN_ASSIGN(block, Block::allocate(engine_->allocator(), f.bytes, kWhat));
+    } else if (f.place == Place::host) {
+      TN_ASSIGN(block, engine_->device().allocate_host(f.bytes, kWhat));
     } else {
       TN_ASSIGN(block, engine_->device().allocate(engine_->allocator(), f.bytes, kWhat));
     }
@@ -590,7 +596,7 @@ Status ContextImpl::bind_segment(Segment& segment) {
   std::span<void* const> all = addresses_;
   const size_t inputs = plan_.inputs.size();
   segment.region->bind({arena_.data(), host_arena_.data(), scratch_.data(), host_scratch_.data(), weights_->addresses,
-                        all.first(inputs), all.subspan(inputs), &texts_, found_addresses_});
+                        all.first(inputs), all.subspan(inputs), &texts_[last_texts_], found_addresses_});
   segment.bound = true;
   return {};
 }
@@ -609,10 +615,15 @@ Status ContextImpl::ready() {
   return {};
 }
 
-// Made ready; the strings of the run before go, and those that are given now can be read.
+// Made ready, and strings that are given can be read. Those of the last run stay while this one lasts: they may be its inputs.
 Status ContextImpl::begin_run() {
   TN_TRY(ready());
-  texts_.clear();
+  if (!has_texts_) return {};
+  last_texts_ ^= 1;
+  texts_[last_texts_].clear();
+  for (Segment& segment : shapes_.front().segments)
+    if (segment.region)
+      for (PreparedRegion::Launch& launch : segment.region->launches) launch.call.texts = &texts_[last_texts_];
   for (size_t i = 0; i < plan_.inputs.size(); ++i) {
     if (plan_.inputs[i].dtype != DType::string) continue;
     const std::span<const Text> texts(static_cast<const Text*>(tensors_[i].data), extent(i) / sizeof(Text));

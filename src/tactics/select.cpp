@@ -643,6 +643,7 @@ class TacticOracle : public ClaimOracle {
       : target_(target), disabled_(disabled) {}
 
   std::string refusal(NodeView node) const override {
+    if (target_.device != "cpu" && has_texts(node)) return "strings lie on the host";
     std::string reasons;
     for (const Tactic* tactic : all_tactics()) {
       if (tactic->op != node.node().op->name || tactic->device != target_.device || disabled_.count(tactic->name)) continue;

@@ -92,6 +92,20 @@ TEST(RuntimeText, OutputsStayWhenOtherContextsRunAndGo) {
   EXPECT_EQ(kept.z[0].view(), "hello");
 }
 
+TEST(RuntimeText, OutputsMayBeTheNextInputs) {
+  auto engine = load(joining(packed({"."})));
+  ASSERT_TRUE(engine);
+  Runner run(**engine);
+  std::string wanted = "a";
+  std::vector<Text> next = {Text::of(wanted), Text::of("b")};
+  for (int round = 0; round < 50; ++round, wanted += '.') {
+    ASSERT_TRUE(run(next));
+    EXPECT_EQ(run.z[0].view(), wanted);
+    EXPECT_EQ(run.y[0].view(), wanted + ".");
+    next = run.y;
+  }
+}
+
 TEST(RuntimeText, ContextsRunSideBySide) {
   EngineOptions options;
   options.threads = 1;
