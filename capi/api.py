@@ -11,7 +11,7 @@ The grammar, which read_headers() enforces: a function is `TN_API TN_SINCE(a, b)
 type name(parameters) TN_NOEXCEPT;`, with a comment that names every parameter; its name is tn_<noun>_<verb>[_<what>] with
 a verb of VERBS; handles come first, out parameters last and named out_… unless they are a buffer and its size; an array
 `x` has its length in `x_size`, and is named buffer if the library keeps its address. A table of callbacks begins with
-struct_size and user_data and ends with release.
+struct_size and user_data and ends with release; other structures are ELEMENTS.
 """
 import argparse
 import dataclasses
@@ -27,6 +27,8 @@ MAP = ROOT / "capi" / "tenon.map"
 
 VERBS = {"create", "destroy", "get", "set", "add", "find", "count", "at", "init", "load", "merge", "save", "serialize",
          "build", "prepare", "run", "enqueue", "wait", "apply"}
+# Elements of tensors that no language has: memory that functions take as bytes, no tables of callbacks.
+ELEMENTS = {"tn_string"}
 # Nouns that have no handle, and functions without a noun.
 PLAIN_NOUNS = {"data_type", "error_code", "debug", "onnx_operator"}
 BARE = {"tn_version", "tn_abi_version", "tn_build_info"}
@@ -282,7 +284,7 @@ class Reader:
         for header, cursor in self.each(self.kinds.ENUM_DECL):
             self.read_enum(header, cursor, typedefs)
         for header, cursor in self.each(self.kinds.STRUCT_DECL):
-            if cursor.is_definition():
+            if cursor.is_definition() and cursor.spelling not in ELEMENTS:
                 self.read_struct(header, cursor, macros)
         functions = [self.read_function(header, cursor) for header, cursor in self.each(self.kinds.FUNCTION_DECL)]
         names = {f.name for f in functions}

@@ -180,8 +180,9 @@ tn_error_t tn_engine_get_tensor_location(tn_engine_t engine, size_t index,
   return enter(
       [&]() -> Status {
         TN_ASSIGN(auto self, object(engine, "engine"));
-        TN_TRY(tensor_at(*self, index));
-        *out_location = self->engine->on_host() ? TN_TENSOR_LOCATION_HOST : TN_TENSOR_LOCATION_DEVICE;
+        TN_ASSIGN(const auto* tensor, tensor_at(*self, index));
+        const bool is_text = tensor->dtype == DType::string;
+        *out_location = is_text || self->engine->on_host() ? TN_TENSOR_LOCATION_HOST : TN_TENSOR_LOCATION_DEVICE;
         return {};
       },
       out(out_location, "out_location"));

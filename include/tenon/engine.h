@@ -158,7 +158,7 @@ tn_engine_get_tensor_format(tn_engine_t engine, size_t index,
                             TN_OUT tn_tensor_format *out_format) TN_NOEXCEPT;
 
 /**
- * In which memory a tensor's buffer must lie.
+ * In which memory a tensor's buffer must lie. Strings lie on the host, whatever the engine's device.
  *
  * @param engine        The engine.
  * @param index         Below the number of tensors.

@@ -118,6 +118,9 @@ tn_execution_context_set_input_shape(tn_execution_context_t context, const char 
  * at the beginning of its buffer; what is behind it in the buffer is undefined. A run whose output does not fit its buffer
  * fails with INVALID_ARGUMENT.
  *
+ * A dim that nothing bounds before the run (the pieces of StringSplit) is -1. Run with a buffer of any size, also of 0 bytes:
+ * if it is too small, the run fails and the dims that it found are given from then on. Set a buffer for them and run again.
+ *
  * @param context    The context.
  * @param tensor     Name of the tensor.
  * @param dims       Receives the dims; may be NULL when `dims_size` is 0.
@@ -141,7 +144,8 @@ tn_execution_context_get_shape(tn_execution_context_t context, const char *tenso
  * @param context      The context.
  * @param tensor       Name of the tensor.
  * @param buffer       Used by every later run, until another is set: it must stay valid for as long. Inputs
- *                     are only read. Aligned to the size of an element. NULL when `buffer_size` is 0.
+ *                     are only read. Aligned to the size of an element, of strings to a pointer's. NULL when `buffer_size` is
+ *                     0.
  * @param buffer_size  Its size in bytes, at least that of the tensor at the shapes that are set when it runs.
  * @return Fails with INVALID_HANDLE, BUSY, NOT_FOUND, INVALID_ARGUMENT, OUT_OF_MEMORY.
  */

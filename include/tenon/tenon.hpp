@@ -265,6 +265,8 @@ class Tensor {
  public:
   /** Zeros. */
   Tensor(DataType type, Dims dims) : type_(type), dims_(std::move(dims)), count_(detail::count_of(dims_)) {
+    if (type == DataType::string)
+      throw Error(ErrorCode::unsupported, "string tensors are not supported in this layer: set_buffer() takes an array of tn_string");
     if (size_of(type) == 0 || count_ > SIZE_MAX / 16 / size_of(type))
       throw Error(ErrorCode::invalid_argument, "a tensor of type " + name_of(type) + " has no size");
     blocks_.resize((size() + sizeof(Block) - 1) / sizeof(Block));

@@ -28,7 +28,7 @@ TN_ENUM(tn_data_type) {
   TN_DATA_TYPE_INT16 = 5,
   TN_DATA_TYPE_INT32 = 6,
   TN_DATA_TYPE_INT64 = 7,
-  TN_DATA_TYPE_STRING = 8,
+  TN_DATA_TYPE_STRING = 8,  /**< an element is a `tn_string`, in the memory of the host */
   TN_DATA_TYPE_BOOL = 9,   /**< one byte per element, 0 or 1 */
   TN_DATA_TYPE_FLOAT16 = 10,
   TN_DATA_TYPE_FLOAT64 = 11,
@@ -46,6 +46,20 @@ TN_ENUM(tn_data_type) {
   TN_DATA_TYPE_UINT2 = 25,        /**< one byte per element, its low 2 bits; the others are 0 */
   TN_DATA_TYPE_INT2 = 26          /**< one byte per element, its low 2 bits; the others are 0 */
 };
+
+#ifndef SWIG
+/**
+ * An element of a tensor of strings: a view of UTF-8, without a terminator. All zero is the empty string.
+ *
+ * The bytes of an input's elements are the caller's; they are read from the run or enqueue on, and must stay until the run has
+ * ended. Those of an output's elements are the execution context's: they stay until its next run begins, its profile changes or
+ * it is destroyed, and must not be written. Views that are not empty and have no bytes are refused when the run begins.
+ */
+typedef struct tn_string {
+  const char *data;  /**< may be NULL if `size` is 0 */
+  size_t size;       /**< in bytes */
+} tn_string;
+#endif
 
 /** How the elements of a tensor lie in memory. */
 typedef int32_t tn_tensor_format;
@@ -121,7 +135,7 @@ TN_BEGIN_DECLS
 TN_API TN_SINCE(0, 1) const char *tn_data_type_get_name(tn_data_type data_type) TN_NOEXCEPT;
 
 /**
- * Bytes of one element; 0 for `TN_DATA_TYPE_NONE`, `TN_DATA_TYPE_STRING` and numbers that name no type.
+ * Bytes of one element, of strings those of a `tn_string`; 0 for `TN_DATA_TYPE_NONE` and numbers that name no type.
  * Cannot fail; any thread.
  */
 TN_API TN_SINCE(0, 1) size_t tn_data_type_get_size(tn_data_type data_type) TN_NOEXCEPT;

@@ -4,7 +4,8 @@
 // A kernel's life: prepare once per shape (validates everything, plans, says how much scratch it needs), then
 // launch any number of times. Parameters and shapes may come from a file that somebody forged: prepare must refuse
 // every combination for which launch would touch memory outside the given tensors and scratch. After prepare has
-// passed, launch checks tensor *values* that it uses as indices and nothing else, and neither allocates nor throws.
+// passed, launch checks tensor *values* that it uses as indices and nothing else, and neither throws nor allocates but for
+// the bytes of strings.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +21,7 @@
 #include "base/limits.h"
 #include "base/status.h"
 #include "base/team.h"
+#include "base/text.h"
 
 namespace tenon {
 
@@ -85,6 +87,7 @@ struct LaunchCall {
   const KernelState* state = nullptr;
   Team* team = nullptr;                 // never null for kernels of the host
   void* queue = nullptr;                // of kernels of a device: where to launch, a cudaStream_t on CUDA
+  TextArena* texts = nullptr;           // where bytes of new strings go; never null for kernels that take strings
 
   template <class P>
   const P& as() const { return *reinterpret_cast<const P*>(params.data()); }
@@ -105,7 +108,17 @@ struct Kernel {
   Place output_place = place;
   // The library that computes it, as Device::libraries begins its entry: "cublas"; "" for the kernel's own code.
   const char* library = "";
+  // Whether tensors of strings may be among its own; of the others none is.
+  bool takes_texts = false;
 };
+
+// The kernel that copies strings and, if the run has not made them, their bytes into the run's memory.
+inline constexpr std::string_view kKeepTexts = "text.keep";
+
+constexpr Kernel with_texts(Kernel kernel) {
+  kernel.takes_texts = true;
+  return kernel;
+}
 
 // The kernels of this library for the host, in the order of the families' kernels.inc. A module adds its own.
 std::span<const Kernel* const> host_kernels();

@@ -160,7 +160,7 @@ Status launch_reverse(const LaunchCall& call) {
 
 extern const Kernel kCumsumReference{"cumsum.reference", sizeof(CumsumParams), 0, 1, prepare_cumsum, launch_cumsum};
 extern const Kernel kTopKReference{"top_k.reference", sizeof(TopKParams), 0, 0, prepare_top_k, launch_top_k};
-extern const Kernel kReverseSequenceReference{"reverse_sequence.reference", sizeof(ReverseSequenceParams), 0, 0,
-                                              prepare_reverse, launch_reverse};
+extern const Kernel kReverseSequenceReference = with_texts({"reverse_sequence.reference", sizeof(ReverseSequenceParams), 0, 0,
+                                              prepare_reverse, launch_reverse});
 
 }  // namespace tenon

@@ -134,10 +134,10 @@ Status launch_gather_nd(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kGatherReference{"gather.reference", sizeof(GatherParams), 0, 0, prepare_gather, launch_gather};
-extern const Kernel kGatherElementsReference{"gather_elements.reference", sizeof(GatherParams), 0, 0, prepare_gather_elements,
-                                      launch_gather_elements};
-extern const Kernel kGatherNdReference{"gather_nd.reference", sizeof(GatherNdParams), 0, 0, prepare_gather_nd,
-                                launch_gather_nd};
+extern const Kernel kGatherReference = with_texts({"gather.reference", sizeof(GatherParams), 0, 0, prepare_gather, launch_gather});
+extern const Kernel kGatherElementsReference = with_texts({"gather_elements.reference", sizeof(GatherParams), 0, 0, prepare_gather_elements,
+                                      launch_gather_elements});
+extern const Kernel kGatherNdReference = with_texts({"gather_nd.reference", sizeof(GatherNdParams), 0, 0, prepare_gather_nd,
+                                launch_gather_nd});
 
 }  // namespace tenon

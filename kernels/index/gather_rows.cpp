@@ -64,6 +64,6 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kGatherRows{"gather.rows", sizeof(GatherParams), 0, 0, prepare, launch};
+extern const Kernel kGatherRows = with_texts({"gather.rows", sizeof(GatherParams), 0, 0, prepare, launch});
 
 }  // namespace tenon

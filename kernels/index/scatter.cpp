@@ -131,8 +131,8 @@ Status launch_nd(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kScatterElementsReference{"scatter_elements.reference", sizeof(ScatterElementsParams), 0, 1,
-                                              prepare_elements, launch_elements};
-extern const Kernel kScatterNdReference{"scatter_nd.reference", sizeof(ScatterNdParams), 0, 1, prepare_nd, launch_nd};
+extern const Kernel kScatterElementsReference = with_texts({"scatter_elements.reference", sizeof(ScatterElementsParams), 0, 1,
+                                              prepare_elements, launch_elements});
+extern const Kernel kScatterNdReference = with_texts({"scatter_nd.reference", sizeof(ScatterNdParams), 0, 1, prepare_nd, launch_nd});
 
 }  // namespace tenon

@@ -137,9 +137,9 @@ Status launch_concat(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kTransposeStrided{"transpose.strided", sizeof(TransposeParams), 0, 0, prepare_transpose, launch_copy};
-extern const Kernel kSliceStrided{"slice.strided", sizeof(SliceParams), 0, 0, prepare_slice, launch_copy};
-extern const Kernel kExpandStrided{"expand.strided", 0, 0, 0, prepare_expand, launch_copy};
-extern const Kernel kConcatRows{"concat.rows", sizeof(ConcatParams), 0, 0, prepare_concat, launch_concat};
+extern const Kernel kTransposeStrided = with_texts({"transpose.strided", sizeof(TransposeParams), 0, 0, prepare_transpose, launch_copy});
+extern const Kernel kSliceStrided = with_texts({"slice.strided", sizeof(SliceParams), 0, 0, prepare_slice, launch_copy});
+extern const Kernel kExpandStrided = with_texts({"expand.strided", 0, 0, 0, prepare_expand, launch_copy});
+extern const Kernel kConcatRows = with_texts({"concat.rows", sizeof(ConcatParams), 0, 0, prepare_concat, launch_concat});
 
 }  // namespace tenon

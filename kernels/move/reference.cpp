@@ -182,15 +182,15 @@ Status launch_copy(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kTransposeReference{"transpose.reference", sizeof(TransposeParams), 0, 0, prepare_transpose,
-                                 launch_transpose};
-extern const Kernel kSliceReference{"slice.reference", sizeof(SliceParams), 0, 0, prepare_slice, launch_slice};
-extern const Kernel kExpandReference{"expand.reference", 0, 0, 0, prepare_expand, launch_expand};
-extern const Kernel kConcatReference{"concat.reference", sizeof(ConcatParams), 0, 0, prepare_concat, launch_concat};
-extern const Kernel kPadReference{"pad.reference", sizeof(PadParams), 0, 0, prepare_pad, launch_pad};
+extern const Kernel kTransposeReference = with_texts({"transpose.reference", sizeof(TransposeParams), 0, 0, prepare_transpose,
+                                 launch_transpose});
+extern const Kernel kSliceReference = with_texts({"slice.reference", sizeof(SliceParams), 0, 0, prepare_slice, launch_slice});
+extern const Kernel kExpandReference = with_texts({"expand.reference", 0, 0, 0, prepare_expand, launch_expand});
+extern const Kernel kConcatReference = with_texts({"concat.reference", sizeof(ConcatParams), 0, 0, prepare_concat, launch_concat});
+extern const Kernel kPadReference = with_texts({"pad.reference", sizeof(PadParams), 0, 0, prepare_pad, launch_pad});
 extern const Kernel kIotaReference{"iota.reference", sizeof(IotaParams), 0, 0, prepare_iota, launch_iota};
 extern const Kernel kShapeValueReference{"shape_value.reference", sizeof(ShapeValueParams), 0, 0, prepare_shape_value,
                                   launch_shape_value};
-extern const Kernel kCopy{"copy.linear", 0, 0, 1, prepare_copy, launch_copy};
+extern const Kernel kCopy = with_texts({"copy.linear", 0, 0, 1, prepare_copy, launch_copy});
 
 }  // namespace tenon

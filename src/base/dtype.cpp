@@ -14,7 +14,7 @@ constexpr Row kRows[] = {
     {DType::f32, "f32", 4, 'f'},         {DType::u8, "u8", 1, 'u'},
     {DType::i8, "i8", 1, 'i'},           {DType::u16, "u16", 2, 'u'},
     {DType::i16, "i16", 2, 'i'},         {DType::i32, "i32", 4, 'i'},
-    {DType::i64, "i64", 8, 'i'},         {DType::string, "string", 0, 's'},
+    {DType::i64, "i64", 8, 'i'},         {DType::string, "string", 16, 's'},
     {DType::boolean, "bool", 1, 'b'},    {DType::f16, "f16", 2, 'f'},
     {DType::f64, "f64", 8, 'f'},         {DType::u32, "u32", 4, 'u'},
     {DType::u64, "u64", 8, 'u'},         {DType::bf16, "bf16", 2, 'f'},

@@ -38,7 +38,7 @@ enum class DType : uint8_t {
   i2 = 26,
 };
 
-// Bytes of one element; 0 for `none`, `string` and numbers that name no type.
+// Bytes of one element; of a string those of a view (base/text.h). 0 for `none` and numbers that name no type.
 size_t size_of(DType type);
 // "f32", "i64", "bool" …; "?" for numbers that name no type.
 std::string_view name_of(DType type);

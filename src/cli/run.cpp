@@ -37,6 +37,11 @@ std::string preview(const BoundTensor& tensor) {
       int32_t value;
       std::memcpy(&value, at, 4);
       out += fmt::format(" {}", value);
+    } else if (tensor.type == TN_DATA_TYPE_STRING) {
+      constexpr size_t kShown = 40;
+      tn_string value;
+      std::memcpy(&value, at, sizeof value);
+      out += fmt::format(" \"{}{}\"", std::string_view(value.data, std::min(value.size, kShown)), value.size > kShown ? "…" : "");
     } else {
       return "";
     }

@@ -72,6 +72,18 @@ void fill_random(Array& array, tn_data_type type, uint64_t seed) {
   }
 }
 
+// Elements of a tensor of strings: views of words that stay.
+void fill_words(Array& array, uint64_t seed) {
+  static constexpr std::string_view kWords[] = {"", "a", "tenon", "mortise", "two words", "Straße", "日本", "3.14"};
+  std::mt19937_64 generator(seed);
+  array.bytes.resize(static_cast<size_t>(array.count()) * sizeof(tn_string));
+  for (size_t i = 0; i < array.bytes.size(); i += sizeof(tn_string)) {
+    const std::string_view word = kWords[generator() % std::size(kWords)];
+    const tn_string view{word.data(), word.size()};
+    std::memcpy(array.bytes.data() + i, &view, sizeof view);
+  }
+}
+
 // Dims of a plan's inputs that are left at 1 move into the profile's range.
 Expected<void> clamp_to_profile(const Loaded& loaded, const Shapes& given, Shapes& shapes) {
   for (auto& [name, dims] : shapes) {
@@ -115,7 +127,12 @@ Expected<void> bind_inputs(Session& session, Files& files, const Shapes& shapes,
     BoundTensor tensor{io.name, io.type, {}};
     const std::string descr = npy_type(io.type);
     const auto file = files.find(io.name);
-    if (file != files.end()) {
+    if (io.type == TN_DATA_TYPE_STRING && file != files.end())
+      return fail(kExitInput, "input {} is of strings, which .npy files do not hold here: leave it out, and words are made up", io.name);
+    if (io.type == TN_DATA_TYPE_STRING) {
+      tensor.array.shape = shapes.at(io.name);
+      fill_words(tensor.array, seed + session.inputs.size());
+    } else if (file != files.end()) {
       tensor.array = std::move(file->second);
       std::string got = tensor.array.descr;
       if (npy_item_size(got) == 1) got[0] = '|';
@@ -137,23 +154,44 @@ Expected<void> bind_inputs(Session& session, Files& files, const Shapes& shapes,
   return {};
 }
 
+Expected<void> set_buffer(Session& session, BoundTensor& tensor) {
+  return check(tn_execution_context_set_buffer(session.context.get(), tensor.name.c_str(),
+                                               tensor.array.bytes.empty() ? nullptr : tensor.array.bytes.data(),
+                                               tensor.array.bytes.size()));
+}
+
+// Memory for an output; whether its dims are all known.
+Expected<bool> allocate_output(Session& session, BoundTensor& tensor) {
+  CLI_ASSIGN(dims, dims_of([&](auto... out) {
+               return tn_execution_context_get_shape(session.context.get(), tensor.name.c_str(), out...);
+             }));
+  const bool is_known = std::none_of(dims.begin(), dims.end(), [](int64_t dim) { return dim < 0; });
+  for (int64_t& dim : dims) dim = std::max<int64_t>(dim, 0);
+  tensor.array.shape = std::move(dims);
+  tensor.array.bytes.resize(static_cast<size_t>(tensor.array.count()) * tn_data_type_get_size(tensor.type));
+  return is_known;
+}
+
 Expected<void> bind_buffers(Session& session) {
+  bool all_known = true;
   for (const Io& io : session.loaded.ios) {
     if (io.is_input) continue;
     BoundTensor tensor{io.name, io.type, {}};
-    CLI_ASSIGN(dims, dims_of([&](auto... out) {
-                 return tn_execution_context_get_shape(session.context.get(), io.name.c_str(), out...);
-               }));
-    tensor.array.shape = std::move(dims);
+    CLI_ASSIGN(is_known, allocate_output(session, tensor));
+    all_known = all_known && is_known;
     tensor.array.descr = npy_type(io.type);
-    tensor.array.bytes.resize(static_cast<size_t>(tensor.array.count()) * tn_data_type_get_size(io.type));
     session.outputs.push_back(std::move(tensor));
   }
   for (auto* side : {&session.inputs, &session.outputs})
-    for (BoundTensor& tensor : *side)
-      CLI_TRY(check(tn_execution_context_set_buffer(
-          session.context.get(), tensor.name.c_str(),
-          tensor.array.bytes.empty() ? nullptr : tensor.array.bytes.data(), tensor.array.bytes.size())));
+    for (BoundTensor& tensor : *side) CLI_TRY(set_buffer(session, tensor));
+  if (all_known) return {};
+  // The run, which fails for want of memory, finds how large outputs without a bound are.
+  const Expected<void> first = check(tn_execution_context_run(session.context.get()));
+  for (BoundTensor& tensor : session.outputs) {
+    CLI_ASSIGN(is_known, allocate_output(session, tensor));
+    if (!is_known) return first;
+    CLI_TRY(set_buffer(session, tensor));
+  }
   return {};
 }
 

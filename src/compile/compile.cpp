@@ -54,6 +54,7 @@ class Build {
     TN_ASSIGN(symbols_, symbol_ranges(graph_, config_, log_));
     TN_TRY(run_passes());
     TN_TRY(add_found_sizes(graph_, symbols_));
+    if (!device_->is_host()) keep_texts_on_host();
     end_phase("passes");
     std::vector<bool> is_static = static_values(graph_);
     TN_ASSIGN(Selection selection, choose(is_static));
@@ -75,6 +76,16 @@ class Build {
   }
 
  private:
+  // Another device's memory holds no strings: where they lie is part of their type from here on.
+  void keep_texts_on_host() {
+    for (uint32_t i = 0; i < graph_.value_count(); ++i) {
+      TensorType type = graph_.value({i}).type;
+      if (type.dtype != DType::string) continue;
+      type.format.place = Place::host;
+      graph_.set_value_type({i}, std::move(type));
+    }
+  }
+
   // The phase that ends now began when the one before it ended.
   void end_phase(std::string_view name) {
     double before = 0;

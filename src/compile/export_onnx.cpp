@@ -9,6 +9,7 @@
 
 #include "base/checked.h"
 #include "base/narrow.h"
+#include "base/text.h"
 #include "ir/pass.h"
 #include "onnx/writer.h"
 #include "ops/ops.h"
@@ -168,6 +169,11 @@ class Export {
     for (const Dim& dim : constant.type.shape) tensor.dims.push_back(dim.value());
     if (constant.bytes.view.empty() && !element_count(constant.type.shape).is(0))
       return fail(Code::unsupported, "constant '{}' has no elements in this network", name);
+    if (constant.type.dtype == DType::string) {
+      TN_ASSIGN(const PackedTexts texts, PackedTexts::read(constant.bytes.view, element_count(constant.type.shape).value()));
+      for (size_t i = 0; i < texts.size(); ++i) tensor.strings.push_back(texts[i]);
+      return tensor;
+    }
     const std::span<const std::byte> raw = raw_of(constant);
     if (location_.empty() || raw.size() < kLeastExternal) {
       tensor.has_raw = true;

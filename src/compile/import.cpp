@@ -232,7 +232,7 @@ class Importer {
     auto constant = std::make_shared<Constant>();
     constant->type = {data.dtype, Shape(data.dims.begin(), data.dims.end()), kLinear};
     constant->bytes = {data.bytes, std::move(data.owner)};
-    constant->refit_name = std::move(refit_name);
+    if (data.dtype != DType::string) constant->refit_name = std::move(refit_name);
     return std::shared_ptr<const Constant>(std::move(constant));
   }
 
@@ -265,7 +265,7 @@ class Importer {
                   "it is {}; inputs must be dense tensors{}", kKinds[static_cast<int>(type.kind)],
                   type.kind == Kind::none ? "" : ": make it of inputs that are tensors, with SequenceConstruct or Optional");
     auto dtype = static_cast<DType>(type.elem_type);
-    if (type.elem_type <= 0 || type.elem_type > 255 || !is_known(dtype) || dtype == DType::string)
+    if (type.elem_type <= 0 || type.elem_type > 255 || !is_known(dtype))
       return fail(Code::unsupported, "elements of type {} are not supported",
                   onnx::onnx_type_name(type.elem_type));
     if (!type.has_shape)

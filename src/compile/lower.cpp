@@ -234,7 +234,9 @@ class Lowering {
     arg.format = type.format;
     arg.rank = static_cast<int32_t>(weight.dims.size());
     std::copy(weight.dims.begin(), weight.dims.end(), arg.dims);
-    weight.bytes = static_cast<uint64_t>(storage_bytes(arg));
+    const auto& constant = graph_.value(weight_values_[number]).constant;
+    const bool packed = type.dtype == DType::string && constant;
+    weight.bytes = packed ? constant->bytes.view.size() : static_cast<uint64_t>(storage_bytes(arg));
     if (!plan_.weights.empty())
       weight.offset = static_cast<uint64_t>(
           round_up(static_cast<int64_t>(plan_.weights.back().offset + plan_.weights.back().bytes), 64));

@@ -90,6 +90,8 @@ Result<std::shared_ptr<const Constant>> OnnxModel::initializer(std::string_view 
     TN_TRY(check_initializer(name, *initializer, dtype, dims));
   else if (const onnx::ValueInfoView* input = found->second.input)
     TN_TRY(check_input(name, input->type, dtype, dims));
+  if (dtype == DType::string)
+    return fail(Code::unsupported, "the value given for \"{}\" is of strings: those come with the model only", name);
   auto count = onnx::checked_count(dims, size_of(dtype), limits_);
   if (!count) return trail(std::move(count.error()), "in the value given for \"{}\"", name);
   const uint64_t wanted = packed_bytes(dtype, *count);

@@ -46,7 +46,7 @@ class PlanView {
     for (const plan::Binding& output : plan_.outputs)
       model_.graph.outputs.push_back(value_info(output.name, output.dtype, output.dims));
     for (size_t i = 0; i < region_.values.size(); ++i)
-      if (const plan::Value& value = region_.values[i]; value.kind == plan::ValueKind::arena && value.view_of == plan::kNoView)
+      if (const plan::Value& value = region_.values[i]; (value.kind == plan::ValueKind::arena || value.kind == plan::ValueKind::found) && value.view_of == plan::kNoView)
         model_.graph.values.push_back(value_info(names_[i], value.dtype, value.dims));
     for (const plan::Step& step : region_.steps) add_step(step);
     return onnx::write_model(model_);

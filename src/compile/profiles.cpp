@@ -102,7 +102,10 @@ std::string free_dims(const Graph& graph, const std::vector<std::string>& symbol
 
 SymbolValues SymbolRanges::values(size_t profile, int64_t plan::Range::* which) const {
   SymbolValues out;
-  for (size_t i = 0; i < symbols.size(); ++i) out[symbols[i]] = ranges[profile][i].*which;
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    const plan::Range& range = ranges[profile][i];
+    out[symbols[i]] = range.*which < plan::kNoBound ? range.*which : range.opt;
+  }
   return out;
 }
 
@@ -159,6 +162,11 @@ Status add_found_sizes(const Graph& graph, SymbolRanges& ranges) {
         });
         if (!at_opt) return trail(std::move(at_opt.error()), "in the most that node {} can find", node.name);
         const int64_t high = std::max<int64_t>(at_most->high, 0);
+        if (high >= plan::kNoBound) {
+          constexpr int64_t kTypical = 8;
+          ranges.ranges[profile].push_back({0, kTypical, kNoMost});
+          continue;
+        }
         ranges.ranges[profile].push_back({0, std::clamp<int64_t>(*at_opt, 0, high), high});
       }
       ranges.symbols.emplace_back(found[i].symbol_name());

@@ -14,6 +14,7 @@ struct SymbolRanges {
 
   std::vector<std::pair<std::string, Dim>> found;  // of those that a run finds: the most, in order
 
+  // Where a size has no bound, its opt.
   SymbolValues values(size_t profile, int64_t plan::Range::* which) const;
   // The same, no run finding more than it can with the other values.
   SymbolValues possible(SymbolValues values) const;

@@ -29,6 +29,15 @@ Result<uint64_t> RegionBuilder::bytes_of(const TensorType& type) {
   return static_cast<uint64_t>(round_up(std::max<int64_t>(*bytes, 1), 64));
 }
 
+// Whether the region's symbols say how large it can be.
+Result<bool> RegionBuilder::is_bounded(const TensorType& type) const {
+  for (const Dim& dim : type.shape) {
+    TN_ASSIGN(Interval range, s_.bounds(dim));
+    if (range.high >= plan::kNoBound) return false;
+  }
+  return true;
+}
+
 Result<uint32_t> RegionBuilder::push(ValueId id, plan::Value value, uint32_t root, bool leaf) {
   const TensorType& type = s_.graph.value(id).type;
   value.dtype = type.dtype;
@@ -56,7 +65,12 @@ Result<uint32_t> RegionBuilder::value_of(ValueId id) {
     return push(id, {}, drafts_[of].root, false);
   }
   if (!producer) return fail(Code::internal, "value {} is no leaf of its region", s_.graph.value(id).name);
-  TN_ASSIGN(value.max_bytes, bytes_of(s_.graph.value(id).type));
+  TN_ASSIGN(const bool bounded, is_bounded(s_.graph.value(id).type));
+  if (!bounded) {
+    value.kind = plan::ValueKind::found;
+  } else {
+    TN_ASSIGN(value.max_bytes, bytes_of(s_.graph.value(id).type));
+  }
   return push(id, std::move(value), UINT32_MAX, false);
 }
 
@@ -117,14 +131,16 @@ Status RegionBuilder::add_node(NodeId id) {
 Status RegionBuilder::add_output(ValueId id, uint32_t index) {
   TN_ASSIGN(uint32_t number, value_of(id));
   Draft& own = root(number);
-  if (!own.leaf && own.value.kind == plan::ValueKind::arena) {
+  const bool is_text = s_.graph.value(id).type.dtype == DType::string;
+  const bool is_own = own.value.kind == plan::ValueKind::arena || own.value.kind == plan::ValueKind::found;
+  if (!is_text && !own.leaf && is_own) {
     own.value.kind = plan::ValueKind::output;
     own.value.index = index;
     own.value.max_bytes = 0;
     return {};
   }
   plan::Step step;
-  step.kernel = s_.copy_kernel;
+  step.kernel = is_text ? std::string(kKeepTexts) : s_.copy_kernel;
   step.name = "copy to output " + std::to_string(index);
   step.inputs = {number};
   touch(number, static_cast<uint32_t>(steps_.size()));

@@ -46,6 +46,7 @@ class RegionBuilder {
   Result<uint32_t> value_of(ValueId id);
   Result<uint32_t> push(ValueId id, plan::Value value, uint32_t root, bool leaf);
   Result<uint64_t> bytes_of(const TensorType& type);
+  Result<bool> is_bounded(const TensorType& type) const;
   uint32_t absent();
   void touch(uint32_t value, uint32_t step);
   void share_in_place(uint32_t step);

@@ -38,6 +38,10 @@ Status DeviceSession::prepare(const Kernel& kernel, const PrepareCall& call, Pre
 }
 
 Status prepare_kernel(const Kernel& kernel, const PrepareCall& call, Prepared& out) {
+  if (!kernel.takes_texts)
+    for (const auto& list : {call.inputs, call.outputs})
+      for (const Arg& arg : list)
+        if (arg.dtype == DType::string) return fail(Code::invalid_plan, "kernel {} does not take strings: {}", kernel.id, describe(arg));
   return call.session ? call.session->prepare(kernel, call, out) : kernel.prepare(call, out);
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/half.h"
+#include "base/text.h"
 #include "ir/op_def.h"
 
 namespace tenon {
@@ -181,6 +182,15 @@ void Graph::erase_unused(std::vector<NodeId> candidates) {
   }
 }
 
+Status check_takes_texts(NodeView view) {
+  const OpDef& op = *view.node().op;
+  if (op.takes_texts) return {};
+  for (size_t i = 0; i < view.input_count(); ++i)
+    if (view.input(i).dtype == DType::string)
+      return fail(Code::unsupported, "{} does not take tensors of strings: input {} is {}", op.name, i, print(view.input(i)));
+  return {};
+}
+
 Patch::Patch(Graph& graph, std::span<const NodeId> replaces) : graph_(graph) {
   for (NodeId id : replaces) {
     const Node& node = graph_.node(id);
@@ -206,7 +216,8 @@ Result<std::vector<ValueId>> Patch::add_many(const OpDef& op, std::vector<ValueI
   TN_ASSIGN(NodeId id, graph_.make_node(&op, name.empty() ? name_ : std::move(name), std::move(inputs), outputs,
                                         std::move(attrs), origins_));
   added_.push_back(id);
-  auto inferred = op.infer(NodeView(graph_, graph_.node(id)));
+  const NodeView view(graph_, graph_.node(id));
+  auto inferred = check_takes_texts(view).and_then([&] { return op.infer(view); });
   if (!inferred) return trail(std::move(inferred.error()), "in {} made for node {}", op.name, graph_.node(id).name);
   std::vector<ValueId> results = graph_.node(id).outputs;
   if (inferred->outputs.size() != results.size())
@@ -262,6 +273,10 @@ ValueId Patch::scalar(DType type, double value) {
       break;
     }
     case DType::u64: put(static_cast<uint64_t>(value)); break;
+    case DType::string: {  // whatever the number: empty
+      const std::string_view empty;
+      return constant({type, {}, kLinear}, pack_texts(std::span(&empty, 1)));
+    }
     default: put(static_cast<int64_t>(value));  // little endian: the low bytes are the narrower integers
   }
   return constant({type, {}, kLinear}, std::span(bytes, size_of(type)));

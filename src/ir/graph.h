@@ -165,7 +165,7 @@ class Patch {
   // A constant that no user can refit.
   ValueId constant(TensorType type, std::span<const std::byte> bytes, std::string name = {});
   ValueId constant_integers(const std::vector<int64_t>& values);        // i64[n]
-  ValueId scalar(DType type, double value);                             // rank 0
+  ValueId scalar(DType type, double value);                             // rank 0; of strings the empty one
 
   // Every use of `old_value`, graph outputs included, becomes `new_value` when the patch is applied; a graph output
   // keeps its name. Types must agree in dtype and rank.

@@ -90,7 +90,12 @@ struct OpDef {
   // Multiplications with an addition that a product of inputs takes, the epilogue's not counted; of a node that infer
   // has taken. Null: the op has no such products.
   Dim (*multiply_adds)(NodeView view) = nullptr;
+  // Whether tensors of strings may be among its inputs and outputs; infer need not look for them otherwise.
+  bool takes_texts = false;
 };
+
+// Refuses a node of a core op that does not take tensors of strings and has one.
+Status check_takes_texts(NodeView view);
 
 // What stands for a value of an ONNX model while its nodes are expanded: a tensor; a sequence, which is a list of known
 // length; or an optional without an element. Lists exist at build time only.

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 
+#include "base/text.h"
 #include "ir/graph.h"
 #include "ir/op_def.h"
 
@@ -197,7 +198,21 @@ class Parser {
     return define(name, graph_.add_constant(std::move(value_name), std::make_shared<Constant>(std::move(made))));
   }
 
+  Result<Bytes> elements_of_texts(const TensorType& type) {
+    std::vector<std::string> texts;
+    TN_TRY(expect('['));
+    while (!eat(']')) {
+      if (!texts.empty()) TN_TRY(expect(','));
+      TN_ASSIGN(std::string text, quoted());
+      texts.push_back(std::move(text));
+    }
+    const Dim count = element_count(type.shape);
+    if (!count.is(static_cast<int64_t>(texts.size()))) return bad(fmt::format("{} elements for {}", count.text(), print(type)));
+    return Bytes::take(pack_texts(std::vector<std::string_view>(texts.begin(), texts.end())));
+  }
+
   Result<Bytes> elements(const TensorType& type) {
+    if (type.dtype == DType::string) return elements_of_texts(type);
     std::vector<std::byte> bytes;
     size_t size = size_of(type.dtype);
     TN_TRY(expect('['));

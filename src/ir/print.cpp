@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/text.h"
 #include "ir/graph.h"
 #include "ir/op_def.h"
 
@@ -55,7 +56,17 @@ std::string element(const std::byte* at, DType type) {
   }
 }
 
+// Nothing of strings that their constant does not hold as its type says.
+std::string elements_of_texts(const Constant& constant) {
+  const Dim count = element_count(constant.type.shape);
+  const auto texts = PackedTexts::read(constant.bytes.view, count.is_constant() ? count.value() : -1);
+  std::string out = "[";
+  for (size_t i = 0; texts && i < texts->size(); ++i) out += (i ? ", " : "") + quoted(std::string((*texts)[i]));
+  return out + "]";
+}
+
 std::string elements(const Constant& constant) {
+  if (constant.type.dtype == DType::string) return elements_of_texts(constant);
   size_t size = size_of(constant.type.dtype);
   size_t count = size ? constant.bytes.view.size() / size : 0;
   std::string out = "[";
@@ -125,7 +136,7 @@ class Printer {
     const Constant& constant = *graph_.value(id).constant;
     std::string out = fmt::format("  constant {}: {}", name(id), print(constant.type));
     if (!constant.refit_name.empty()) out += " refit " + quoted(constant.refit_name);
-    size_t size = size_of(constant.type.dtype);
+    size_t size = constant.type.dtype == DType::string ? sizeof(uint64_t) : size_of(constant.type.dtype);
     if (size && !constant.bytes.view.empty() && constant.bytes.view.size() / size <= kMaxPrintedElements)
       out += " = " + elements(constant);
     else if (element_count(constant.type.shape).is(0))

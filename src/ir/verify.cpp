@@ -31,6 +31,7 @@ Status verify_attrs(const Node& node) {
 // What infer says now must agree with the types that the values carry. Dims may be written in different ways, so only
 // constants that disagree are refused.
 Status verify_types(const Graph& graph, const Node& node) {
+  TN_TRY(check_takes_texts(NodeView(graph, node)));
   TN_ASSIGN(Inferred inferred, node.op->infer(NodeView(graph, node)));
   if (inferred.outputs.size() != node.outputs.size()) return fail(Code::internal, "wrong number of outputs");
   for (size_t i = 0; i < node.outputs.size(); ++i) {

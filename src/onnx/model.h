@@ -40,6 +40,7 @@ struct TensorView {
   bool external = false;
   std::vector<std::pair<std::string_view, std::string_view>> external_data;
   bool segmented = false;
+  std::vector<std::string_view> strings;  // of a tensor of strings that is to be written
   std::vector<std::span<const std::byte>> messages;  // where tensor.cpp finds the data fields
   uint64_t offset = 0;                               // of the tensor in the file
 };

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/narrow.h"
+#include "base/text.h"
 #include "onnx/wire.h"
 
 namespace tenon::onnx {
@@ -279,9 +280,21 @@ Result<int64_t> checked_count(std::span<const int64_t> dims, size_t element_size
   return count * extent;
 }
 
+namespace {
+
+Result<TensorData> read_packed(const TensorView& tensor, const Source& source) {
+  if (tensor.segmented) return fail(Code::unsupported, "tensors in segments are not supported");
+  TN_ASSIGN(std::vector<std::string_view> texts, read_strings(tensor, source.limits));
+  auto data = std::make_shared<Buffer>(pack_texts(texts));
+  return TensorData{DType::string, tensor.dims, *data, data};
+}
+
+}  // namespace
+
 Result<TensorData> read_tensor(const TensorView& tensor, const Source& source) {
   auto dtype = static_cast<DType>(tensor.data_type);
-  if (tensor.data_type <= 0 || tensor.data_type > 255 || !is_known(dtype) || dtype == DType::string)
+  if (dtype == DType::string) return read_packed(tensor, source);
+  if (tensor.data_type <= 0 || tensor.data_type > 255 || !is_known(dtype))
     return fail(tensor.data_type == 0 ? Code::invalid_model : Code::unsupported,
                 "tensors of type {} are not supported", onnx_type_name(tensor.data_type));
   if (tensor.segmented) return fail(Code::unsupported, "tensors in segments are not supported");
@@ -296,12 +309,15 @@ Result<std::vector<std::string_view>> read_strings(const TensorView& tensor, con
       (tensor.data_fields & ~kStringData))
     return fail(Code::invalid_model, "a tensor of type {} is not a string tensor with string_data",
                 onnx_type_name(tensor.data_type));
-  TN_ASSIGN(int64_t count, checked_count(tensor.dims, 0, limits));
+  TN_ASSIGN(int64_t count, checked_count(tensor.dims, size_of(DType::string), limits));
   std::vector<std::string_view> out;
+  bool too_many = false;
   for_each_field(tensor, 6, [&](WireReader& r) {
     std::string_view text;
-    return r.bytes(text, "string_data") && (out.push_back(text), true);
+    too_many = static_cast<int64_t>(out.size()) == count;
+    return !too_many && r.bytes(text, "string_data") && (out.push_back(text), true);
   });
+  if (too_many) return fail(Code::invalid_model, "the tensor holds more strings than the {} its dims ask for", count);
   if (static_cast<int64_t>(out.size()) != count)
     return fail(Code::invalid_model, "the tensor holds {} strings; its dims ask for {}", out.size(), count);
   return out;

@@ -30,7 +30,7 @@ struct TensorData {
   std::shared_ptr<const void> owner;  // keeps `bytes` alive
 };
 
-// Reads a tensor of any known element type but string. Counts are checked against dims and limits before
+// Reads a tensor of any known element type; strings are packed (base/text.h). Counts are checked against dims and limits before
 // memory is taken. A view where the file's bytes are aligned for the type or many, else (and for all fields that are
 // not already raw little-endian memory) a copy. Bools other than 0 and 1 become 1; elements of less than a byte get one each.
 Result<TensorData> read_tensor(const TensorView& tensor, const Source& source);

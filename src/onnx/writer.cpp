@@ -96,6 +96,7 @@ void write(WireWriter& w, const std::pair<std::string_view, std::string_view>& e
 void write(WireWriter& w, const TensorView& tensor) {
   w.packed(1, tensor.dims);
   w.integer(2, tensor.data_type);
+  for (std::string_view text : tensor.strings) w.text(6, text);
   w.optional_text(8, tensor.name);
   if (tensor.has_raw) w.bytes(9, tensor.raw);
   for (const auto& entry : tensor.external_data) w.message(13, [&] { write(w, entry); });

@@ -125,7 +125,7 @@ const OpDef kCumsum{.name = "cumsum", .min_inputs = 1, .max_inputs = 1, .attrs =
 const OpDef kTopK{.name = "top_k", .min_inputs = 1, .max_inputs = 1, .min_outputs = 2, .max_outputs = 2,
                   .attrs = kTopKAttrs, .infer = infer_top_k, .reference = reference_top_k};
 const OpDef kReverseSequence{.name = "reverse_sequence", .min_inputs = 2, .max_inputs = 2, .attrs = kReverseAttrs,
-                             .infer = infer_reverse, .reference = reference_reverse};
+                             .infer = infer_reverse, .reference = reference_reverse, .takes_texts = true};
 const OpFile cumsum_ops{&kCumsum, kCumsumRows};
 const OpFile top_k_ops{&kTopK, kTopKRows};
 const OpFile reverse_sequence_ops{&kReverseSequence, kReverseRows};

@@ -94,7 +94,7 @@ constexpr OnnxRow kRows[] = {{"Concat", 1, onnx_concat}};
 }  // namespace
 
 const OpDef kConcat{.name = "concat", .min_inputs = 1, .max_inputs = -1, .attrs = kAttrs, .infer = infer,
-                    .reference = reference, .rules = kRules};
+                    .reference = reference, .rules = kRules, .takes_texts = true};
 const OpFile concat_ops{&kConcat, kRows};
 
 }  // namespace tenon

@@ -143,7 +143,7 @@ constexpr OnnxRow kRows[] = {
 }  // namespace
 
 const OpDef kExpand{.name = "expand", .min_inputs = 1, .max_inputs = 1, .attrs = kAttrs, .infer = infer,
-                    .reference = reference, .rules = kRules};
+                    .reference = reference, .rules = kRules, .takes_texts = true};
 const OpFile expand_ops{&kExpand, kRows};
 
 }  // namespace tenon

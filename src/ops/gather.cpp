@@ -70,7 +70,7 @@ constexpr OnnxRow kRows[] = {{"Gather", 1, onnx_gather}};
 }  // namespace
 
 const OpDef kGather{.name = "gather", .min_inputs = 2, .max_inputs = 2, .attrs = kAttrs, .infer = infer,
-                    .reference = reference, .rules = kRules};
+                    .reference = reference, .rules = kRules, .takes_texts = true};
 const OpFile gather_ops{&kGather, kRows};
 
 }  // namespace tenon

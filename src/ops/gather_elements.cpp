@@ -42,7 +42,7 @@ constexpr OnnxRow kRows[] = {{"GatherElements", 11, onnx_gather_elements}};
 }  // namespace
 
 const OpDef kGatherElements{.name = "gather_elements", .min_inputs = 2, .max_inputs = 2, .attrs = kAttrs,
-                            .infer = infer, .reference = reference};
+                            .infer = infer, .reference = reference, .takes_texts = true};
 const OpFile gather_elements_ops{&kGatherElements, kRows};
 
 }  // namespace tenon

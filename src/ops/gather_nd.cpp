@@ -47,7 +47,7 @@ constexpr OnnxRow kRows[] = {{"GatherND", 11, onnx_gather_nd}};
 }  // namespace
 
 const OpDef kGatherNd{.name = "gather_nd", .min_inputs = 2, .max_inputs = 2, .attrs = kAttrs, .infer = infer,
-                      .reference = reference};
+                      .reference = reference, .takes_texts = true};
 const OpFile gather_nd_ops{&kGatherNd, kRows};
 
 }  // namespace tenon

@@ -124,7 +124,7 @@ constexpr OnnxRow kRows[] = {{"Pad", 1, onnx_pad_attr}, {"Pad", 11, onnx_pad}};
 }  // namespace
 
 const OpDef kPad{.name = "pad", .min_inputs = 1, .max_inputs = 2, .attrs = kAttrs, .infer = infer,
-                 .reference = reference, .rules = kRules};
+                 .reference = reference, .rules = kRules, .takes_texts = true};
 const OpFile pad_ops{&kPad, kRows};
 
 }  // namespace tenon

@@ -186,7 +186,7 @@ constexpr OnnxRow kRows[] = {
 }  // namespace
 
 const OpDef kReshape{.name = "reshape", .min_inputs = 1, .max_inputs = 1, .attrs = kAttrs, .infer = infer,
-                     .reference = reference, .rules = kRules, .is_view = true};
+                     .reference = reference, .rules = kRules, .is_view = true, .takes_texts = true};
 const OpFile reshape_ops{&kReshape, kRows};
 
 }  // namespace tenon

@@ -92,9 +92,9 @@ constexpr OnnxRow kNdRows[] = {{"ScatterND", 11, onnx_scatter_nd}};
 }  // namespace
 
 const OpDef kScatterElements{.name = "scatter_elements", .min_inputs = 3, .max_inputs = 3, .attrs = kElementsAttrs,
-                             .infer = infer_elements, .reference = reference_elements};
+                             .infer = infer_elements, .reference = reference_elements, .takes_texts = true};
 const OpDef kScatterNd{.name = "scatter_nd", .min_inputs = 3, .max_inputs = 3, .attrs = kNdAttrs, .infer = infer_nd,
-                       .reference = reference_nd};
+                       .reference = reference_nd, .takes_texts = true};
 const OpFile scatter_elements_ops{&kScatterElements, kElementsRows};
 const OpFile scatter_nd_ops{&kScatterNd, kNdRows};
 

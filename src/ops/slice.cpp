@@ -254,7 +254,7 @@ constexpr OnnxRow kRows[] = {{"Slice", 1, onnx_slice_attr}, {"Slice", 10, onnx_s
 }  // namespace
 
 const OpDef kSlice{.name = "slice", .min_inputs = 1, .max_inputs = 1, .attrs = kAttrs, .infer = infer,
-                   .reference = reference, .rules = kRules};
+                   .reference = reference, .rules = kRules, .takes_texts = true};
 const OpFile slice_ops{&kSlice, kRows};
 
 }  // namespace tenon

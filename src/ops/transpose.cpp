@@ -69,7 +69,7 @@ constexpr OnnxRow kRows[] = {{"Transpose", 1, onnx_transpose}};
 }  // namespace
 
 const OpDef kTranspose{.name = "transpose", .min_inputs = 1, .max_inputs = 1, .attrs = kAttrs, .infer = infer,
-                       .reference = reference, .rules = kRules};
+                       .reference = reference, .rules = kRules, .takes_texts = true};
 const OpFile transpose_ops{&kTranspose, kRows};
 
 }  // namespace tenon

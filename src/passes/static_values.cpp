@@ -18,6 +18,10 @@ bool has_symbolic_attr(const Node& node) {
 
 bool is_static_node(const Graph& graph, const Node& node, const std::vector<bool>& known) {
   if (!node.op->deterministic || has_symbolic_attr(node)) return false;
+  // Refit programs, which compute what is static, know no strings.
+  auto is_text = [&](ValueId id) { return graph.value(id).type.dtype == DType::string; };
+  if (std::any_of(node.inputs.begin(), node.inputs.end(), is_text) || std::any_of(node.outputs.begin(), node.outputs.end(), is_text))
+    return false;
   for (ValueId input : node.inputs)
     if (input.valid() && !known[input.index]) return false;
   return std::all_of(node.outputs.begin(), node.outputs.end(),

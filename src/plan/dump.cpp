@@ -49,6 +49,7 @@ std::string place(const Value& v) {
     case ValueKind::input: return fmt::format("input {}", v.index);
     case ValueKind::output: return fmt::format("output {}", v.index);
     case ValueKind::absent: return "absent";
+    case ValueKind::found: return "taken in the run";
     default: return "?";
   }
 }

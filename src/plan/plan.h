@@ -46,6 +46,7 @@ enum class ValueKind : uint8_t {
   input = 2,   // `index` into Plan::inputs; the user's memory
   output = 3,  // `index` into Plan::outputs; the user's memory
   absent = 4,  // an optional kernel input that is not there
+  found = 8,   // lives in memory that the context takes in the run, as large as the value is then
   // Reserved, refused by this version's verifier: string, sequence, optional.
   string = 5,
   sequence = 6,
@@ -63,7 +64,7 @@ enum class ValueKind : uint8_t {
 // that is no view stands for each input, output and weight. Inputs, outputs and sources are linear.
 //
 // `format.place` says in which memory a value lies: the device's, or the host's, which has an arena of its own.
-// Inputs and outputs lie on the device. In a refit program, which runs on the host, no value has a place.
+// Inputs and outputs lie on the device, but for those of strings: every tensor of strings lies on the host. In a refit program, which runs on the host, no value has a place.
 inline constexpr uint32_t kNoView = UINT32_MAX;
 struct Value {
   ValueKind kind = ValueKind::arena;
@@ -105,6 +106,7 @@ struct Region {
 };
 
 // The ranges of the symbols for which a profile's region is valid, by symbol index.
+inline constexpr int64_t kNoBound = int64_t{1} << 40;  // a symbol whose max is not below it has none
 struct Range {
   int64_t min = 1, opt = 1, max = 1;
 };
@@ -122,6 +124,8 @@ struct Binding {
   std::vector<uint32_t> dims;
 };
 
+// Those of strings hold them packed (base/text.h), which says how many bytes there are; the engine makes the views. No
+// refit source is of strings, and no value of a refit program.
 struct Weight {
   DType dtype = DType::none;
   std::vector<int64_t> dims;

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "plan/verify_region.h"
 
 namespace tenon::plan {
@@ -105,6 +106,11 @@ Status check_weights(const Plan& plan, const Limits& limits) {
   for (size_t i = 0; i < plan.weights.size(); ++i) {
     const Weight& w = plan.weights[i];
     TN_ASSIGN(int64_t bytes, check_tensor(w.dtype, w.format, w.dims, "weight", i, limits));
+    const int64_t count = bytes / static_cast<int64_t>(size_of(w.dtype));
+    if (w.dtype == DType::string) {  // as long as its texts are
+      const bool fits = is_linear(w.format) && w.bytes <= static_cast<uint64_t>(limits.tensor_bytes);
+      bytes = fits ? static_cast<int64_t>(w.bytes) : -1;
+    }
     uint64_t offset = (end + 63) / 64 * 64;
     if (w.offset != offset || w.bytes != static_cast<uint64_t>(bytes) || offset > plan.weight_bytes.size() ||
         w.bytes > plan.weight_bytes.size() - offset)
@@ -116,6 +122,9 @@ Status check_weights(const Plan& plan, const Limits& limits) {
       return fail(Code::invalid_plan, "the bytes before weight {} are not zero", i);
     if (hash_bytes(plan.weight_bytes.subspan(w.offset, w.bytes)) != w.hash)
       return fail(Code::invalid_plan, "weight {} is damaged: its hash differs", i);
+    if (w.dtype == DType::string)
+      if (auto texts = PackedTexts::read(plan.weight_bytes.subspan(w.offset, w.bytes), count); !texts)
+        return fail(Code::invalid_plan, "weight {}: {}", i, texts.error().message);
     end = w.offset + w.bytes;
   }
   if (end != plan.weight_bytes.size())
@@ -144,8 +153,13 @@ Status check_images(const Plan& plan) {
 Status check_profiles(const Plan& plan, const Limits& limits) {
   if (plan.profiles.empty()) return fail(Code::invalid_plan, "the plan has no profile");
   Boundary boundary;
-  for (const Binding& b : plan.inputs) boundary.inputs.push_back({b.dtype, kLinear, {}});
-  for (const Binding& b : plan.outputs) boundary.outputs.push_back({b.dtype, kLinear, {}});
+  // Strings lie on the host, which on the host has no place.
+  auto format = [&](const Binding& b) {
+    const bool is_apart = b.dtype == DType::string && plan.target.device != "cpu";
+    return is_apart ? kHostLinear : kLinear;
+  };
+  for (const Binding& b : plan.inputs) boundary.inputs.push_back({b.dtype, format(b), {}});
+  for (const Binding& b : plan.outputs) boundary.outputs.push_back({b.dtype, format(b), {}});
   for (size_t i = 0; i < plan.profiles.size(); ++i) {
     const Profile& p = plan.profiles[i];
     TN_TRY(check_name(p.name, "profile", i, limits));
@@ -171,6 +185,7 @@ Status check_sources(const Plan& plan, const Limits& limits) {
     if (!names.insert(s.name).second)
       return fail(Code::invalid_plan, "the plan has two refit sources that are named '{}'", s.name);
     TN_TRY(check_tensor(s.dtype, kLinear, s.dims, "refit source", i, limits));
+    if (s.dtype == DType::string) return fail(Code::invalid_plan, "refit source '{}' is of strings, which none is", s.name);
   }
   for (size_t i = 0; i < plan.pins.size(); ++i) {
     const Pin& p = plan.pins[i];

@@ -69,7 +69,7 @@ class RegionCheck {
         return {};
       return fail(Code::invalid_plan, "an absent value must have no type, dims or memory");
     }
-    if (v.kind > ValueKind::absent)
+    if (v.kind > ValueKind::absent && v.kind != ValueKind::found)
       return fail(Code::unsupported, "the value's kind is {}: this version runs tensors only",
                   static_cast<int>(v.kind));
     if (size_of(v.dtype) == 0)
@@ -80,6 +80,7 @@ class RegionCheck {
                   static_cast<int>(v.format.layout), v.format.block, v.dims.size());
     if (v.format.place != Place::device && (boundary_.constant || plan_.target.device == "cpu"))
       return fail(Code::invalid_plan, "it has a place, which no value has on the host");
+    if (v.dtype == DType::string) TN_TRY(check_texts_value(v));
     TN_TRY(check_dims(v.dims, plan_, "value", ""));
     if (boundary_.constant)
       for (uint32_t d : v.dims)
@@ -87,6 +88,14 @@ class RegionCheck {
           return fail(Code::invalid_plan, "dim table entry {} is not constant, as a refit program's must be",
                       d);
     return v.view_of == kNoView ? check_memory(v) : check_view(i);
+  }
+
+  // Strings lie on the host, one view beside the other, and no refit makes them.
+  Status check_texts_value(const Value& v) const {
+    if (boundary_.constant) return fail(Code::invalid_plan, "it is of strings, which no refit program's value is");
+    const bool on_host = plan_.target.device == "cpu" || v.format.place == Place::host;
+    if (on_host && is_linear(v.format)) return {};
+    return fail(Code::invalid_plan, "it is of strings, which must lie on the host, in order");
   }
 
   Status check_view(uint32_t i) const {
@@ -110,6 +119,10 @@ class RegionCheck {
       return fail(Code::invalid_plan,
                   "its memory at {} with {} bytes does not lie within the arena of {} bytes", v.offset,
                   v.max_bytes, arena);
+    }
+    if (v.kind == ValueKind::found) {
+      if (!boundary_.constant && v.index == 0 && v.offset == 0 && v.max_bytes == 0) return {};
+      return fail(Code::invalid_plan, "its memory is taken in the run: it has neither index nor place, nor is it a refit program's");
     }
     if (v.offset != 0 || v.max_bytes != 0)
       return fail(Code::invalid_plan, "only arena values have an offset and max_bytes");
@@ -154,7 +167,7 @@ class RegionCheck {
                                  std::vector<bool>(boundary_.inputs.size()),
                                  std::vector<bool>(boundary_.outputs.size())};
     for (const Value& v : region_.values) {
-      if (v.view_of != kNoView || v.kind == ValueKind::arena || v.kind == ValueKind::absent) continue;
+      if (v.view_of != kNoView || v.kind == ValueKind::arena || v.kind == ValueKind::absent || v.kind == ValueKind::found) continue;
       auto& list = seen[static_cast<int>(v.kind) - static_cast<int>(ValueKind::weight)];
       if (list[v.index])
         return fail(Code::invalid_plan, "two values of kind {} stand for number {}", static_cast<int>(v.kind),
@@ -222,7 +235,7 @@ class RegionCheck {
       return fail(Code::invalid_plan, "it reads value {} of {}", v, region_.values.size());
     uint32_t root = root_of(region_, v);
     ValueKind kind = region_.values[root].kind;
-    bool is_written = kind == ValueKind::arena || kind == ValueKind::output;
+    bool is_written = kind == ValueKind::arena || kind == ValueKind::output || kind == ValueKind::found;
     if (is_written && lives_[root].first == kNever)
       return fail(Code::invalid_plan, "it reads value {} before any step has written it", v);
     lives_[root].last = std::max(lives_[root].last, step);
@@ -235,7 +248,7 @@ class RegionCheck {
     uint32_t root = root_of(region_, v);
     ValueKind kind = region_.values[root].kind;
     if (kind == ValueKind::absent) return {};
-    if (kind != ValueKind::arena && kind != ValueKind::output)
+    if (kind != ValueKind::arena && kind != ValueKind::output && kind != ValueKind::found)
       return fail(Code::invalid_plan, "it writes value {}, which is an input or a weight", v);
     if (lives_[root].first != kNever) return fail(Code::invalid_plan, "it writes value {} a second time", v);
     lives_[root] = {step, step};

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <list>
+#include <map>
 #include <new>
 
 #include "base/checked.h"
@@ -65,6 +67,7 @@ class ContextImpl final : public Context, public Work {
         profile_(plan_.profiles[profile]),
         tensors_(engine_->io().size()),
         staging_(engine_->device(), engine_->allocator(), tensors_.size()),
+        texts_{TextArena(engine_->options().limits.arena_bytes), TextArena(engine_->options().limits.arena_bytes)},
         steps_(*this) {
     const std::vector<plan::Step>& steps = profile_.region.steps;
     for (uint32_t i = 0; i < steps.size(); ++i)
@@ -87,6 +90,12 @@ class ContextImpl final : public Context, public Work {
     TN_ASSIGN(arena_,
               device.allocate(engine_->allocator(), profile_.region.arena_bytes, "a context's arena"));
     addresses_.resize(tensors_.size());
+    const std::vector<plan::Value>& values = profile_.region.values;
+    has_texts_ = std::ranges::any_of(values, [](const plan::Value& v) { return v.dtype == DType::string; });
+    if (std::ranges::any_of(values, [](const plan::Value& v) { return v.kind == plan::ValueKind::found; })) {
+      found_memory_.resize(values.size());
+      found_addresses_.resize(values.size());
+    }
     return {};
   }
 
@@ -155,11 +164,14 @@ class ContextImpl final : public Context, public Work {
   Status start_segment(ShapeState& shape, Segment& segment);
   Status find_sizes(ShapeState& shape, const Segment& segment, const Lane& lane);
   uint64_t extent(size_t tensor) const;
-  void bind_segment(Segment& segment);
+  Status bind_segment(Segment& segment);
+  Status take_found_memory(const PreparedRegion& region);
+  void forget_addresses();
   Status grow_scratch(const PreparedRegion& region);
   Status check_buffers() const;
   Status bind();
   Status ready();
+  Status begin_run();
   Status unseen_failure();
   bool on_host() const { return engine_->on_host(); }
   Status launch(const Lane& lane);
@@ -209,7 +221,12 @@ class ContextImpl final : public Context, public Work {
   std::unique_ptr<Event> event_;
   std::vector<Tensor> tensors_;  // inputs, then outputs
   Block arena_, host_arena_, scratch_, host_scratch_;
+  std::vector<Block> found_memory_;      // by value of the region, of those whose memory is taken in the run
+  std::vector<void*> found_addresses_;   // likewise
   Staging staging_;
+  std::array<TextArena, 2> texts_;  // bytes of strings that the last run made, and those that the one before did
+  size_t last_texts_ = 0;
+  bool has_texts_ = false;
   Steps steps_;
   std::list<ShapeState> shapes_;  // the current one first, then by last use
   bool shapes_stale_ = true;      // input dims were set since shapes_.front() was chosen
@@ -265,7 +282,8 @@ Status ContextImpl::set_buffer(std::string_view name, void* data, size_t bytes) 
   TN_ASSIGN(size_t index, engine_->find_tensor(name));
   if (!data && bytes > 0)
     return fail(Code::invalid_argument, "the buffer of '{}' is NULL and {} bytes long", name, bytes);
-  if (size_t element = size_of(binding(index).dtype); reinterpret_cast<uintptr_t>(data) % element != 0)
+  const bool is_text = binding(index).dtype == DType::string;
+  if (size_t element = is_text ? alignof(Text) : size_of(binding(index).dtype); reinterpret_cast<uintptr_t>(data) % element != 0)
     return fail(Code::invalid_argument, "the buffer of '{}' is not aligned to its elements of {} bytes", name,
                 element);
   Tensor& tensor = tensors_[index];
@@ -273,6 +291,8 @@ Status ContextImpl::set_buffer(std::string_view name, void* data, size_t bytes) 
   bool is_direct = true;
   if (!on_host() && bytes > 0) {
     TN_ASSIGN(is_direct, Staging::is_direct(engine_->device(), data, name));
+    if (is_text && engine_->device().kind_of(data) == MemoryKind::device)
+      return fail(Code::invalid_argument, "the buffer of '{}' lies on the device: strings lie in the memory of the host", name);
   }
   tensor.is_direct = is_direct;
   tensor.data = data;
@@ -327,13 +347,27 @@ Result<std::vector<int64_t>> ContextImpl::shape(std::string_view name) {
   if (!turn) return busy();
   TN_ASSIGN(size_t index, engine_->find_tensor(name));
   TN_ASSIGN(KnownSymbols symbols, bind_symbols());
+  constexpr int64_t kTypical = 1;
+  std::map<uint32_t, int64_t> unknown;
   if (finds_sizes()) {
     for (const plan::Step& step : profile_.region.steps)
       for (uint32_t symbol : step.found) {
-        symbols[symbol] = has_found_ ? shapes_.front().found[symbol] : profile_.symbols[symbol].max;
+        std::optional<int64_t>& size = symbols[symbol];
+        if (has_found_) size = shapes_.front().found[symbol];
+        if (!size && profile_.symbols[symbol].max < plan::kNoBound) size = profile_.symbols[symbol].max;
+        if (!size) unknown[symbol] = kTypical;
       }
   }
-  return dims_of(plan_, DimValues(plan_, symbols), binding(index).dims, fmt::format("'{}'", name));
+  const std::vector<uint32_t>& dims = binding(index).dims;
+  const DimValues values(plan_, symbols);
+  const bool has_all = std::ranges::all_of(dims, [&](uint32_t d) { return values.has(d); });
+  if (has_all || unknown.empty()) return dims_of(plan_, values, dims, fmt::format("'{}'", name));
+  // Dims that a size without a bound decides are not known before it is found.
+  for (const auto& [symbol, size] : unknown) symbols[symbol] = size;
+  TN_ASSIGN(std::vector<int64_t> out, dims_of(plan_, DimValues(plan_, symbols), dims, fmt::format("'{}'", name)));
+  for (size_t d = 0; d < out.size(); ++d)
+    if (!values.has(dims[d])) out[d] = -1;
+  return out;
 }
 
 // Makes the shapes that are set the current ones: finds them among those kept, or prepares them.
@@ -429,8 +463,7 @@ Status ContextImpl::start_segment(ShapeState& shape, Segment& segment) {
   }
   if (!is_prepared) TN_TRY(prepare_segment(segment, shape.found, bytes));
   TN_TRY(grow_scratch(*segment.region));
-  bind_segment(segment);
-  return {};
+  return bind_segment(segment);
 }
 
 // What the segment's last step found.
@@ -447,19 +480,50 @@ Status ContextImpl::find_sizes(ShapeState& shape, const Segment& segment, const 
                   range.min, range.max);
     shape.found[symbol] = sizes[i];
   }
+  has_found_ = true;  // also if what comes fails: callers learn how large their buffers must be
+  return {};
+}
+
+// Before memory goes: if there is no new one, nothing may hold its address.
+void ContextImpl::forget_addresses() {
+  for (ShapeState& shape : shapes_) {
+    shape.recorder.forget();
+    for (Segment& segment : shape.segments) segment.bound = false;
+  }
+  bound_ = false;
+  recording_ = nullptr;
+}
+
+// For what the region's steps write whose size no plan knew.
+Status ContextImpl::take_found_memory(const PreparedRegion& region) {
+  for (const PreparedRegion::Found& f : region.found) {
+    Block& block = found_memory_[f.value];
+    if (f.bytes <= block.bytes()) continue;
+    uint64_t all = f.bytes;
+    for (const Block& other : found_memory_) all += other.bytes();
+    if (const int64_t most = engine_->options().limits.arena_bytes; all - block.bytes() > static_cast<uint64_t>(most))
+      return fail(Code::limit_exceeded, "value {} has {} bytes: with others whose size the run finds, more than the limit arena_bytes, {}",
+                  f.value, f.bytes, most);
+    forget_addresses();
+    block = Block();
+    found_addresses_[f.value] = nullptr;
+    constexpr const char* kWhat = "a value whose size the run finds";
+    if (on_host()) {
+      TN_ASSIGN(block, Block::allocate(engine_->allocator(), f.bytes, kWhat));
+    } else if (f.place == Place::host) {
+      TN_ASSIGN(block, engine_->device().allocate_host(f.bytes, kWhat));
+    } else {
+      TN_ASSIGN(block, engine_->device().allocate(engine_->allocator(), f.bytes, kWhat));
+    }
+    found_addresses_[f.value] = block.data();
+  }
   return {};
 }
 
 Status ContextImpl::grow_scratch(const PreparedRegion& region) {
   auto grow = [&](Block& block, uint64_t bytes, auto allocate) -> Status {
     if (bytes <= block.bytes()) return {};
-    // Before the old one goes: if there is no new one, nothing may hold its address.
-    for (ShapeState& shape : shapes_) {
-      shape.recorder.forget();
-      for (Segment& segment : shape.segments) segment.bound = false;
-    }
-    bound_ = false;
-    recording_ = nullptr;
+    forget_addresses();
     block = Block();
     TN_ASSIGN(block, allocate());
     return {};
@@ -517,22 +581,24 @@ Status ContextImpl::bind() {
   staging_.clear();
   for (size_t i = 0; i < tensors_.size(); ++i) {
     addresses_[i] = tensors_[i].data;
-    if (on_host() || tensors_[i].is_direct) continue;
+    if (on_host() || tensors_[i].is_direct || binding(i).dtype == DType::string) continue;
     TN_ASSIGN(addresses_[i], staging_.add(i, tensors_[i].data, extent(i), i < plan_.inputs.size()));
   }
   for (Segment& segment : shapes_.front().segments) segment.bound = false;
-  bind_segment(shapes_.front().segments.front());
+  TN_TRY(bind_segment(shapes_.front().segments.front()));
   bound_ = true;
   recording_ = nullptr;
   return {};
 }
 
-void ContextImpl::bind_segment(Segment& segment) {
+Status ContextImpl::bind_segment(Segment& segment) {
+  TN_TRY(take_found_memory(*segment.region));
   std::span<void* const> all = addresses_;
   const size_t inputs = plan_.inputs.size();
   segment.region->bind({arena_.data(), host_arena_.data(), scratch_.data(), host_scratch_.data(), weights_->addresses,
-                        all.first(inputs), all.subspan(inputs)});
+                        all.first(inputs), all.subspan(inputs), &texts_[last_texts_], found_addresses_});
   segment.bound = true;
+  return {};
 }
 
 // Three comparisons when nothing has changed since the last run.
@@ -543,9 +609,26 @@ Status ContextImpl::ready() {
     shapes_stale_ = false;
   }
   if (!bound_ || weights_version_ != engine_->weights_version()) TN_TRY(bind());
-  if (Segment& first = shapes_.front().segments.front(); !first.bound) bind_segment(first);
+  if (Segment& first = shapes_.front().segments.front(); !first.bound) TN_TRY(bind_segment(first));
   if (!on_host() && !recording_ && !profiler_ && !finds_sizes() && engine_->options().recordings)
     recording_ = shapes_.front().recorder.find(*stream_, steps_, addresses_, weights_version_);
+  return {};
+}
+
+// Made ready, and strings that are given can be read. Those of the last run stay while this one lasts: they may be its inputs.
+Status ContextImpl::begin_run() {
+  TN_TRY(ready());
+  if (!has_texts_) return {};
+  last_texts_ ^= 1;
+  texts_[last_texts_].clear();
+  for (Segment& segment : shapes_.front().segments)
+    if (segment.region)
+      for (PreparedRegion::Launch& launch : segment.region->launches) launch.call.texts = &texts_[last_texts_];
+  for (size_t i = 0; i < plan_.inputs.size(); ++i) {
+    if (plan_.inputs[i].dtype != DType::string) continue;
+    const std::span<const Text> texts(static_cast<const Text*>(tensors_[i].data), extent(i) / sizeof(Text));
+    if (Status status = check_texts(texts); !status) return trail(std::move(status.error()), "in input '{}'", plan_.inputs[i].name);
+  }
   return {};
 }
 
@@ -610,7 +693,6 @@ Status ContextImpl::launch(const Lane& lane) {
     }
     if (s + 1 < shape.segments.size()) TN_TRY(find_sizes(shape, segment, lane));
   }
-  has_found_ = finds_sizes();
   return {};
 }
 
@@ -654,7 +736,6 @@ Status ContextImpl::run_profiled(void* queue) {
     }
     if (s + 1 < shape.segments.size()) TN_TRY(find_sizes(shape, segment, {}));
   }
-  has_found_ = finds_sizes();
   TN_TRY(copy_staged(true, queue));
   return host_failure();
 }
@@ -685,7 +766,7 @@ Status ContextImpl::run() {
   Turn turn(*this);
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
-  TN_TRY(ready());
+  TN_TRY(begin_run());
   if (on_host()) return stream_->run(*this);
   if (profiler_) return run_profiled(nullptr);
   TN_TRY(stream_->run(*this));
@@ -696,7 +777,7 @@ Result<double> ContextImpl::run_measured() {
   Turn turn(*this);
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
-  TN_TRY(ready());
+  TN_TRY(begin_run());
   if (on_host()) {
     TN_ASSIGN(std::vector<double> times, stream_->measure(*this, 1));
     return times.front();
@@ -715,7 +796,7 @@ Result<RunParts> ContextImpl::run_in_parts() {
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
   const Clock::time_point begin = Clock::now();
-  TN_TRY(ready());
+  TN_TRY(begin_run());
   const Clock::time_point is_ready = Clock::now();
   RunParts out;
   TN_ASSIGN(out.input, copy_staged_measured(false));
@@ -735,7 +816,7 @@ Status ContextImpl::enqueue(void* queue) {
   Turn turn(*this);
   if (!turn) return busy();
   if (unseen_.load(std::memory_order_relaxed)) TN_TRY(unseen_failure());
-  TN_TRY(ready());
+  TN_TRY(begin_run());
   if (on_host() && queue)
     return fail(Code::invalid_argument, "a stream was given, but the engine runs on the host, which has none: give NULL");
   if (!on_host() && profiler_) return run_profiled(queue);

@@ -115,14 +115,35 @@ Status EngineImpl::check_target(const Log& log) {
   return {};
 }
 
+// Strings are never refitted: the views of all weights that there will be are these.
+Status EngineImpl::view_texts() {
+  text_views_.resize(plan_.weights.size());
+  uint64_t bytes = 0;
+  for (const plan::Weight& w : plan_.weights) bytes += w.dtype == DType::string ? w.bytes : 0;
+  text_bytes_.reserve(bytes);  // views point into it
+  for (size_t i = 0; i < plan_.weights.size(); ++i) {
+    const plan::Weight& w = plan_.weights[i];
+    if (w.dtype != DType::string) continue;
+    const auto packed = plan_.weight_bytes.subspan(w.offset, w.bytes);
+    const size_t begin = text_bytes_.size();
+    text_bytes_.insert(text_bytes_.end(), packed.begin(), packed.end());
+    const int64_t count = *plan::storage_bytes(w.dtype, kLinear, w.dims) / static_cast<int64_t>(sizeof(Text));
+    TN_ASSIGN(PackedTexts texts, PackedTexts::read(std::span(text_bytes_).subspan(begin), count));
+    text_views_[i] = std::make_unique<Text[]>(texts.size());
+    for (size_t t = 0; t < texts.size(); ++t) text_views_[i][t] = Text::of(texts[t]);
+  }
+  return {};
+}
+
 Status EngineImpl::place_weights() {
+  TN_TRY(view_texts());
   weight_bytes_ = plan_.weight_bytes.size();
   TN_ASSIGN(std::shared_ptr<Weights> weights, allocate_weights());
   const std::byte* bytes = plan_.weight_bytes.data();
   if (weight_bytes_) TN_TRY(device_->copy(weights->memory.data(), bytes, weight_bytes_, Direction::to_device));
   for (size_t i = 0; i < plan_.weights.size(); ++i) {
     const plan::Weight& w = plan_.weights[i];
-    if (w.format.place == Place::host && w.bytes) std::memcpy(weights->addresses[i], bytes + w.offset, w.bytes);
+    if (w.format.place == Place::host && w.dtype != DType::string && w.bytes) std::memcpy(weights->addresses[i], bytes + w.offset, w.bytes);
     weights->hashes.push_back(w.hash);
   }
   weights_ = std::move(weights);
@@ -135,13 +156,16 @@ Result<std::shared_ptr<Weights>> EngineImpl::allocate_weights() const {
   auto weights = std::make_shared<Weights>();
   TN_ASSIGN(weights->memory, device_->allocate(allocator(), weight_bytes_, "weights"));
   uint64_t on_host = 0;
-  auto is_host = [](const plan::Weight& w) { return w.format.place == Place::host; };
+  auto is_host = [](const plan::Weight& w) { return w.format.place == Place::host && w.dtype != DType::string; };
   for (const plan::Weight& w : plan_.weights)
     if (is_host(w)) on_host += (w.bytes + 63) / 64 * 64;
   TN_ASSIGN(weights->host_memory, Block::allocate(allocator(), on_host, "weights of host steps"));
   std::byte* next = weights->host_memory.data();
-  for (const plan::Weight& w : plan_.weights) {
-    weights->addresses.push_back(is_host(w) ? next : weights->memory.data() + w.offset);
+  for (size_t i = 0; i < plan_.weights.size(); ++i) {
+    const plan::Weight& w = plan_.weights[i];
+    void* here = weights->memory.data() + w.offset;
+    if (w.dtype == DType::string) here = text_views_[i].get();
+    weights->addresses.push_back(is_host(w) ? next : here);
     if (is_host(w) && next) next += (w.bytes + 63) / 64 * 64;
   }
   return weights;

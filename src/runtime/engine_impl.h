@@ -58,6 +58,7 @@ class EngineImpl final : public Engine {
   Status check_target(const Log& log);
   Status open_session();
   Status place_weights();
+  Status view_texts();
   // The weights' bytes as a plan holds them, from the device.
   Result<Block> weight_bytes(const Weights& weights) const;
   // With memory for all weights, undefined.
@@ -75,6 +76,8 @@ class EngineImpl final : public Engine {
   const Device* device_ = nullptr;
   std::unique_ptr<DeviceSession> session_;
   std::vector<std::byte> image_bytes_;
+  std::vector<std::byte> text_bytes_;                // of weights of strings, as the plan holds them
+  std::vector<std::unique_ptr<Text[]>> text_views_;  // by weight; null of those of numbers
   uint64_t weight_bytes_ = 0;  // of all weights as a plan holds them
   std::unique_ptr<Stream> host_stream_;
   std::vector<IoTensor> io_;

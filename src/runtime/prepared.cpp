@@ -104,7 +104,7 @@ class RegionPreparation {
       return fail(Code::invalid_plan, "value {} ({}, {} bytes) views value {}, which has {} bytes", i,
                   describe(tensors_[i]), bytes[i], v.view_of, bytes[v.view_of]);
     }
-    if (v.kind == ValueKind::weight) return {};  // verified with the plan
+    if (v.kind == ValueKind::weight || v.kind == ValueKind::found) return {};  // verified with the plan; taken as it is
     if (v.kind == ValueKind::arena) {
       if (static_cast<uint64_t>(bytes[i]) <= v.max_bytes) return {};
       return fail(Code::invalid_plan, "value {} ({}) needs {} bytes at this shape, the plan reserves {}", i,
@@ -177,12 +177,20 @@ class RegionPreparation {
     const Arg* args = out.args_.data() + out.args_.size();
     auto add_arg = [&](uint32_t value) {
       const Value& v = region_.values[value];
+      const uint32_t root = v.view_of == plan::kNoView ? value : v.view_of;
+      const uint32_t at = v.kind == ValueKind::found ? root : v.index;
       if (v.kind != ValueKind::absent)
-        out.sources_.push_back({static_cast<uint32_t>(out.args_.size()), v.kind, v.format.place, v.index, v.offset});
+        out.sources_.push_back({static_cast<uint32_t>(out.args_.size()), v.kind, v.format.place, at, v.offset});
       out.args_.push_back(tensors_[value]);
     };
     for (uint32_t v : step.inputs) add_arg(v);
-    for (uint32_t v : step.outputs) add_arg(v);
+    for (uint32_t v : step.outputs) {
+      add_arg(v);
+      const Value& value = region_.values[v];
+      if (value.kind != ValueKind::found) continue;
+      const auto bytes = static_cast<uint64_t>(*plan::storage_bytes(value.dtype, value.format, tensors_[v].shape()));
+      out.found.push_back({value.view_of == plan::kNoView ? v : value.view_of, value.format.place, bytes});
+    }
     LaunchCall call;
     call.params = params_of(step, prepared);
     call.inputs = inputs_of(step, args);
@@ -212,6 +220,7 @@ void PreparedRegion::bind(const Addresses& addresses) {
       case ValueKind::weight: data = addresses.weights[s.index]; break;
       case ValueKind::input: data = addresses.inputs[s.index]; break;
       case ValueKind::output: data = addresses.outputs[s.index]; break;
+      case ValueKind::found: data = addresses.found[s.index]; break;
       default: break;
     }
     args_[s.arg].data = data ? data : kNowhere;
@@ -219,6 +228,7 @@ void PreparedRegion::bind(const Addresses& addresses) {
   for (Launch& launch : launches) {
     void* scratch = launch.kernel->place == Place::host ? addresses.host_scratch : addresses.scratch;
     launch.call.scratch = scratch ? scratch : kNowhere;
+    launch.call.texts = addresses.texts;
   }
 }
 
@@ -240,6 +250,17 @@ Status check_places(const Region& region, const Step& step, const Kernel& kernel
   return {};
 }
 
+// What the caller gets of strings never depends on memory of its own: the kernel that keeps them writes every output.
+Status check_text_outputs(const Region& region, const Step& step, const Kernel& kernel) {
+  for (uint32_t v : step.outputs) {
+    const Value& value = region.values[v];
+    if (value.kind != ValueKind::output || value.dtype != DType::string || kernel.id == kKeepTexts) continue;
+    return fail(Code::invalid_plan, "kernel {} of step '{}' writes strings of output {}, which only {} does", kernel.id, step.name,
+                value.index, kKeepTexts);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<RegionKernels> find_kernels(const Region& region, const KernelTable& table, uint32_t cpu_features,
@@ -257,6 +278,7 @@ Result<RegionKernels> find_kernels(const Region& region, const KernelTable& tabl
     if (step.params.size() != kernel->params_size)
       return fail(Code::invalid_plan, "step '{}' has {} bytes of parameters, its kernel {} takes {}",
                   step.name, step.params.size(), step.kernel, kernel->params_size);
+    TN_TRY(check_text_outputs(region, step, *kernel));
     if (!on_host) TN_TRY(check_places(region, step, *kernel));
     else if (kernel->place != Place::host)
       return fail(Code::invalid_plan, "step '{}' runs kernel {}, which does not run on the host", step.name, kernel->id);

@@ -51,6 +51,8 @@ struct Addresses {
   void* scratch = nullptr;
   void* host_scratch = nullptr;
   std::span<void*const> weights, inputs, outputs;  // by index
+  TextArena* texts = nullptr;
+  std::span<void* const> found;  // by value of the region, of those whose memory is taken in the run
 };
 
 class PreparedRegion {
@@ -66,6 +68,14 @@ class PreparedRegion {
     LaunchCall call;
   };
   std::vector<Launch> launches;  // by step, from the first that was prepared
+
+  // What the steps write into memory that is taken in the run.
+  struct Found {
+    uint32_t value;
+    Place place;
+    uint64_t bytes;
+  };
+  std::vector<Found> found;
 
  private:
   friend class RegionPreparation;

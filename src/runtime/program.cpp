@@ -52,7 +52,7 @@ class ProgramRun {
     TN_ASSIGN(std::vector<void*> inputs, place(sources));
     std::vector<void*> literals, results(outputs.begin(), outputs.end());
     for (const std::byte* data : weights) literals.push_back(writable(data));
-    prepared->bind({arena, nullptr, nullptr, scratch, literals, inputs, results});
+    prepared->bind({arena, nullptr, nullptr, scratch, literals, inputs, results, nullptr, {}});
     for (size_t i = 0; i < prepared->launches.size(); ++i) {
       PreparedRegion::Launch& launch = prepared->launches[i];
       launch.call.team = &team;

@@ -191,7 +191,7 @@ Status RefitWork::move(uint64_t offset, const std::byte* from, uint64_t bytes) {
 void RefitWork::complete(uint32_t w, const std::byte* bytes) {
   const plan::Weight& weight = plan_.weights[w];
   call_.fresh.hashes[w] = hash_bytes(bytes, weight.bytes);
-  if (weight.format.place == Place::host && weight.bytes) std::memcpy(call_.fresh.addresses[w], bytes, weight.bytes);
+  if (weight.format.place == Place::host && weight.dtype != DType::string && weight.bytes) std::memcpy(call_.fresh.addresses[w], bytes, weight.bytes);
   const uint64_t end = weight.offset + weight.bytes;
   if (!call_.upload && end_of(w) > end)
     std::memcpy(call_.fresh.memory.data() + end, call_.old.memory.data() + end, end_of(w) - end);

@@ -24,6 +24,14 @@ bool well_formed(const Candidate& candidate, NodeView node) {
                      [&](const Pack& pack) { return node.has_input(pack.input) && pack.bytes > 0; });
 }
 
+bool has_texts(NodeView node) {
+  for (size_t i = 0; i < node.input_count(); ++i)
+    if (node.input(i).dtype == DType::string) return true;
+  for (size_t i = 0; i < node.output_count(); ++i)
+    if (node.output(i).dtype == DType::string) return true;
+  return false;
+}
+
 bool is_packed(const Candidate& candidate, size_t input) {
   return std::any_of(candidate.packs.begin(), candidate.packs.end(),
                      [&](const Pack& pack) { return pack.input == input; });
@@ -148,6 +156,10 @@ class Candidates {
       if (rank_of(*tactic) != rank) continue;
       const bool reference = is_reference(*tactic);
       if (!reference && (tactic->op != view.node().op->name || tactic->device != options_.target.device)) continue;
+      if (!reference && tactic->device != "cpu" && has_texts(view)) {
+        report.refusals.emplace_back(tactic->name, "strings lie on the host");
+        continue;
+      }
       if (!reference && options_.disabled.count(tactic->name)) {
         report.refusals.emplace_back(tactic->name, "disabled by the build's configuration");
         continue;
@@ -643,6 +655,7 @@ class TacticOracle : public ClaimOracle {
       : target_(target), disabled_(disabled) {}
 
   std::string refusal(NodeView node) const override {
+    if (target_.device != "cpu" && has_texts(node)) return "strings lie on the host";
     std::string reasons;
     for (const Tactic* tactic : all_tactics()) {
       if (tactic->op != node.node().op->name || tactic->device != target_.device || disabled_.count(tactic->name)) continue;

@@ -444,3 +444,26 @@ def test_convert_shows_what_was_chosen(tenon, model, tmp_path):
     assert 'network "another"' in tenon("convert", "plan", "-o", "v.onnx", "--report", "other.json", code=5).stderr
     (tmp_path / "broken.json").write_text('{"network": [')
     assert "JSON, byte" in tenon("convert", "plan", "-o", "v.onnx", "--report", "broken.json", code=5).stderr
+
+
+# --- strings ----------------------------------------------------------------------------------------------------------
+def test_strings_run_and_print(tenon, tmp_path):
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph([helper.make_node("StringConcat", ["x", "w"], ["t"]), helper.make_node("StringSplit", ["t"], ["y", "n"], delimiter="|")],
+                              "strings", [value("x", TensorProto.STRING, ["N"])],
+                              [value("y", TensorProto.STRING, None), value("n", TensorProto.INT64, None)],
+                              [helper.make_tensor("w", TensorProto.STRING, [1], [b"|end"])])
+    path, plan = tmp_path / "strings.onnx", tmp_path / "strings.plan"
+    path.write_bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9).SerializeToString())
+    tenon("build", path, "-o", plan, "--min-shapes", "x:1", "--opt-shapes", "x:2", "--max-shapes", "x:4")
+    for model in (path, plan):
+        text = tenon("run", model, "--shapes", "x:3").stdout
+        assert "input  x string 3" in text and "output n i64 3: 2 2 2" in text
+        assert re.search(r'output y string 3x2:( "[^"]*" "end"){2} ', text)
+    assert tenon("run", path, "--shapes", "x:3").stdout == tenon("run", path, "--shapes", "x:3").stdout
+    assert "which .npy files do not have" in tenon("run", path, "--shapes", "x:3", "--output-dir", tmp_path / "out", code=6).stderr
+    np.save(tmp_path / "x.npy", np.array(["a", "b"]))
+    assert "x" in tenon("run", path, "--input", f"x={tmp_path}/x.npy", code=5).stderr
+    assert "text.keep" in tenon("inspect", plan).stdout
+    tenon("convert", path, "-o", tmp_path / "again.onnx")
+    assert tenon("run", tmp_path / "again.onnx", "--shapes", "x:3").stdout == tenon("run", path, "--shapes", "x:3").stdout

@@ -461,7 +461,8 @@ public final class Tests {
     fails(IllegalArgumentException.class, () -> Tensor.wrap(DataType.FLOAT32, direct, 5));
     fails(IllegalArgumentException.class, () -> Tensor.wrap(DataType.FLOAT32, ByteBuffer.allocateDirect(16).order(ByteOrder.BIG_ENDIAN), 4));
     fails(IllegalArgumentException.class, () -> Tensor.wrap(DataType.FLOAT32, direct.duplicate().order(ByteOrder.nativeOrder()).position(2).limit(14), 3));
-    fails(IllegalArgumentException.class, () -> Tensor.allocate(DataType.STRING, 1));
+    fails(UnsupportedException.class, () -> Tensor.allocate(DataType.STRING, 1));
+    fails(IllegalArgumentException.class, () -> Tensor.allocate(DataType.NONE, 1));
     fails(IllegalArgumentException.class, () -> Tensor.allocate(DataType.FLOAT32, -1));
     fails(ArithmeticException.class, () -> Tensor.allocate(DataType.FLOAT32, 1L << 40, 1L << 40));
     fails(IllegalArgumentException.class, () -> Tensor.of(ONES, 1, 4).ints());

@@ -101,6 +101,8 @@ def difference(out, ref, this):
     """None, or what differs."""
     if out.dtype != ref.dtype or out.shape != ref.shape:
         return f"{out.dtype}{list(out.shape)}, expected {ref.dtype}{list(ref.shape)}"
+    if ref.dtype == object:
+        return None if np.array_equal(out, ref) else f"strings differ: {out.reshape(-1)[:5]}, expected {ref.reshape(-1)[:5]}"
     if ref.dtype.kind in "iub":
         apart = np.abs(out.astype(np.int64) - ref.astype(np.int64))
         if apart.max(initial=0) > (this.one_off > 0) or (apart != 0).sum() * 1000 > this.one_off * apart.size:
@@ -553,8 +555,6 @@ def features():
     whole = integers(134, 5, 3, dtype=np.int64, low=0, high=6)
     case("one_hot", node("OneHotEncoder", "x", domain=ML, cats_int64s=[4, 1, 5], zeros=1), {"x": whole}, **named)
     case("one_hot/float32", node("OneHotEncoder", "x", domain=ML, cats_int64s=[4, 1, 5]), {"x": whole.astype(np.float32)})
-    case("refused/one_hot_strings", node("OneHotEncoder", "x", domain=ML, cats_strings=["a"]), {"x": whole},
-         refusal="texts (cats_strings) are not supported")
     case("refused/one_hot_zeros", node("OneHotEncoder", "x", domain=ML, cats_int64s=[4], zeros=0), {"x": whole},
          refusal="zeros is 0")
     for count in (1, 2, 7, 40):
@@ -575,9 +575,6 @@ def features():
     case("label_encoder/tensors", node("LabelEncoder", "x", domain=ML, keys_tensor=nan, values_tensor=values,
                                        default_tensor=other),
          {"x": np.array([[np.nan, 1.5], [0, -2.0]])}, opsets={ML: 4})
-    case("refused/label_encoder_strings", node("LabelEncoder", "x", domain=ML, keys_strings=["a"], values_int64s=[1]),
-         {"x": whole},
-         refusal="texts (keys_strings) are not supported")
 
 
 def linear_models():
@@ -600,9 +597,6 @@ def linear_models():
     case("linear_regressor/PROBIT", node("LinearRegressor", "x", domain=ML, targets=2, coefficients=[0.9, 0.2, 0.3, 0.8],
                                          post_transform="PROBIT"), {"x": inside},
          bound=1e-4)
-    case("refused/linear_classifier_strings", node("LinearClassifier", "x", "y,z", domain=ML, classlabels_strings=["a", "b"],
-                                                   coefficients=weights[:8]),
-         {"x": x}, outputs=("y", "z"), refusal="texts (classlabels_strings) are not supported")
     vectors = numbers(143, 5 * 4).tolist()
     for kernel, params in (("LINEAR", [0.5, 0.0, 3.0]), ("POLY", [0.5, 2.0, 3.0]), ("RBF", [0.7, 0.0, 3.0]),
                            ("SIGMOID", [0.5, 0.1, 3.0])):
@@ -713,9 +707,10 @@ def trees():
                                             if k != "class_weights"},
                                             class_weights=[-0.1 * (i + 1) for i in range(2 * len(few_leaves))]),
          {"x": x}, outputs=("y", "z"), **named)
-    case("refused/tree_strings", node("TreeEnsembleClassifier", "x", "y,z", domain=ML, classlabels_strings=["a", "b"], **few,
-                                      **weights_of(few_leaves, "class", lambda t: [0], 163)), {"x": x}, outputs=("y", "z"),
-         refusal="texts (classlabels_strings) are not supported")
+    case("tree_classifier/strings", node("TreeEnsembleClassifier", "x", "y,z", domain=ML, classlabels_strings=["a", "no", "ä"], **few,
+                                         **weights_of(few_leaves, "class", lambda t: [0, 1, 2], 163)), {"x": x}, outputs=("y", "z"), **named)
+    case("tree_classifier_two/strings", node("TreeEnsembleClassifier", "x", "y,z", domain=ML, classlabels_strings=["a", "b"], **few,
+                                             **weights_of(few_leaves, "class", lambda t: [0], 163)), {"x": x}, outputs=("y", "z"), **named)
     cycle = {**few, "nodes_truenodeids": [0] * len(few["nodes_treeids"])}
     case("refused/tree_cycle", node("TreeEnsembleRegressor", "x", domain=ML, n_targets=1, **cycle,
                                     **weights_of(few_leaves, "target", lambda t: [0], 163)),
@@ -807,7 +802,146 @@ def drawn():
          refusal="attribute dtype says which")
 
 
-GROUPS = [activations, products, normalisations, attention, multi_head, rotary, group_query, few_bits, eight_bits, features,
+# ── strings ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+WORDS = ["", "a", "no", "No", "NO", "Straße", "ÄÖÜ äöü", "Ελλάς", "привет", "日本", "🙂", "a,b,,c", " two  words ", "3.25", "x" * 3000]
+
+
+def texts(seed, *shape, of=WORDS):
+    out = np.empty(shape, object)
+    out.reshape(-1)[:] = np.random.default_rng(seed).choice(np.array(of, object), int(np.prod(shape)))
+    return out
+
+
+def moved_strings():
+    plain, named = {"domain": ""}, {"symbols": {5: "rows"}}
+    x = texts(200, 5, 4, 3)
+    whole = lambda *values: np.array(values, np.int64)
+    moves = {
+        "identity": node("Identity", "x", **plain), "transpose": node("Transpose", "x", perm=[2, 0, 1], **plain),
+        "flatten": node("Flatten", "x", axis=2, **plain), "reshape": node("Reshape", "x,s", **plain),
+        "shape": node("Shape", "x", **plain), "size": node("Size", "x", **plain),
+        "unsqueeze": node("Unsqueeze", "x,a", **plain), "slice": node("Slice", "x,b,e,one,t", **plain),
+        "gather": node("Gather", "x,i", axis=2, **plain), "gather_elements": node("GatherElements", "x,j", axis=2, **plain),
+        "gather_nd": node("GatherND", "x,n", **plain), "tile": node("Tile", "x,r", **plain),
+        "concat": node("Concat", "x,z,x", axis=1, **plain), "expand": node("Expand", "w,m", **plain),
+        "scatter_elements": node("ScatterElements", "x,j,u", axis=2, **plain), "scatter_nd": node("ScatterND", "x,n,v", **plain),
+        "reverse_sequence": node("ReverseSequence", "x,lengths", batch_axis=0, time_axis=1, **plain),
+        "compress": node("Compress", "x,c", axis=1, **plain),
+        "squeeze": [node("Unsqueeze", "x,a", "wide", **plain), node("Squeeze", "wide,a", **plain)],
+        "equal": node("Equal", "x,w", **plain), "where": node("Where", "c,w,k", **plain),
+        "concat_of_constants": node("Concat", "k,k,z", axis=1, **plain)}
+    weights = {"s": whole(0, 12), "a": whole(1), "b": whole(3, -1), "e": whole(0, -9), "one": whole(1, 2), "t": whole(-2, -1),
+               "i": whole(2, 0, -1), "j": integers(201, 5, 4, 3, dtype=np.int64, low=0, high=3), "n": whole(2, 1, 0, 0).reshape(2, 2),
+               "r": whole(1, 2, 3), "m": whole(5, 4, 3), "lengths": whole(4, 1, 2, 3, 4),
+               "c": np.array([True, False, True]), "k": texts(202, 5, 1, 3), "u": texts(203, 5, 4, 3), "v": texts(204, 2, 3)}
+    inputs = {"x": x, "z": texts(205, 5, 2, 3), "w": texts(206, 1, 1, 3)}
+    # ONNX Runtime has no Pad of strings, and its Gather copies the first of each row of them alone.
+    case("strings/pad", node("Pad", "x,p", **plain), {"x": x}, weights={"p": whole(0, 1, 0, 0, 2, 1), "one": texts(208, 5, 1, 3, of=[""]),
+                                                                          "two": texts(208, 5, 2, 3, of=[""]), "last": texts(208, 5, 7, 1, of=[""])},
+         reference=[node("Concat", "one,x,two", "rows", axis=1, **plain), node("Concat", "rows,last", axis=2, **plain)])
+    for name, nodes in moves.items():
+        asked = {i for n in (nodes if isinstance(nodes, list) else [nodes]) for i in n.input}
+        constants = {k: w for k, w in weights.items() if k in asked}
+        given = {k: v for k, v in inputs.items() if k in asked}
+        if name == "compress":
+            constants["c"] = np.array([True, False, True, True])
+        fixed = name in ("scatter_elements", "gather_elements", "scatter_nd", "reverse_sequence", "expand") or "k" in constants
+        rows = {} if fixed else named  # weights that say how many rows there are
+        case(f"strings/{name}", nodes, given, weights=constants, **rows)
+    case("strings/split", node("Split", "x", "y,z", axis=1, num_outputs=2, **plain), {"x": x}, outputs=("y", "z"), **named)
+    case("strings/sequence", [node("SplitToSequence", "x,h", "q", axis=1, **plain), node("ConcatFromSequence", "q", axis=1, **plain)],
+         {"x": x}, weights={"h": whole(1, 3)}, **named)
+    case("strings/constant", [helper.make_node("Constant", [], ["k"], value_strings=["a", "", "ß"]), node("Concat", "x,k", axis=0, **plain)],
+         {"x": texts(207, 5)}, **named)
+    empty = np.empty((0, 3), object)
+    case("strings/empty", node("Concat", "x,x", axis=1, **plain), {"x": empty}, types={"y": TensorProto.STRING})
+    case("refused/strings_add", node("Add", "x,x", **plain), {"x": x}, refusal="does not take tensors of strings")
+    case("refused/strings_max", node("ReduceMax", "x", **plain), {"x": x}, refusal="does not take tensors of strings")
+
+
+def made_strings():
+    plain, named = {"domain": ""}, {"symbols": {5: "rows"}}
+    special = np.array([0, -0.0, 1, 0.1, 1 / 3, 1e10, 1e-5, 123456789, 3.4e38, np.nan, np.inf, -np.inf, 314.15926, 1.5e-45])
+    for name in ("float32", "float64", "float16"):
+        x = special.astype(name) if name != "float16" else special[:5].astype(name)
+        case(f"cast/{name}_to_string", node("Cast", "x", to=TensorProto.STRING, **plain), {"x": x}, types={"y": TensorProto.STRING})
+    for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"):
+        info = np.iinfo(name)
+        case(f"cast/{name}_to_string", node("Cast", "x", to=TensorProto.STRING, **plain), {"x": np.array([info.min, 0, 7, info.max], name)},
+             types={"y": TensorProto.STRING})
+        case(f"cast/string_to_{name}", node("Cast", "x", to=helper.np_dtype_to_tensor_dtype(np.dtype(name)), **plain),
+             {"x": np.array(["0", " 17 ", "+3", "1.75", str(info.max)], object)})
+    case("cast/bool_to_string", node("Cast", "x", to=TensorProto.STRING, **plain), {"x": np.array([True, False])}, types={"y": TensorProto.STRING})
+    case("cast/string_to_bool", node("Cast", "x", to=TensorProto.BOOL, **plain), {"x": np.array(["0", "1", "-3"], object)})
+    for name in ("float32", "float64", "float16"):
+        case(f"cast/string_to_{name}", node("Cast", "x", to=helper.np_dtype_to_tensor_dtype(np.dtype(name)), **plain),
+             {"x": np.array(["0", "-1.5", " 2e3", "NaN", "INF", "-inf", "+INF", "infinity", "0.1", "1e-50", "314.15926"], object)})
+    x = texts(210, 5, 4)
+    case("string_concat", node("StringConcat", "x,z", **plain), {"x": x, "z": texts(211, 4)}, **named)
+    case("cast/like", node("CastLike", "x,z", **plain), {"x": np.array([1.5, 2]), "z": x})
+    for pattern in ("", "a", "(?i)no", "[a-z]+", ".*", "(?s).*", "a(,b)?,*c", "\\s*\\w+\\s+\\w+\\s*", "[[:upper:]]{2}", "\\d+\\.\\d{2,}", "x{1000}x*",
+                    "(a|b|[^a-c])*?", "^Stra.e$", "(?i)straße", "日本|🙂", "[α-ωΑ-Ως]+|[ά]", "(?P<n>n)(?:o)", "\\Qa,b\\E.*", "(x+x+)+y", "\\p{Greek}+"):
+        if pattern.startswith("\\p"):
+            case("refused/regex_unicode_class", node("RegexFullMatch", "x", pattern=pattern, **plain), {"x": x}, refusal="classes of Unicode")
+        else:
+            case(f"regex/{pattern}", node("RegexFullMatch", "x", pattern=pattern, **plain), {"x": np.array(WORDS, object)}, outputs=("y",))
+    case("refused/regex_backreference", node("RegexFullMatch", "x", pattern="(a)\\1", **plain), {"x": x}, refusal="backreferences")
+    case("refused/regex_lookahead", node("RegexFullMatch", "x", pattern="(?=a)", **plain), {"x": x}, refusal="no looking around")
+    case("refused/regex_open", node("RegexFullMatch", "x", pattern="(a", **plain), {"x": x}, refusal="not closed")
+    lists = np.array(["a,b,,c", "x", " two  words ", ",", "a, b , c", "no"], object)
+    for delimiter, most in ((None, None), ("", None), (",", None), (",", 1), (" ", 2), (",,", None), (None, 1)):
+        case(f"string_split/{delimiter}_{most}", node("StringSplit", "x", "y,z", delimiter=delimiter, maxsplit=most, **plain),
+             {"x": lists}, outputs=("y", "z"), symbols={6: "rows"})
+    case("string_split/matrix", [node("StringSplit", "x", "t,z", delimiter=",", **plain), node("Concat", "t,t", axis=0, **plain)],
+         {"x": lists.reshape(2, 3)}, outputs=("y", "z"))
+    case("string_split/numbers", [node("StringSplit", "x", "t,z", delimiter=";", **plain), node("Cast", "t", to=TensorProto.FLOAT, **plain)],
+         {"x": np.array(["1;2;3", "4.5;6;-7"], object)}, outputs=("y", "z"))
+    sentence = np.array(["Monday", "tuesday", "MONDAY", "", "Äpfel", "äpfel", "привет"], object)
+    for action in ("NONE", "LOWER", "UPPER"):
+        for sensitive in (0, 1):
+            for shape in ((7,), (1, 7)):
+                case(f"string_normalizer/{action}_{sensitive}_{len(shape)}",
+                     node("StringNormalizer", "x", case_change_action=action, is_case_sensitive=sensitive, stopwords=["monday", "Äpfel"],
+                          locale="C.UTF-8", **plain),
+                     {"x": sentence.reshape(shape)}, symbols={7: "words"})
+    case("string_normalizer/nothing_left", node("StringNormalizer", "x", stopwords=["a"], is_case_sensitive=1, **plain),
+         {"x": np.array(["a", "a"], object)})
+
+
+def looked_up_strings():
+    x = texts(220, 5, 4)
+    named = {"symbols": {5: "rows"}}
+    keys = ["no", "", "日本", "a", "x" * 3000, "No"]
+    case("label_encoder/strings_int64s", node("LabelEncoder", "x", domain=ML, keys_strings=keys, values_int64s=[3, 1, 4, 1, 5, 9], default_int64=-7),
+         {"x": x}, **named)
+    case("label_encoder/strings_floats", node("LabelEncoder", "x", domain=ML, keys_strings=keys, values_floats=[.5, 1, 4, 1, 5, 9]), {"x": x}, **named)
+    case("label_encoder/strings_strings", node("LabelEncoder", "x", domain=ML, keys_strings=keys, values_strings=list("abcdef"), default_string="?"),
+         {"x": x}, **named)
+    case("label_encoder/int64s_strings", node("LabelEncoder", "x", domain=ML, keys_int64s=[5, 1, 3], values_strings=["five", "one", "drei"]),
+         {"x": integers(221, 5, 4, dtype=np.int64, low=0, high=7)}, **named)
+    case("label_encoder/floats_strings", node("LabelEncoder", "x", domain=ML, keys_floats=[.5, float("nan"), 3], values_strings=["half", "none", "drei"],
+                                              default_string=""),
+         {"x": np.array([[0.5, np.nan], [3, 4]], np.float32)}, opsets={ML: 4})
+    case("label_encoder/repeated", node("LabelEncoder", "x", domain=ML, keys_strings=["a", "b"], values_int64s=[1, 2]),
+         {"x": np.array(["a", "b", "c"], object)}, opsets={ML: 4})
+    case("label_encoder/classes", node("LabelEncoder", "x", domain=ML, classes_strings=keys, default_int64=9), {"x": x}, opsets={ML: 1}, **named)
+    case("label_encoder/of_classes", node("LabelEncoder", "x", domain=ML, classes_strings=keys, default_string="?"),
+         {"x": integers(222, 5, 4, dtype=np.int64, low=-1, high=8)}, opsets={ML: 1}, **named)
+    case("category_mapper/strings", node("CategoryMapper", "x", domain=ML, cats_strings=keys, cats_int64s=[3, 1, 4, 2, 5, 9], default_int64=-2), {"x": x}, **named)
+    case("category_mapper/int64s", node("CategoryMapper", "x", domain=ML, cats_strings=keys, cats_int64s=[3, 1, 4, 2, 5, 9], default_string="?"),
+         {"x": integers(223, 5, 4, dtype=np.int64, low=0, high=10)}, **named)
+    case("one_hot/strings", node("OneHotEncoder", "x", domain=ML, cats_strings=keys), {"x": x}, **named)
+    case("linear_classifier/strings", node("LinearClassifier", "x", "y,z", domain=ML, classlabels_strings=["cat", "dog", "ÿ"], coefficients=numbers(224, 12).tolist(),
+                                           intercepts=[.1, .2, .3]), {"x": numbers(225, 5, 4)}, outputs=("y", "z"), **named)
+    pool = ["a", "no", "日本", "a", "no", "no", "日本"]
+    for mode in ("TF", "IDF", "TFIDF"):
+        case(f"tf_idf/strings_{mode}", node("TfIdfVectorizer", "x", domain="", mode=mode, min_gram_length=1, max_gram_length=2, max_skip_count=1,
+                                            pool_strings=pool, ngram_counts=[0, 3], ngram_indexes=[0, 2, 1, 4, 3], weights=[1., 2., 3., .5, .25]),
+             {"x": texts(226, 5, 9, of=["a", "no", "日本", "b"])}, **named)
+    case("refused/zipmap", node("ZipMap", "x", domain=ML, classlabels_strings=["a", "b"]), {"x": numbers(227, 5, 2)}, types={"y": TensorProto.FLOAT}, refusal="drop the node")
+
+
+GROUPS = [moved_strings, made_strings, looked_up_strings, activations, products, normalisations, attention, multi_head, rotary, group_query, few_bits, eight_bits, features,
           linear_models,
           trees, ensembles, drawn]
 

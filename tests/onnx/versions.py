@@ -122,7 +122,7 @@ def converted(folder, target):
 
 # --- one conversion -----------------------------------------------------------------------------------------------------
 def drawn(model):
-    """Numbers for the inputs: everyday floats; integers and bools 0 and 1."""
+    """Values for the inputs: everyday floats; integers and bools 0 and 1; a few strings."""
     import numpy as np
     from onnx import helper
     generator, sizes, feed = np.random.default_rng(7), {}, {}
@@ -136,7 +136,8 @@ def drawn(model):
                 for d in value.type.tensor_type.shape.dim]
         dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
         if dtype == object:
-            raise ValueError(f"input {value.name} is of strings")
+            feed[value.name] = generator.choice(np.array(["", "a", "ß 1"], object), dims)
+            continue
         array = generator.normal(size=dims) if dtype.kind in "fV" else generator.integers(0, 2, dims)
         feed[value.name] = np.asarray(array).astype(dtype)
     return feed

@@ -73,10 +73,18 @@ class PlanBuilder {
     if (bytes) std::memcpy(bytes_.data() + plan.weights.back().offset, values.data(), bytes);
     return static_cast<uint32_t>(plan.weights.size() - 1);
   }
+  // One of strings, whose bytes may be anything.
+  uint32_t text_weight(const std::vector<std::byte>& packed, std::vector<int64_t> dims) {
+    bytes_.resize((bytes_.size() + 63) / 64 * 64);
+    plan.weights.push_back(
+        {DType::string, std::move(dims), kLinear, bytes_.size(), packed.size(), hash_bytes(packed.data(), packed.size())});
+    bytes_.insert(bytes_.end(), packed.begin(), packed.end());
+    return static_cast<uint32_t>(plan.weights.size() - 1);
+  }
   uint32_t weight_value(uint32_t weight) {
     std::vector<uint32_t> dims;
     for (int64_t d : plan.weights[weight].dims) dims.push_back(constant(d));
-    return value({plan::ValueKind::weight, DType::f32, kLinear, std::move(dims), weight});
+    return value({plan::ValueKind::weight, plan.weights[weight].dtype, kLinear, std::move(dims), weight});
   }
 
   static plan::Step pointwise(std::string_view program, std::vector<uint32_t> inputs, uint32_t output,

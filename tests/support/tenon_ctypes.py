@@ -26,7 +26,7 @@ def _library():
 
 
 _lib = _library()
-_DTYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
+_DTYPES = {1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "object", 9: "bool", 10: "float16",
            11: "float64", 12: "uint32", 13: "uint64", 16: "bfloat16", 17: "float8_e4m3fn", 18: "float8_e4m3fnuz",
            19: "float8_e5m2", 20: "float8_e5m2fnuz", 21: "uint4", 22: "int4", 23: "float4_e2m1fn", 24: "float8_e8m0fnu",
            25: "uint2", 26: "int2"}
@@ -257,16 +257,43 @@ class _Profiler(c.Structure):
     _fields_ = [("struct_size", c.c_size_t), ("user_data", c.c_void_p), ("layer", _LAYER), ("release", c.c_void_p)]
 
 
+class Strings:
+    """The views that a tensor of strings is: pointer and size of each element's UTF-8."""
+    def __init__(self, shape):
+        self.shape = tuple(shape)
+        self.views = np.zeros((int(np.prod(self.shape, dtype=np.int64)), 2), np.uint64)
+
+    @classmethod
+    def of(cls, array):
+        out = cls(array.shape)
+        out.bytes = [text.encode() if isinstance(text, str) else bytes(text) for text in array.reshape(-1)]
+        out.kept = [c.create_string_buffer(data, max(len(data), 1)) for data in out.bytes]
+        for i, data in enumerate(out.bytes):
+            out.views[i] = c.addressof(out.kept[i]) if data else 0, len(data)
+        return out
+
+    def array(self, shape=None):
+        """The strings, in the first elements of another shape."""
+        shape = self.shape if shape is None else tuple(shape)
+        texts = [c.string_at(int(data), int(size)).decode() if size else ""
+                 for data, size in self.views[: int(np.prod(shape, dtype=np.int64))]]
+        out = np.empty(len(texts), object)
+        out[:] = texts
+        return out.reshape(shape)
+
+
 class Context(Handle):
     def __init__(self, engine, profile=0):
         super().__init__("execution_context", "tn_execution_context_create", engine, c.c_int32(profile))
-        self.engine, self.inputs, self.outputs = engine, {}, {}
+        self.engine, self.inputs, self.outputs, self.strings = engine, {}, {}, {}
 
     def bind(self, inputs):
         """Sets shapes and buffers; inputs are kept, outputs allocated and poisoned."""
-        self.inputs, self.outputs = {}, {}
+        self.inputs, self.outputs, self.strings = {}, {}, {}
         for name, array in inputs.items():
             array = np.require(array, requirements=["C", "A"])
+            if array.dtype.kind in "OUS":
+                array = array.astype(object)
             known = self.engine.tensors.get(name)
             if known is not None and known.dtype != array.dtype:
                 raise TypeError(f"input {name} is {known.dtype}, got {array.dtype}")
@@ -274,10 +301,15 @@ class Context(Handle):
             call("tn_execution_context_set_input_shape", self, name, *_int64s(array.shape))
         for name, tensor in self.engine.tensors.items():
             if not tensor.is_input:
-                dims = _dims("tn_execution_context_get_shape", self, name)
+                dims = tuple(max(dim, 0) for dim in _dims("tn_execution_context_get_shape", self, name))
+                if tensor.dtype == object:
+                    self.strings[name] = Strings(dims)
+                    self.strings[name].views[:] = 0xA5A5A5A5A5A5A5A5
+                    continue
                 poisoned = np.full(int(np.prod(dims, dtype=np.int64)) * tensor.dtype.itemsize, 0xA5, np.uint8)
                 self.outputs[name] = poisoned.view(tensor.dtype).reshape(dims)
-        for name, array in {**self.inputs, **self.outputs}.items():
+        self.strings.update((name, Strings.of(array)) for name, array in self.inputs.items() if array.dtype == object)
+        for name, array in {**self.inputs, **self.outputs, **{n: s.views for n, s in self.strings.items()}}.items():
             data = c.c_void_p(array.ctypes.data) if array.nbytes else None
             call("tn_execution_context_set_buffer", self, name, data, c.c_size_t(array.nbytes))
 
@@ -303,7 +335,31 @@ class Context(Handle):
     def run(self, inputs):
         """The outputs, as large as the run found them."""
         self.bind(inputs)
-        self.execute()
+        unknown = any(-1 in _dims("tn_execution_context_get_shape", self, name)
+                      for name, tensor in self.engine.tensors.items() if not tensor.is_input)
+        try:
+            self.execute()
+        except TenonError:
+            if not unknown:
+                raise
+            sizes = {name: _dims("tn_execution_context_get_shape", self, name) for name in self.engine.tensors}
+            for name, tensor in self.engine.tensors.items():  # a size without a bound is known now
+                if tensor.is_input:
+                    continue
+                if -1 in sizes[name]:
+                    raise
+                view = np.zeros(int(np.prod(sizes[name], dtype=np.int64)) * (16 if tensor.dtype == object else tensor.dtype.itemsize), np.uint8)
+                if tensor.dtype == object:
+                    self.strings[name] = Strings(sizes[name])
+                    view = self.strings[name].views
+                else:
+                    self.outputs[name] = view.view(tensor.dtype).reshape(sizes[name])
+                call("tn_execution_context_set_buffer", self, name, c.c_void_p(view.ctypes.data) if view.nbytes else None,
+                     c.c_size_t(view.nbytes))
+            self.execute()
+        for name, strings in self.strings.items():
+            if name not in self.inputs:
+                self.outputs[name] = strings.array(_dims("tn_execution_context_get_shape", self, name))
         for name, array in self.outputs.items():
             dims = _dims("tn_execution_context_get_shape", self, name)
             if dims != array.shape:

@@ -154,7 +154,9 @@ TEST(OnnxTensor, AbsurdDimsAreRefusedBeforeMemoryIsTaken) {
   EXPECT_HAS(Read(tensor(11, {int64_t{1} << 38})).problem(), "tensor_bytes");
   EXPECT_HAS(Read(tensor(7, {int64_t{1} << 30}).integers(7, {1})).problem(), "cannot hold");
   EXPECT_HAS(Read(tensor(1, {1, 1, 1, 1, 1, 1, 1, 1, 1})).problem(), "the most is 8");
-  EXPECT_HAS(Read(tensor(8, {1}).text(6, "text")).problem(), "type string");
+  EXPECT_HAS(Read(tensor(8, {1}).text(9, "text")).problem(), "type string");
+  EXPECT_HAS(Read(tensor(8, {2}).text(6, "text")).problem(), "holds 1 strings; its dims ask for 2");
+  EXPECT_HAS(Read(tensor(8, {1}).text(6, "a").text(6, "b")).problem(), "holds more strings than the 1");
   EXPECT_HAS(Read(tensor(14, {1}).integers(5, {1})).problem(), "type complex64");
   EXPECT_HAS(Read(tensor(257, {1}).integers(5, {1})).problem(), "type 257");
   EXPECT_HAS(Read(tensor(0, {1}).integers(5, {1})).problem(), "type undefined");

@@ -58,6 +58,7 @@ namespace Tenon {
         case DataType.BFloat16: return new Tensor<ushort>(type, new ushort[count], shape);
       }
       if (Library.SizeOf(type) == 1) return new Tensor<byte>(type, new byte[count], shape);
+      if (type == DataType.String) throw new UnsupportedException("string tensors are not supported in this layer");
       throw new UnsupportedException("no tensor holds elements of the type " + type);
     }
   }

@@ -18,7 +18,7 @@ from ._core import (BusyError, InvalidArgumentError, Object, OutOfRangeError, Te
                     dims_of, fail, given, handle_of, text_of)
 from ._enums import DataType, DocumentFormat, IoMode, Limit, ShapeSelector, TensorFormat, TensorLocation
 from ._host import Allocator, Blob, Logger
-from ._tensors import Array, Memory, Shape, TensorInfo, dtype_name, memory_of, named_stream, numpy_dtype, print_shape
+from ._tensors import Array, Memory, Shape, TensorInfo, Texts, dtype_name, memory_of, named_stream, numpy_dtype, print_shape
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -300,7 +300,10 @@ class Engine(Object):
 
 def _array_in(name: str, value: Any, engine: Engine, stream: int | None = None) -> Memory:
     """The memory of an input. Numbers and lists become arrays of the input's type; NumPy arrays that are not contiguous are
-    copied."""
+    copied; those of str, bytes or object, and lists of str, become tensors of strings."""
+    info = next((t for t in engine.inputs if t.name == name), None)
+    if info is not None and info.data_type == DataType.STRING and isinstance(value, (str, bytes, list, tuple, np.ndarray, np.generic)):
+        return Texts.of(np.asarray(value, object) if not isinstance(value, np.ndarray) else value, name).memory(True)
     if isinstance(value, np.ndarray):
         if not value.flags.c_contiguous:
             value = value.copy(order="C")
@@ -333,12 +336,13 @@ def _expect(info: TensorInfo, memory: Memory) -> None:
 class ExecutionContext(Object):
     """One run of an engine at a time. Make one per thread: a second caller gets BusyError, and so does every call but `wait()`
     and `close()` between `enqueue()` and `wait()`. It keeps the arrays that are bound alive."""
-    __slots__ = ("_bound", "_engine", "_infos", "_lock", "_output_shapes", "_results", "_shapes", "_stream", "_streams")
+    __slots__ = ("_bound", "_engine", "_infos", "_lock", "_output_shapes", "_results", "_shapes", "_stream", "_streams", "_with_texts")
 
     def __init__(self, engine: Engine, profile: int = 0) -> None:
         self._own(given(_raw.tn_execution_context_create(engine.handle, profile)), _raw.tn_execution_context_destroy)
         self._engine = engine
         self._infos = {t.name: t for t in engine._tensors}
+        self._with_texts = any(t.data_type == DataType.STRING and t.mode == IoMode.OUTPUT for t in engine._tensors)
         self._lock = threading.Lock()
         self._bound: dict[str, Memory] = {}
         self._results: dict[str, Any] = {}  # the outputs' objects
@@ -435,14 +439,22 @@ class ExecutionContext(Object):
         try:
             if inputs is not None or outputs is not None:
                 self._bind(inputs, outputs, stream)
-            if stream is None and self._stream is None:
-                if error := _raw.tn_execution_context_run(self._handle):
-                    fail(error)
-            else:
-                self._run_on(stream)
-            return dict(self._results)
+            try:
+                self._run_once(stream)
+            except InvalidArgumentError:
+                if not self._grow():
+                    raise
+                self._run_once(stream)
+            return self._given()
         finally:
             self._lock.release()
+
+    def _run_once(self, stream: int | None) -> None:
+        if stream is None and self._stream is None:
+            if error := _raw.tn_execution_context_run(self._handle):
+                fail(error)
+        else:
+            self._run_on(stream)
 
     async def run_async(self, inputs: Mapping[str, Any] | None = None, outputs: Mapping[str, Any] | None = None, *,
                         stream: int | None = None) -> dict[str, Any]:
@@ -452,17 +464,16 @@ class ExecutionContext(Object):
         try:
             if inputs is not None or outputs is not None:
                 self._bind(inputs, outputs, stream)
-            results = dict(self._results)
             pending = asyncio.get_running_loop().run_in_executor(None, self._run_and_leave, stream)
         except BaseException:
             self._lock.release()
             raise
-        await asyncio.shield(pending)
-        return results
+        return await asyncio.shield(pending)
 
-    def _run_and_leave(self, stream: int | None) -> None:
+    def _run_and_leave(self, stream: int | None) -> dict[str, Any]:
         try:
             self._run_on(stream)
+            return self._given()
         finally:
             self._lock.release()
 
@@ -481,7 +492,7 @@ class ExecutionContext(Object):
     def wait(self) -> dict[str, Any]:
         """Waits for the run that was enqueued: its outputs. Returns at once if there is none."""
         check(_raw.tn_execution_context_wait(self._handle))
-        return dict(self._results)
+        return self._given()
 
     def run_measured(self) -> float:
         """Runs with what is bound: the microseconds that the device took."""
@@ -577,6 +588,8 @@ class ExecutionContext(Object):
             if info.mode != IoMode.OUTPUT:
                 continue
             if outputs is not None and name in outputs:
+                if info.data_type == DataType.STRING:
+                    raise UnsupportedError(f"output {name} is of strings, which come as a new array: leave it out of outputs")
                 memory = memory_of(outputs[name], order)
                 _expect(info, memory)
                 shape = self._output_shape(name)
@@ -585,9 +598,35 @@ class ExecutionContext(Object):
                                                f"{print_shape(memory.shape)}")
                 self._set_buffer(name, memory, outputs[name])
             elif inputs is not None:
-                made: Array = np.empty(self._output_shape(name), numpy_dtype(info.data_type))
-                self._set_buffer(name, memory_of(made), made)
+                shape = tuple(max(dim, 0) for dim in self._output_shape(name))  # -1: not known before a run
+                if info.data_type == DataType.STRING:
+                    texts = Texts(shape)
+                    self._set_buffer(name, texts.memory(False), texts)
+                else:
+                    made: Array = np.empty(shape, numpy_dtype(info.data_type))
+                    self._set_buffer(name, memory_of(made), made)
         self._choose_stream(stream)
+
+    def _given(self) -> dict[str, Any]:
+        """The outputs of a run that has ended; those of strings as arrays of str."""
+        if not self._with_texts:
+            return dict(self._results)
+        return {name: thing.array(self.get_shape(name)) if isinstance(thing, Texts) else thing for name, thing in self._results.items()}
+
+    def _grow(self) -> bool:
+        """New memory for outputs whose size has become known in a run that failed for want of it; whether there are any."""
+        grown = False
+        for name, shape in list(self._output_shapes.items()):
+            if -1 not in shape or -1 in (found := self.get_shape(name)) or self._infos[name].mode != IoMode.OUTPUT:
+                continue
+            if self._infos[name].data_type == DataType.STRING:
+                texts = Texts(found)
+                self._set_buffer(name, texts.memory(False), texts)
+            else:
+                made: Array = np.empty(found, numpy_dtype(self._infos[name].data_type))
+                self._set_buffer(name, memory_of(made), made)
+            grown = True
+        return grown
 
     def _choose_stream(self, stream: int | None) -> None:
         self._stream = self._agreed(stream if stream is not None or self._streams else None)

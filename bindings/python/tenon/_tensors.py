@@ -19,13 +19,14 @@ Shape = tuple[int, ...]
 
 _NUMPY = {DataType.FLOAT32: "float32", DataType.UINT8: "uint8", DataType.INT8: "int8", DataType.UINT16: "uint16",
           DataType.INT16: "int16", DataType.INT32: "int32", DataType.INT64: "int64", DataType.BOOL: "bool",
-          DataType.FLOAT16: "float16", DataType.FLOAT64: "float64", DataType.UINT32: "uint32", DataType.UINT64: "uint64"}
+          DataType.FLOAT16: "float16", DataType.FLOAT64: "float64", DataType.UINT32: "uint32", DataType.UINT64: "uint64", DataType.STRING: "object"}
 _ML_DTYPES = {DataType.BFLOAT16: "bfloat16", DataType.FLOAT8_E4M3FN: "float8_e4m3fn",
               DataType.FLOAT8_E4M3FNUZ: "float8_e4m3fnuz", DataType.FLOAT8_E5M2: "float8_e5m2",
               DataType.FLOAT8_E5M2FNUZ: "float8_e5m2fnuz", DataType.UINT4: "uint4", DataType.INT4: "int4",
               DataType.FLOAT4_E2M1: "float4_e2m1fn", DataType.FLOAT8_E8M0: "float8_e8m0fnu", DataType.UINT2: "uint2",
               DataType.INT2: "int2"}
-_BY_NAME = {name: data_type for table in (_NUMPY, _ML_DTYPES) for data_type, name in table.items()}
+_BY_NAME = {name: data_type for table in (_NUMPY, _ML_DTYPES) for data_type, name in table.items()
+            if data_type != DataType.STRING}  # an array of objects is no tensor's memory
 
 
 def dtype_name(data_type: DataType) -> str:
@@ -100,6 +101,45 @@ class Memory(NamedTuple):
     readonly: bool
     stream: int | None
     owner: object
+
+
+class Texts:
+    """A tensor of strings as the library has it: for each element where its UTF-8 begins and how long that is."""
+    __slots__ = ("_kept", "shape", "views")
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.views = np.zeros((_count(shape), 2), np.uintp)
+        self._kept: bytes = b""
+
+    @classmethod
+    def of(cls, array: Array, name: str) -> Texts:
+        """Of an array of str or bytes (which are taken to be UTF-8)."""
+        made = cls(array.shape)
+        parts = []
+        for text in array.reshape(-1).tolist():
+            if not isinstance(text, (str, bytes)):
+                raise InvalidArgumentError(f"input {name} is of strings; the array holds {type(text).__name__}")
+            parts.append(text.encode() if isinstance(text, str) else text)
+        made._kept = b"".join(parts)
+        sizes = np.fromiter(map(len, parts), np.uintp, len(parts))
+        begin = np.cumsum(sizes) - sizes
+        address = ctypes.cast(ctypes.c_char_p(made._kept), ctypes.c_void_p).value or 0
+        made.views[:, 0] = np.where(sizes > 0, begin + np.uintp(address), 0)
+        made.views[:, 1] = sizes
+        return made
+
+    def memory(self, readonly: bool) -> Memory:
+        return Memory(self.views.ctypes.data if self.views.size else 0, self.views.nbytes, self.shape, DataType.STRING, "cpu", readonly,
+                      None, self)
+
+    def array(self, shape: Shape) -> Array:
+        """The strings of the first elements, which are as many as the shape says. Bytes that are no UTF-8 are kept as
+        surrogates."""
+        made: Array = np.empty(_count(shape), object)
+        for i, (data, size) in enumerate(self.views[:len(made)].tolist()):
+            made[i] = ctypes.string_at(data, size).decode("utf-8", "surrogateescape") if size else ""
+        return made.reshape(shape)
 
 
 def _contiguous(shape: Shape, strides: tuple[int, ...] | None, item: int) -> bool:

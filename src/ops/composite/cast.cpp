@@ -3,6 +3,7 @@
 
 #include "ops/composite/elementwise.h"
 #include "ops/composite/parts.h"
+#include "ops/composite/texts.h"
 #include "ops/ops.h"
 
 namespace tenon {
@@ -31,8 +32,11 @@ Status cast_to_powers(OnnxNode& node) {
 Status cast_to(OnnxNode& node, DType to) {
   if (!is_known(to)) return fail(Code::invalid_model, "the type to cast to is {}, no known one", static_cast<int>(to));
   DType from = node.type(0).dtype;
-  if (to == DType::string || from == DType::string)
-    return fail(Code::unsupported, "a cast of {} to {} is not supported", name_of(from), name_of(to));
+  if (to == DType::string || from == DType::string) {
+    TN_ASSIGN(ValueId out, cast_texts(node, node.input(0), to));
+    node.output(0, out);
+    return {};
+  }
   if (to == DType::f8e8m0 && from != to) return cast_to_powers(node);
   TN_ASSIGN(ValueId out, cast(node, node.input(0), to, node.attrs().integer("saturate", 1) != 0));
   node.output(0, out);
@@ -45,6 +49,7 @@ DType named_type(std::string_view name) {
   static constexpr Row kRows[] = {
       {"FLOAT", DType::f32},   {"UINT8", DType::u8},    {"INT8", DType::i8},    {"UINT16", DType::u16},
       {"INT16", DType::i16},   {"INT32", DType::i32},   {"INT64", DType::i64},  {"BOOL", DType::boolean},
+      {"STRING", DType::string},
       {"FLOAT16", DType::f16}, {"DOUBLE", DType::f64},  {"UINT32", DType::u32}, {"UINT64", DType::u64},
   };
   for (const Row& row : kRows)

@@ -4,6 +4,7 @@
 
 #include "ops/composite/elementwise.h"
 #include "ops/composite/parts.h"
+#include "ops/composite/texts.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
 
@@ -39,7 +40,7 @@ Result<OnnxValue> choose(OnnxNode& node, ValueId condition, const OnnxValue& the
                 output, text(then), text(otherwise));
   }
   if (then.tensor == otherwise.tensor) return then;
-  TN_ASSIGN(ValueId chosen, add_formula(node, "where(x0, x1, x2)", {condition, then.tensor, otherwise.tensor}));
+  TN_ASSIGN(ValueId chosen, where(node, condition, then.tensor, otherwise.tensor));
   return OnnxValue(chosen);
 }
 

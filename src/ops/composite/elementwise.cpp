@@ -3,6 +3,7 @@
 #include <array>
 
 #include "ops/composite/elementwise.h"
+#include "ops/composite/texts.h"
 #include "ops/ops.h"
 
 namespace tenon {
@@ -29,7 +30,12 @@ Result<std::vector<ValueId>> legacy_operands(OnnxNode& node) {
 
 Result<ValueId> add_formula(OnnxNode& node, std::string_view text, std::vector<ValueId> operands) {
   std::vector<DType> types;
-  for (ValueId id : operands) types.push_back(node.type(id).dtype);
+  for (ValueId id : operands) {
+    types.push_back(node.type(id).dtype);
+    if (types.back() == DType::string)
+      return fail(Code::unsupported, "{} does not take tensors of strings: an operand is {}", node.attrs().text("op_type"),
+                  print(node.type(id)));
+  }
   TN_ASSIGN(Program program, parse_program(text, types));
   return node.add(kPointwise, std::move(operands), {{"program", program}});
 }
@@ -137,7 +143,14 @@ Status expand(OnnxNode& node) {
     return fail(Code::invalid_model, "{} takes {} inputs, the node has {}", op, operands_of(formula->text),
                 node.input_count());
   TN_ASSIGN(std::vector<ValueId> operands, legacy_operands(node));
-  TN_ASSIGN(ValueId out, add_formula(node, with_attributes(formula->text, node.attrs()), std::move(operands)));
+  ValueId out;
+  if (op == "Where") {
+    TN_ASSIGN(out, where(node, operands[0], operands[1], operands[2]));
+  } else if (op == "Equal" && node.type(0).dtype == DType::string) {
+    TN_ASSIGN(out, node.add(kStringEqual, std::move(operands)));
+  } else {
+    TN_ASSIGN(out, add_formula(node, with_attributes(formula->text, node.attrs()), std::move(operands)));
+  }
   node.output(0, out);
   return {};
 }

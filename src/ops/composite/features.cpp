@@ -1,11 +1,13 @@
-// Operators of ai.onnx.ml on features: ArrayFeatureExtractor, Binarizer, FeatureVectorizer, Imputer,
+// Operators of ai.onnx.ml on features: ArrayFeatureExtractor, Binarizer, CategoryMapper, FeatureVectorizer, Imputer,
 // LabelEncoder, Normalizer, OneHotEncoder, Scaler.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "ops/composite/elementwise.h"
 #include "ops/composite/learned.h"
 #include "ops/composite/parts.h"
+#include "ops/composite/texts.h"
 #include "ops/content.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
@@ -149,16 +151,25 @@ Status expand_vectorizer(OnnxNode& node) {
 }
 
 Status expand_one_hot(OnnxNode& node) {
-  TN_TRY(refuse_texts(node, "cats_strings", "cats_int64s"));
-  TN_TRY(expect_numbers(node));
-  const std::vector<int64_t> categories = node.attrs().integers("cats_int64s");
-  if (categories.empty()) return fail(Code::invalid_model, "OneHotEncoder: attribute cats_int64s is missing");
+  TN_TRY(expect_inputs(node, 1));
+  std::vector<int64_t> categories = node.attrs().integers("cats_int64s");
+  const auto texts = node.attrs().get<std::vector<std::string>>("cats_strings");
+  if (categories.empty() == texts.empty())
+    return fail(Code::invalid_model, "OneHotEncoder: one of cats_int64s and cats_strings must have elements");
   if (node.attrs().integer("zeros", 1) == 0)
     return fail(
         Code::unsupported,
         "OneHotEncoder: zeros is 0: a category that is not known would have to be an error of the run; "
         "with 1 its row is zeros");
-  TN_ASSIGN(ValueId x, cast(node, node.input(0), DType::i64));
+  ValueId x;
+  if (texts.empty()) {
+    TN_TRY(expect_numbers(node));
+    TN_ASSIGN(x, cast(node, node.input(0), DType::i64));
+  } else {
+    TN_ASSIGN(x, index_of(node, node.input(0), texts));
+    categories.resize(texts.size());
+    std::iota(categories.begin(), categories.end(), 0);
+  }
   TN_ASSIGN(x, along(node, x, 0, node.rank(0) + 1));
   TN_ASSIGN(
       ValueId y,
@@ -170,15 +181,17 @@ Status expand_one_hot(OnnxNode& node) {
 
 // ── LabelEncoder ──
 
-// A column of a LabelEncoder: integers, or floats.
+// A column of a LabelEncoder: integers, floats or texts.
 struct Column {
   DType type = DType::none;
   std::vector<int64_t> integers;
   std::vector<double> floats;
-  size_t size() const { return is_float(type) ? floats.size() : integers.size(); }
+  std::vector<std::string> texts;
+  bool is_text() const { return type == DType::string; }
+  size_t size() const { return is_text() ? texts.size() : is_float(type) ? floats.size() : integers.size(); }
 
   Column in_order(const std::vector<size_t>& order) const {
-    Column out{type, {}, {}};
+    Column out{type, {}, {}, {}};
     for (size_t i : order)
       is_float(type) ? out.floats.push_back(floats[i]) : out.integers.push_back(integers[i]);
     return out;
@@ -192,13 +205,15 @@ Result<std::vector<int64_t>> integers_of(OnnxNode& node, const Constant& tensor)
 
 Result<Column> read_column(OnnxNode& node, const std::string& of) {
   const Attrs& attrs = node.attrs();
-  TN_TRY(refuse_texts(node, of + "_strings", of + "_int64s, " + of + "_floats or a tensor of numbers"));
   Column out;
-  if (attrs.has(of + "_int64s")) out = {DType::i64, attrs.integers(of + "_int64s"), {}};
-  if (attrs.has(of + "_floats")) out = {DType::f32, {}, attrs.get<std::vector<double>>(of + "_floats")};
+  if (attrs.has(of + "_int64s")) out = {DType::i64, attrs.integers(of + "_int64s"), {}, {}};
+  if (attrs.has(of + "_floats")) out = {DType::f32, {}, attrs.get<std::vector<double>>(of + "_floats"), {}};
+  if (attrs.has(of + "_strings")) out = {DType::string, {}, {}, attrs.get<std::vector<std::string>>(of + "_strings")};
   if (const auto tensor = attrs.get<std::shared_ptr<const Constant>>(of + "_tensor")) {
-    out = {tensor->type.dtype, {}, {}};
-    if (is_float(out.type)) {
+    out = {tensor->type.dtype, {}, {}, {}};
+    if (out.is_text()) {
+      TN_ASSIGN(out.texts, texts_of(*tensor));
+    } else if (is_float(out.type)) {
       TN_ASSIGN(out.floats, numbers_of(*tensor));
     } else {
       TN_ASSIGN(out.integers, integers_of(node, *tensor));
@@ -206,7 +221,7 @@ Result<Column> read_column(OnnxNode& node, const std::string& of) {
   }
   if (out.size() == 0)
     return fail(Code::invalid_model,
-                "LabelEncoder: one of {0}_int64s, {0}_floats and {0}_tensor must have elements", of);
+                "LabelEncoder: one of {0}_int64s, {0}_floats, {0}_strings and {0}_tensor must have elements", of);
   return out;
 }
 
@@ -220,13 +235,16 @@ Result<ValueId> constant_of(OnnxNode& node, const Column& column) {
 // What an element that is no key becomes, [1].
 Result<Column> default_of(OnnxNode& node, const Column& values) {
   const Attrs& attrs = node.attrs();
-  Column out{values.type, {attrs.integer("default_int64", -1)}, {attrs.number("default_float", -0.0)}};
+  Column out{values.type, {attrs.integer("default_int64", -1)}, {attrs.number("default_float", -0.0)},
+             {attrs.text("default_string", "_Unused")}};
   if (attrs.has("default_tensor")) {
     const auto tensor = attrs.get<std::shared_ptr<const Constant>>("default_tensor");
     if (!tensor || tensor->type.dtype != values.type || !element_count(tensor->type.shape).is(1))
       return fail(Code::invalid_model, "LabelEncoder: default_tensor must be one element of {}",
                   name_of(values.type));
-    if (is_float(values.type)) {
+    if (values.is_text()) {
+      TN_ASSIGN(out.texts, texts_of(*tensor));
+    } else if (is_float(values.type)) {
       TN_ASSIGN(out.floats, numbers_of(*tensor));
     } else {
       TN_ASSIGN(out.integers, integers_of(node, *tensor));
@@ -236,15 +254,8 @@ Result<Column> default_of(OnnxNode& node, const Column& values) {
 }
 
 // The last of equal keys holds. NaN, which no comparison finds, is looked for apart.
-Status expand_label_encoder(OnnxNode& node) {
-  TN_TRY(expect_inputs(node, 1));
-  TN_ASSIGN(Column keys, read_column(node, "keys"));
-  TN_ASSIGN(Column values, read_column(node, "values"));
-  TN_ASSIGN(Column fallback, default_of(node, values));
+Result<ValueId> of_numbers(OnnxNode& node, const Column& keys, const Column& values, const Column& fallback) {
   const TensorType x = node.type(0);
-  if (keys.size() != values.size() || x.dtype != keys.type)
-    return fail(Code::invalid_model, "LabelEncoder: {} keys of {} and {} values, for x {}", keys.size(),
-                name_of(keys.type), values.size(), print(x));
   std::vector<size_t> order, nan;
   for (size_t i = 0; i < keys.size(); ++i)
     (is_float(keys.type) && std::isnan(keys.floats[i]) ? nan : order).push_back(i);
@@ -282,18 +293,90 @@ Status expand_label_encoder(OnnxNode& node) {
     TN_ASSIGN(value, reshape(node.build(), value, {}));
     TN_ASSIGN(y, add_formula(node, "where(isnan(x0), x1, x2)", {node.input(0), value, y}));
   }
+  return y;
+}
+
+// The column with the fallback behind it, at indices into that.
+Result<ValueId> at_indices(OnnxNode& node, Column values, const Column& fallback, ValueId indices) {
+  if (values.is_text()) values.texts.push_back(fallback.texts.at(0));
+  else if (is_float(values.type)) values.floats.push_back(fallback.floats.at(0));
+  else values.integers.push_back(fallback.integers.at(0));
+  if (values.is_text()) return texts_at(node, values.texts, indices);
+  TN_ASSIGN(ValueId table, constant_of(node, values));
+  return node.add(kGather, {table, indices}, {{"axis", int64_t{0}}});
+}
+
+Result<ValueId> encoded(OnnxNode& node, const Column& keys, const Column& values, const Column& fallback) {
+  const TensorType& x = node.type(0);
+  if (keys.size() != values.size() || x.dtype != keys.type)
+    return fail(Code::invalid_model, "{}: {} keys of {} and {} values, for x {}", name_of_op(node), keys.size(),
+                name_of(keys.type), values.size(), print(x));
+  if (keys.is_text()) {
+    TN_ASSIGN(ValueId at, index_of(node, node.input(0), keys.texts));
+    return at_indices(node, values, fallback, at);
+  }
+  if (!values.is_text()) return of_numbers(node, keys, values, fallback);
+  Column numbers{DType::i64, std::vector<int64_t>(values.size()), {}, {}};
+  std::iota(numbers.integers.begin(), numbers.integers.end(), 0);
+  TN_ASSIGN(ValueId at, of_numbers(node, keys, numbers, {DType::i64, {static_cast<int64_t>(values.size())}, {}, {}}));
+  return at_indices(node, values, fallback, at);
+}
+
+Status expand_label_encoder(OnnxNode& node) {
+  TN_TRY(expect_inputs(node, 1));
+  TN_ASSIGN(Column keys, read_column(node, "keys"));
+  TN_ASSIGN(Column values, read_column(node, "values"));
+  TN_ASSIGN(Column fallback, default_of(node, values));
+  TN_ASSIGN(ValueId y, encoded(node, keys, values, fallback));
   node.output(0, y);
   return {};
 }
 
+// Between two lists of as many. What is not in the list becomes the other type's default.
+Status expand_category_mapper(OnnxNode& node) {
+  TN_TRY(expect_inputs(node, 1));
+  const Attrs& attrs = node.attrs();
+  const Column numbers{DType::i64, attrs.integers("cats_int64s"), {}, {}},
+      texts{DType::string, {}, {}, attrs.get<std::vector<std::string>>("cats_strings")};
+  const bool to_numbers = node.type(0).dtype == DType::string;
+  const Column fallback{to_numbers ? DType::i64 : DType::string, {attrs.integer("default_int64", -1)}, {},
+                        {attrs.text("default_string", "_Unused")}};
+  TN_ASSIGN(ValueId y, encoded(node, to_numbers ? texts : numbers, to_numbers ? numbers : texts, fallback));
+  node.output(0, y);
+  return {};
+}
+
+// Before op set 2: between classes and their numbers.
+Status expand_classes(OnnxNode& node) {
+  TN_TRY(expect_inputs(node, 1));
+  const Attrs& attrs = node.attrs();
+  Column texts{DType::string, {}, {}, attrs.get<std::vector<std::string>>("classes_strings")};
+  Column numbers{DType::i64, std::vector<int64_t>(texts.size()), {}, {}};
+  std::iota(numbers.integers.begin(), numbers.integers.end(), 0);
+  const bool to_numbers = node.type(0).dtype == DType::string;
+  const Column fallback{to_numbers ? DType::i64 : DType::string, {attrs.integer("default_int64", -1)}, {},
+                        {attrs.text("default_string", "_Unused")}};
+  TN_ASSIGN(ValueId y, encoded(node, to_numbers ? texts : numbers, to_numbers ? numbers : texts, fallback));
+  node.output(0, y);
+  return {};
+}
+
+Status refuse_zip_map(OnnxNode&) {
+  return fail(Code::unsupported, "ZipMap makes a sequence of maps, which no tensor is: drop the node, whose input holds the scores in order of "
+                                 "the labels");
+}
+
 constexpr OnnxRow kRows[] = {{"ArrayFeatureExtractor", 1, expand_array_feature_extractor, "ai.onnx.ml"},
                              {"Binarizer", 1, expand_binarizer, "ai.onnx.ml"},
+                             {"CategoryMapper", 1, expand_category_mapper, "ai.onnx.ml"},
                              {"FeatureVectorizer", 1, expand_vectorizer, "ai.onnx.ml"},
                              {"Imputer", 1, expand_imputer, "ai.onnx.ml"},
+                             {"LabelEncoder", 1, expand_classes, "ai.onnx.ml"},
                              {"LabelEncoder", 2, expand_label_encoder, "ai.onnx.ml"},
                              {"Normalizer", 1, expand_normalizer, "ai.onnx.ml"},
                              {"OneHotEncoder", 1, expand_one_hot, "ai.onnx.ml"},
-                             {"Scaler", 1, expand_scaler, "ai.onnx.ml"}};
+                             {"Scaler", 1, expand_scaler, "ai.onnx.ml"},
+                             {"ZipMap", 1, refuse_zip_map, "ai.onnx.ml"}};
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // Operators that pass their input on, and constants.
 #include <cstring>
 
+#include "ops/composite/texts.h"
 #include "ops/content.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
@@ -54,9 +55,13 @@ Status onnx_constant(OnnxNode& node) {
     node.output(0, constant(node, DType::i64, {}, std::vector<int64_t>{attrs.integer("value_int")}));
   } else if (attrs.has("value_ints")) {
     node.output(0, node.build().constant_integers(attrs.integers("value_ints")));
+  } else if (attrs.has("value_string")) {
+    node.output(0, text_constant(node, {}, {attrs.text("value_string")}));
+  } else if (attrs.has("value_strings")) {
+    const auto texts = attrs.get<std::vector<std::string>>("value_strings");
+    node.output(0, text_constant(node, length(texts), texts));
   } else {
-    return fail(Code::unsupported, "Constant: only tensors, floats and integers are supported, not strings or sparse "
-                                   "tensors");
+    return fail(Code::unsupported, "Constant: sparse tensors are not supported");
   }
   return {};
 }

@@ -1,7 +1,10 @@
 #include "ops/composite/learned.h"
 
+#include <numeric>
+
 #include "ops/composite/elementwise.h"
 #include "ops/composite/parts.h"
+#include "ops/composite/texts.h"
 #include "ops/content.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
@@ -75,10 +78,23 @@ Result<ValueId> transformed(OnnxNode& node, ValueId scores, PostTransform transf
   return scores;
 }
 
-Status refuse_texts(OnnxNode& node, std::string_view name, std::string_view instead) {
-  if (!node.attrs().has(name)) return {};
-  return fail(Code::unsupported, "{}: texts ({}) are not supported; export the model with {}",
-              node.attrs().text("op_type"), name, instead);
+Result<std::vector<int64_t>> class_labels(OnnxNode& node, std::string_view integers) {
+  std::vector<int64_t> labels = node.attrs().integers(integers);
+  const auto texts = node.attrs().get<std::vector<std::string>>("classlabels_strings");
+  if (texts.empty()) return labels;
+  if (!labels.empty())
+    return fail(Code::invalid_model, "{} has both {} and classlabels_strings", node.attrs().text("op_type"), integers);
+  labels.resize(texts.size());
+  std::iota(labels.begin(), labels.end(), 0);
+  return labels;
+}
+
+Status name_labels(OnnxNode& node) {
+  const auto texts = node.attrs().get<std::vector<std::string>>("classlabels_strings");
+  if (texts.empty()) return {};
+  TN_ASSIGN(ValueId y, texts_at(node, texts, node.outputs()[0].tensor));
+  node.output(0, y);
+  return {};
 }
 
 Result<ValueId> two_scores(OnnxNode& node, ValueId score, bool shares, PostTransform transform) {

@@ -24,8 +24,10 @@ enum class PostTransform : uint8_t { none, softmax, logistic, softmax_zero, prob
 Result<PostTransform> post_transform(OnnxNode& node);
 Result<ValueId> transformed(OnnxNode& node, ValueId scores, PostTransform transform);
 
-// Fails, naming the attribute, when the node has texts where integers are supported.
-Status refuse_texts(OnnxNode& node, std::string_view name, std::string_view instead);
+// A classifier's labels: those of the attribute of integers, or 0, 1, … for the texts of the other one, which name_labels
+// puts in their place in output 0 when the node has it.
+Result<std::vector<int64_t>> class_labels(OnnxNode& node, std::string_view integers);
+Status name_labels(OnnxNode& node);
 
 // Scores of two classes [N, 2] from one score [N, 1], as ONNX Runtime has it: s becomes 1-s and s where the
 // weights are shares of one, else -s and s; LOGISTIC makes probabilities of both.

@@ -50,16 +50,15 @@ Status expand_regressor(OnnxNode& node) {
 }
 
 Status expand_classifier(OnnxNode& node) {
-  TN_TRY(refuse_texts(node, "classlabels_strings", "classlabels_ints"));
   TN_ASSIGN(ValueId x, features_of(node));
   TN_ASSIGN(PostTransform transform, post_transform(node));
-  const std::vector<int64_t> labels = node.attrs().integers("classlabels_ints");
+  TN_ASSIGN(const std::vector<int64_t> labels, class_labels(node, "classlabels_ints"));
   const auto intercepts = node.attrs().get<std::vector<double>>("intercepts");
   const auto rows = static_cast<int64_t>(intercepts.empty() ? labels.size() : intercepts.size());
   const bool one_of_two = rows == 1 && labels.size() == 2;
   if (!one_of_two && (labels.size() < 2 || static_cast<int64_t>(labels.size()) != rows))
     return fail(Code::unsupported,
-                "LinearClassifier: {} scores and {} classlabels_ints; as many as labels, or one of two, are "
+                "LinearClassifier: {} scores and {} labels; as many as labels, or one of two, are "
                 "supported",
                 rows, labels.size());
   TN_ASSIGN(ValueId z, linear(node, x, rows));
@@ -77,7 +76,7 @@ Status expand_classifier(OnnxNode& node) {
   TN_ASSIGN(z, cast(node, z, DType::f32));
   node.output(0, y);
   node.output(1, z);
-  return {};
+  return name_labels(node);
 }
 
 // What the kernel makes of x and each support vector: [N, vectors]. kernel_params: gamma, coef0, degree.

@@ -1,8 +1,10 @@
-// TfIdfVectorizer of numbers: how often each n-gram of a pool is in a row.
+// TfIdfVectorizer: how often each n-gram of a pool is in a row.
 #include <algorithm>
+#include <map>
 
 #include "ops/composite/elementwise.h"
 #include "ops/composite/parts.h"
+#include "ops/composite/texts.h"
 #include "ops/content.h"
 #include "ops/ops.h"
 #include "ops/shapes.h"
@@ -27,12 +29,11 @@ struct Pool {
   int64_t columns = 0;
 };
 
-Result<Pool> read_pool(const Attrs& attrs) {
-  const std::vector<int64_t> elements = attrs.integers("pool_int64s"), begins = attrs.integers("ngram_counts"),
+// `elements`: those of the attribute pool_int64s, or numbers that stand for pool_strings.
+Result<Pool> read_pool(const Attrs& attrs, const std::vector<int64_t>& elements) {
+  const std::vector<int64_t> begins = attrs.integers("ngram_counts"),
                              columns = attrs.integers("ngram_indexes");
   const int64_t shortest = attrs.integer("min_gram_length"), longest = attrs.integer("max_gram_length");
-  if (elements.empty() || attrs.has("pool_strings"))
-    return fail(Code::unsupported, "TfIdfVectorizer is supported with pool_int64s, not with pool_strings");
   if (columns.empty() || shortest < 1 || longest < shortest || attrs.integer("max_skip_count") < 0)
     return fail(Code::invalid_model, "TfIdfVectorizer: {} ngram_indexes, n-grams of {} to {}, skips up to {}", columns.size(),
                 shortest, longest, attrs.integer("max_skip_count"));
@@ -49,7 +50,7 @@ Result<Pool> read_pool(const Attrs& attrs) {
     const int64_t begin = begins[i], end = i + 1 < begins.size() ? begins[i + 1] : total;
     if (begin < 0 || end < begin || end > total || (end - begin) % length != 0 ||
         static_cast<size_t>((end - begin) / length) > columns.size() - taken)
-      return fail(Code::invalid_model, "ngram_counts, pool_int64s and ngram_indexes do not agree about n-grams of {}", length);
+      return fail(Code::invalid_model, "ngram_counts, the pool and ngram_indexes do not agree about n-grams of {}", length);
     const auto count = static_cast<size_t>((end - begin) / length);
     if (count > 0 && length >= shortest && length <= longest) {
       if (length > kLongest)
@@ -86,7 +87,7 @@ Result<ValueId> counts_of(OnnxNode& node, ValueId x, const Grams& grams, int64_t
   return reduce(node, "sum", hits, {1}, false);
 }
 
-// By the weight of its column: each count, or whether there is any.
+// By the weight of the n-gram that has the column: each count, or whether there is any.
 Result<ValueId> weighted(OnnxNode& node, ValueId counts, int64_t columns) {
   const std::string mode = node.attrs().text("mode");
   if (mode == "TF") return counts;
@@ -97,20 +98,42 @@ Result<ValueId> weighted(OnnxNode& node, ValueId counts, int64_t columns) {
   }
   const std::vector<double> given = node.attrs().get<std::vector<double>>("weights");
   if (given.empty()) return counts;
-  if (given.size() < static_cast<size_t>(columns))
-    return fail(Code::invalid_model, "TfIdfVectorizer has {} weights for {} columns", given.size(), columns);
-  const std::vector<float> weights(given.begin(), given.begin() + columns);
+  const std::vector<int64_t> places = node.attrs().integers("ngram_indexes");
+  if (given.size() < places.size())
+    return fail(Code::invalid_model, "TfIdfVectorizer has {} weights for {} n-grams", given.size(), places.size());
+  std::vector<float> weights(static_cast<size_t>(columns), 1);
+  for (size_t i = 0; i < places.size(); ++i) weights[static_cast<size_t>(places[i])] = static_cast<float>(given[i]);
   const ValueId row = node.build().constant({DType::f32, {Dim(columns)}, kLinear}, std::as_bytes(std::span(weights)));
   return add_formula(node, "mul(x0, x1)", {counts, row});
+}
+
+// The number that index_of gives each text, for equal ones the same.
+std::vector<int64_t> numbers_for(const std::vector<std::string>& texts) {
+  std::map<std::string_view, int64_t> last;
+  for (size_t i = 0; i < texts.size(); ++i) last[texts[i]] = static_cast<int64_t>(i);
+  std::vector<int64_t> out;
+  for (const std::string& text : texts) out.push_back(last[text]);
+  return out;
 }
 
 Status expand_tf_idf(OnnxNode& node) {
   TN_TRY(expect_inputs(node, 1));
   const TensorType x = node.type(0);
-  TN_ASSIGN(Pool pool, read_pool(node.attrs()));
-  if ((x.rank() != 1 && x.rank() != 2) || (x.dtype != DType::i32 && x.dtype != DType::i64))
-    return fail(Code::invalid_model, "TfIdfVectorizer with pool_int64s takes integers [C] or [N, C], not {}", print(x));
-  TN_ASSIGN(ValueId rows, along(node, node.input(0), 2 - x.rank(), 2));
+  std::vector<int64_t> elements = node.attrs().integers("pool_int64s");
+  const auto texts = node.attrs().get<std::vector<std::string>>("pool_strings");
+  if (elements.empty() == texts.empty())
+    return fail(Code::invalid_model, "TfIdfVectorizer: one of pool_int64s and pool_strings must have elements");
+  const bool fits = texts.empty() ? x.dtype == DType::i32 || x.dtype == DType::i64 : x.dtype == DType::string;
+  if ((x.rank() != 1 && x.rank() != 2) || !fits)
+    return fail(Code::invalid_model, "TfIdfVectorizer with {} takes {} [C] or [N, C], not {}", texts.empty() ? "pool_int64s" : "pool_strings",
+                texts.empty() ? "integers" : "strings", print(x));
+  ValueId rows = node.input(0);
+  if (!texts.empty()) {
+    TN_ASSIGN(rows, index_of(node, rows, texts));
+    elements = numbers_for(texts);
+  }
+  TN_ASSIGN(Pool pool, read_pool(node.attrs(), elements));
+  TN_ASSIGN(rows, along(node, rows, 2 - x.rank(), 2));
   TN_ASSIGN(rows, cast(node, rows, DType::i64));
   const Dim count = node.type(rows).shape[0];
   std::vector<ValueId> counts;

@@ -80,7 +80,7 @@ Status onnx_eye_like(OnnxNode& node) {
   const Shape shape = node.type(0).shape;
   if (shape.size() != 2) return fail(Code::invalid_model, "EyeLike: {} must have 2 dims", print(node.type(0)));
   const DType type = node.attrs().has("dtype") ? static_cast<DType>(node.attrs().integer("dtype")) : node.type(0).dtype;
-  if (!is_known(type) || size_of(type) == 0) return fail(Code::unsupported, "EyeLike: dtype {}", static_cast<int>(type));
+  if (!is_known(type) || type == DType::string) return fail(Code::unsupported, "EyeLike: dtype {}", static_cast<int>(type));
   TN_ASSIGN(ValueId row, positions(node, shape[0], 0, 2));
   TN_ASSIGN(ValueId column, positions(node, shape[1], 1, 2));
   const DType types[] = {DType::i64, DType::i64};

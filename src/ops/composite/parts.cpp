@@ -106,7 +106,7 @@ Result<DType> type_attribute(OnnxNode& node, std::string_view name, DType fallba
   const int64_t number = node.attrs().integer(name);
   if (number == 0) return fallback;
   const auto type = number > 0 && number < 256 ? static_cast<DType>(number) : DType::none;
-  if (is_known(type) && size_of(type) > 0) return type;
+  if (is_known(type) && type != DType::string) return type;
   return fail(Code::unsupported, "attribute {} of {} is {}, which is no type of a tensor", name,
               node.attrs().text("op_type"), number);
 }

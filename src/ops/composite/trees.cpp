@@ -528,13 +528,12 @@ Status give_two_classes(OnnxNode& node, ValueId score, int64_t scored, const For
 }
 
 Status expand_classifier(OnnxNode& node) {
-  TN_TRY(refuse_texts(node, "classlabels_strings", "classlabels_int64s"));
   TN_ASSIGN(ValueId x, features_of(node));
   TN_ASSIGN(Forest forest, read_named_nodes(node, "class"));
-  const std::vector<int64_t> labels = node.attrs().integers("classlabels_int64s");
+  TN_ASSIGN(const std::vector<int64_t> labels, class_labels(node, "classlabels_int64s"));
   forest.targets = static_cast<int64_t>(labels.size());
   if (labels.size() < 2)
-    return fail(Code::unsupported, "TreeEnsembleClassifier: {} classlabels_int64s; 2 or more are supported",
+    return fail(Code::unsupported, "TreeEnsembleClassifier: {} labels; 2 or more are supported",
                 labels.size());
   TN_TRY(measure(node, forest));
   TN_TRY(check_targets(node, forest));
@@ -556,13 +555,16 @@ Status expand_classifier(OnnxNode& node) {
   }
   TN_ASSIGN(ValueId leaves, leaves_of(node, x, forest));
   TN_ASSIGN(Sums sums, sums_of(node, leaves, forest, Aggregate::sum, node.type(x).dtype));
-  if (one_of_two) return give_two_classes(node, sums.value, scored, forest, labels, base, transform);
+  if (one_of_two) {
+    TN_TRY(give_two_classes(node, sums.value, scored, forest, labels, base, transform));
+    return name_labels(node);
+  }
   TN_ASSIGN(ValueId z, with_base(node, sums.value, base));
   TN_TRY(give_labels(node, sums, z, labels, !base.empty()));
   TN_ASSIGN(z, transformed(node, z, transform));
   TN_ASSIGN(z, cast(node, z, DType::f32));
   node.output(1, z);
-  return {};
+  return name_labels(node);
 }
 
 constexpr OnnxRow kRows[] = {{"TreeEnsemble", 5, expand_ensemble, "ai.onnx.ml"},

@@ -16,6 +16,36 @@ extern "C" {
 }
 /// Type of a tensor's elements. The numbers are those of ONNX's `TensorProto.DataType`.
 pub type tn_data_type = i32;
+/** An element of a tensor of strings: a view of UTF-8, without a terminator. All zero is the empty string.
+
+ The bytes of an input's elements are the caller's; they are read from the run or enqueue on, and must stay until the run has
+ ended. Those of an output's elements are the execution context's: they stay until its next run begins, its profile changes or
+ it is destroyed, and must not be written. Views that are not empty and have no bytes are refused when the run begins.*/
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct tn_string {
+    ///< may be NULL if `size` is 0
+    pub data: *const ::std::os::raw::c_char,
+    ///< in bytes
+    pub size: usize,
+}
+#[test]
+fn bindgen_test_layout_tn_string() {
+    const UNINIT: ::std::mem::MaybeUninit<tn_string> = ::std::mem::MaybeUninit::uninit();
+    let ptr = UNINIT.as_ptr();
+    assert_eq!(::std::mem::size_of::<tn_string>(), 16usize, "Size of tn_string");
+    assert_eq!(::std::mem::align_of::<tn_string>(), 8usize, "Alignment of tn_string");
+    assert_eq!(
+        unsafe { ::std::ptr::addr_of!((*ptr).data) as usize - ptr as usize },
+        0usize,
+        "Offset of field: tn_string::data",
+    );
+    assert_eq!(
+        unsafe { ::std::ptr::addr_of!((*ptr).size) as usize - ptr as usize },
+        8usize,
+        "Offset of field: tn_string::size",
+    );
+}
 /// How the elements of a tensor lie in memory.
 pub type tn_tensor_format = i32;
 /// Whether a tensor goes into a network or comes out of it.
@@ -40,7 +70,7 @@ extern "C" {
     ) -> *const ::std::os::raw::c_char;
 }
 extern "C" {
-    /** Bytes of one element; 0 for `TN_DATA_TYPE_NONE`, `TN_DATA_TYPE_STRING` and numbers that name no type.
+    /** Bytes of one element, of strings those of a `tn_string`; 0 for `TN_DATA_TYPE_NONE` and numbers that name no type.
  Cannot fail; any thread.*/
     pub fn tn_data_type_get_size(data_type: tn_data_type) -> usize;
 }
@@ -1678,7 +1708,7 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
-    /** In which memory a tensor's buffer must lie.
+    /** In which memory a tensor's buffer must lie. Strings lie on the host, whatever the engine's device.
 
  @param engine        The engine.
  @param index         Below the number of tensors.
@@ -1978,6 +2008,9 @@ extern "C" {
  at the beginning of its buffer; what is behind it in the buffer is undefined. A run whose output does not fit its buffer
  fails with INVALID_ARGUMENT.
 
+ A dim that nothing bounds before the run (the pieces of StringSplit) is -1. Run with a buffer of any size, also of 0 bytes:
+ if it is too small, the run fails and the dims that it found are given from then on. Set a buffer for them and run again.
+
  @param context    The context.
  @param tensor     Name of the tensor.
  @param dims       Receives the dims; may be NULL when `dims_size` is 0.
@@ -2004,7 +2037,8 @@ extern "C" {
  @param context      The context.
  @param tensor       Name of the tensor.
  @param buffer       Used by every later run, until another is set: it must stay valid for as long. Inputs
-                     are only read. Aligned to the size of an element. NULL when `buffer_size` is 0.
+                     are only read. Aligned to the size of an element, of strings to a pointer's. NULL when `buffer_size` is
+                     0.
  @param buffer_size  Its size in bytes, at least that of the tensor at the shapes that are set when it runs.
  @return Fails with INVALID_HANDLE, BUSY, NOT_FOUND, INVALID_ARGUMENT, OUT_OF_MEMORY.*/
     pub fn tn_execution_context_set_buffer(

@@ -72,6 +72,7 @@ pub const TN_DATA_TYPE_UINT16: tn_data_type = 4;
 pub const TN_DATA_TYPE_INT16: tn_data_type = 5;
 pub const TN_DATA_TYPE_INT32: tn_data_type = 6;
 pub const TN_DATA_TYPE_INT64: tn_data_type = 7;
+/// an element is a `tn_string`, in the memory of the host
 pub const TN_DATA_TYPE_STRING: tn_data_type = 8;
 /// one byte per element, 0 or 1
 pub const TN_DATA_TYPE_BOOL: tn_data_type = 9;

@@ -175,6 +175,9 @@ pub struct DynTensor {
 impl DynTensor {
     /// Zeros. Fails for dims that are no shape, and for types whose elements have no size.
     pub fn zeros(data_type: DataType, dims: &[i64]) -> Result<DynTensor> {
+        if data_type == DataType::String {
+            return Err(Error::new(crate::ErrorCode::Unsupported, "string tensors are not supported in this layer".to_string()));
+        }
         if data_type.size() == 0 {
             return Err(Error::argument(format!("elements of type {} have no size", data_type.name())));
         }

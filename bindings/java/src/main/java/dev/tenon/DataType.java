@@ -66,7 +66,7 @@ public enum DataType {
     return Raw.tn_data_type_get_name(number);
   }
 
-  /** Bytes of one element; 0 for {@link #NONE}, {@link #STRING} and {@link #UNKNOWN}. */
+  /** Bytes of one element; of {@link #STRING} those of a view; 0 for {@link #NONE} and {@link #UNKNOWN}. */
   public int size() {
     return (int) Raw.tn_data_type_get_size(number);
   }

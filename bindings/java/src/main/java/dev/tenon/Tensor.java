@@ -230,6 +230,9 @@ public final class Tensor {
 
   private static long bytesOf(DataType dataType, long[] shape) {
     int size = NativeObject.needed(dataType, "dataType").size();
+    if (dataType == DataType.STRING) {
+      throw new UnsupportedException("string tensors are not supported in this layer");
+    }
     if (size == 0) {
       throw new IllegalArgumentException("elements of type " + dataType + " have no fixed size");
     }
