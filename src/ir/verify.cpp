@@ -24,6 +24,7 @@ Status verify_attrs(const Node& node) {
     if (spec == node.op->attrs.end()) return fail(Code::internal, "{} has no attribute {}", node.op->name, name);
     if (spec->kind != kind_of(attr)) return fail(Code::internal, "attribute {} is of the wrong kind", name);
     if (const Program* program = std::get_if<Program>(&attr)) TN_TRY(verify(*program));
+    if (const GraphPtr* graph = std::get_if<GraphPtr>(&attr); graph && *graph) TN_TRY(verify(**graph));
   }
   return {};
 }
