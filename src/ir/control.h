@@ -14,7 +14,7 @@
 // branch: `which` says which of two graphs is computed: `then` unless it is 0.
 //   inputs    captured by then, captured by else
 //   outputs   what the graphs give; i64[sizes] if it has the attribute found
-// Outputs whose dims differ are vectors as long as the longer one: their elements lie at its begin. The sizes found are those
+// Outputs whose dims differ are vectors that hold either: the elements lie at their begin. The sizes found are those
 // of `then_sizes` or `else_sizes`.
 #pragma once
 

@@ -11,7 +11,7 @@ constexpr AttrSpec kAttrs[] = {{kThen, AttrKind::graph, true},  {kElse, AttrKind
                                {kSplit, AttrKind::integer},     {kThenSizes, AttrKind::shape},  {kElseSizes, AttrKind::shape},
                                {kFound, AttrKind::shape},       {kMost, AttrKind::shape}, {"vectors", AttrKind::shape}};
 
-// Attribute `vectors` has, for each output whose dims differ, in order, how many elements the longer one can have.
+// Attribute `vectors` has, for each output whose dims differ, in order, how many elements either can have.
 Result<Inferred> infer(NodeView view) {
   const Attrs& attrs = view.attrs();
   const GraphPtr graphs[] = {attrs.get<GraphPtr>(kThen), attrs.get<GraphPtr>(kElse)};

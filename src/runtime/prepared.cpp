@@ -342,22 +342,23 @@ Result<std::vector<int64_t>> body_bytes(const plan::Plan& plan, const Step& step
     if (v.view_of != plan::kNoView || (v.kind != ValueKind::input && v.kind != ValueKind::output)) continue;
     const bool is_input = v.kind == ValueKind::input;
     const Arg& outer = is_input ? inputs[first + v.index] : outputs[v.index];
-    std::span<const int64_t> wanted = outer.shape();
-    const bool stacked = !is_input && loop && v.index >= step.control.split;
-    if (stacked && wanted.empty()) return fail(Code::invalid_plan, "scan output {} has no dims", v.index - step.control.split);
-    if (stacked) wanted = wanted.subspan(1);
     const bool known = std::ranges::all_of(v.dims, [&](uint32_t d) { return dims.has(d); });
     if (!known && !is_input && !loop) continue;
-    TN_ASSIGN(std::vector<int64_t> own, dims_of(plan, dims, v.dims, fmt::format("{} {} of its body", is_input ? "input" : "output", v.index)));
+    const std::string what = fmt::format("{} {} of its body", is_input ? "input" : "output", v.index);
+    TN_ASSIGN(std::vector<int64_t> own, dims_of(plan, dims, v.dims, what));
     const std::optional<int64_t> bytes = plan::storage_bytes(v.dtype, kLinear, own);
-    if (!bytes) return fail(Code::limit_exceeded, "{} {} of its body has more bytes than can be counted", is_input ? "input" : "output", v.index);
-    if (!std::ranges::equal(own, wanted)) {
-      // Of branches whose results differ: the longer one's elements.
-      const bool fits = !is_input && !loop && outer.rank == 1 && *bytes <= storage_bytes(outer);
-      if (!fits)
-        return fail(Code::invalid_argument, "{} {} of its body is {}[{}] at these shapes, it must be [{}]: what a loop carries, and what it stacks, "
-                    "must not change its shape", is_input ? "input" : "output", v.index, name_of(v.dtype), fmt::join(own, ","), fmt::join(wanted, ","));
+    if (!bytes) return fail(Code::limit_exceeded, "{} has more bytes than can be counted", what);
+    // An output may be the memory of a tensor under other dims.
+    int64_t wanted = storage_bytes(outer);
+    if (!is_input && loop && v.index >= step.control.split) {
+      if (outer.rank == 0) return fail(Code::invalid_plan, "scan output {} has no dims", v.index - step.control.split);
+      wanted = plan::storage_bytes(outer.dtype, kLinear, outer.shape().subspan(1)).value_or(-1);
     }
+    const bool fits = is_input ? std::ranges::equal(own, outer.shape())
+                               : *bytes == wanted || (!loop && outer.rank == 1 && *bytes <= wanted);
+    if (!fits)
+      return fail(Code::invalid_argument, "{} is {}[{}] at these shapes, the tensor that it stands for is {}, of {} bytes: what a loop carries and "
+                  "stacks must not change its shape", what, name_of(v.dtype), fmt::join(own, ","), describe(outer), wanted);
     out[is_input ? v.index : count + v.index] = *bytes;
   }
   if (loop) {

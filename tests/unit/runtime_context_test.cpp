@@ -468,8 +468,9 @@ TEST(Context, WhatDoesNotFitALoopIsRefused) {
       {"smaller than the arena of body", [](PlanBuilder& b) {
          b.region().steps[2].bodies[0].arena_bytes = 64;
        }},
-      {"it must be [2,3]", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[6].dims = {3, 3}; }},
-      {"it must be [2,3]", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[7].dims = {3, 0}; }},
+      {"must not change its shape", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[6].dims = {3, 3}; }},
+      {"must not change its shape", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[7].dims = {3, 0, 0}; }},
+      {"must not change its shape", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[0].dims = {3, 0}; }},
       {"has 2 slices", [](PlanBuilder& b) { b.region().steps[0].control.selector = 3; }},
       {"runs kernel loop", [](PlanBuilder& b) { b.region().steps[0].control = {}; b.region().steps[0].bodies.clear(); }},
   };

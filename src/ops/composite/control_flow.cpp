@@ -133,7 +133,9 @@ Status run_one_branch(OnnxNode& node) {
       sizes[1].push_back(b.shape[d]);
       most.push_back(max(longest[0][d], longest[1][d]));
     }
-    vectors.push_back(max(element_count(longest[0]), element_count(longest[1])));
+    Shape whole;
+    for (size_t d = 0; d < a.rank(); ++d) whole.push_back(max(longest[0][d], longest[1][d]));
+    vectors.push_back(element_count(whole));
   }
   std::vector<ValueId> made;
   if (count > 0) {
@@ -326,7 +328,7 @@ std::optional<Dim> bound_of(OnnxNode& node, ValueId id, int depth = 0) {
 // How often a Loop iterates at most.
 struct TripCount {
   Dim most = Dim(INT64_MAX);
-  bool is_constant() const { return most.is_constant(); }
+  bool is_constant() const { return !computed.valid() && most.is_constant(); }
   ValueId computed;             // when the run decides: the tensor that says it
   std::optional<Dim> bound;     // of that
 };
