@@ -464,7 +464,7 @@ def refusals(device):
         return wrong
     if context.run({"x": np.ones((3, 2), np.float32), "trips": np.array(3, np.int64)})["y"].tolist() != [4, 4]:
         return "the context does not run after an iteration that failed"
-    for case, expected in ((unbounded, "make the trip count constant"), (growing, "must keep its type"), (sequence_of_count, "a sequence")):
+    for case, expected in ((unbounded, "without a bound"), (growing, "must keep its type"), (sequence_of_count, "a sequence")):
         try:
             built(case)
             return f"{case.__name__} was built"

@@ -272,9 +272,10 @@ TEST(PlanVerifier, StepsThatRunRegions) {
       {"must be a vector of bytes", [](PlanBuilder& b) { b.region().values[6].dims = {0}; }},
       {"it is input 1 but differs", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[1].dtype = DType::i32; }},
       {"it is input 2 of 2", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[1].index = 2; }},
-      {"no value stands for output 1", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[7].index = 0; b.region().steps[0].bodies[0].values[7].kind = ValueKind::absent; }},
+      {"stand for number 0", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[7].index = 0; }},
+      {"it is output 2 of 2", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[7].index = 2; }},
       {"lies over", [](PlanBuilder& b) { b.region().values[6].offset = 128; }},
-      {"lies over", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[5].offset = 64; }},
+      {"lies over", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[5].offset = 0; }},
       {"a second time", [](PlanBuilder& b) { b.region().steps[0].found = {1}; }},
       {"no step finds it", [](PlanBuilder& b) { b.region().steps[0].bodies[0].steps[2].found = {}; b.region().steps[0].control.condition = kNoSymbol; }},
       {"deeper than 16", [](PlanBuilder& b) {

@@ -472,7 +472,22 @@ TEST(Context, WhatDoesNotFitALoopIsRefused) {
       {"must not change its shape", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[7].dims = {3, 0, 0}; }},
       {"must not change its shape", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[0].dims = {3, 0}; }},
       {"has 2 slices", [](PlanBuilder& b) { b.region().steps[0].control.selector = 3; }},
-      {"runs kernel loop", [](PlanBuilder& b) { b.region().steps[0].control = {}; b.region().steps[0].bodies.clear(); }},
+      {"runs kernel branch", [](PlanBuilder& b) {
+         b.region().steps[2].control = {};
+         b.region().steps[2].bodies.clear();
+       }},
+      {"would write over its input", [](PlanBuilder& b) {
+         b.region().steps[1].inputs = {5};
+         b.region().values[5].offset = 576;
+         b.region().arena_bytes = 1024;
+         const uint32_t first = b.arena({0, 3}, 768, 48);
+         b.region().steps[0].inputs[0] = first;
+         b.region().steps.insert(b.region().steps.begin(), PlanBuilder::pointwise("neg(neg(x0))", {0}, first));
+         const uint32_t last = b.arena({0, 3}, 768, 48);
+         b.region().steps[1].outputs[0] = last;
+         b.region().steps.push_back(PlanBuilder::pointwise("neg(neg(x0))", {last}, 2));
+         b.region().steps[3].inputs = {last, last};
+       }},
   };
   for (const Case& c : cases) {
     PlanBuilder b = looping_plan();

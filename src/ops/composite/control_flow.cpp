@@ -266,8 +266,8 @@ Result<RunResults> run_loop(OnnxNode& node, RunLoop loop) {
     return out;
   }));
   if (stacked > 0 && !loop.bounded)
-    return fail(Code::unsupported, "it stacks as many slices as it makes iterations, which the inputs decide without a bound that is known when the "
-                                   "plan is built: make the trip count constant, from shapes, or a Min with such a number");
+    return fail(Code::unsupported, "it stacks as many slices as it makes iterations, whose number the inputs decide without a bound: the trip count, or "
+                                   "a number that a Min takes it with, must be known when the plan is built (a constant, or made from shapes)");
   loop.reversed.resize(stacked, 0);
   Attrs attrs = {{std::string(kBody), separate.graph},
                  {std::string(kTrips), Shape{loop.trips}},
