@@ -481,6 +481,43 @@ def refusals(device):
     return None
 
 
+def refit(device):
+    """The weights of bodies, captured and their own, are refitted like any others. None, or what is wrong."""
+    import tenon_ctypes as tenon
+
+    def model_of(seed):
+        rng = np.random.default_rng(seed)
+        body = body_of([("MatMul", "h w", "hw", {}), ("Add", "hw bias", "hb", {}), ("Tanh", "hb", "h1", {}), ("Identity", "c", "c1", {})], [("h", F)],
+                       ["c1", "h1"], constants=[("bias", normal(rng, 8))])
+        side = graph([("MatMul", "y w", "a", {})], [], [tensor("a", F, None)], name="then")
+        other = graph([("Mul", "y scale", "b", {})], [], [tensor("b", F, None)], [("scale", normal(rng, 8))], "else")
+        g = graph([("Loop", "trips _ x", "y", {"body": body, "name": "steps"}), ("If", "go", "z", {"then_branch": side, "else_branch": other, "name": "if"})],
+                  [tensor("x", F, ["n", 8]), tensor("trips", I, []), tensor("go", B, [])], [tensor("z", F, None)], [("w", normal(rng, 8, 8) / 2)])
+        return helper.make_model(g, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9).SerializeToString()
+    profile = {"x": ((1, 8), (3, 8), (6, 8)), "trips": ((), (), ()), "go": ((), (), ())}
+
+    def engine_of(seed):
+        return tenon.Engine(tenon.build(model_of(seed), [profile], device=device, threads=1, timer="fake", level=1).plan, threads=1)
+    engine, fresh = engine_of(1), engine_of(2)
+    feeds = [{"x": normal(np.random.default_rng(n), n, 8), "trips": np.array(n, np.int64), "go": np.array(go)} for n in (3, 5) for go in (True, False)]
+    context = engine.context()
+    before = [context.run(feed)["z"] for feed in feeds]
+    refitter = tenon.Refitter(engine)
+    if sorted(name for name, *_ in refitter.weights()) != ["if/scale", "steps/bias", "w"]:
+        return f"the weights that can be refitted are {sorted(refitter.weights())}"
+    refitter.set_from(model_of(2))
+    refitter.apply()
+    expected = fresh.context()
+    for i, feed in enumerate(feeds):
+        want = expected.run(feed)["z"]
+        if np.array_equal(before[i], want):
+            return f"feed {i}: the weights make no difference"
+        for who in (context, engine.context()):
+            if not np.array_equal(who.run(feed)["z"], want):
+                return f"feed {i}: a refitted engine computes something else than one built with the weights"
+    return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
@@ -501,10 +538,14 @@ def main():
             print(f"FAILED {case.__name__}{' (planted)' if arguments.canary else ''}: {wrong}")
     count = 1 if arguments.canary else len(todo)
     if not arguments.canary and not arguments.cases:
-        wrong = refusals(arguments.device)
-        failed, count = failed + (wrong is not None), count + 1
-        if wrong:
-            print(f"FAILED refusals: {wrong}")
+        for check in (refusals, refit):
+            try:
+                wrong = check(arguments.device)
+            except Exception as error:
+                wrong = f"{type(error).__name__}: {error}"
+            failed, count = failed + (wrong is not None), count + 1
+            if wrong:
+                print(f"FAILED {check.__name__}: {wrong}")
     print(f"{count - failed} passed, {failed} failed, 0 skipped")
     return 1 if failed else 0
 
