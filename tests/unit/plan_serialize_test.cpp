@@ -213,8 +213,8 @@ PlanBuilder finding_plan() {
   const uint32_t n = b.symbol("N", {1, 2, 4}), found = b.symbol("found_0", {0, 2, 4}), one = b.constant(1);
   const uint32_t x = b.input("x", {n}), y = b.output("y", {found}, DType::i64);
   const uint32_t positions = b.arena({n, one}, 0, 64, DType::i64), sizes = b.arena({one}, 64, 64, DType::i64);
-  b.add({"nonzero.reference", {}, {}, {x}, {positions, sizes}, "find", {}, {1}});
-  b.add({"slice.reference", {}, {}, {positions}, {y}, "take", {}, {}});
+  b.add(PlanBuilder::step("nonzero.reference", {x}, {positions, sizes}, "find", {1}));
+  b.add(PlanBuilder::step("slice.reference", {positions}, {y}, "take"));
   return b;
 }
 
@@ -283,7 +283,7 @@ TEST(PlanVerifier, StepsThatRunRegions) {
            Step outer = b.region().steps[2];
            b.region().steps[2].bodies[0].steps = {outer};
            b.region().steps[2].bodies[0].steps[0].inputs = {0, 0};
-           b.region().steps[2].bodies[0].values.push_back({ValueKind::absent});
+           b.region().steps[2].bodies[0].values.push_back(PlanBuilder::absent());
            b.region().steps[2].bodies[0].steps[0].outputs = {1, 2, 2};
          }
        }},
