@@ -172,7 +172,7 @@ class OnQueue : public testing::Test {
     body.host_arena_bytes = 128;
     body.steps[2].inputs = {8};
     body.steps.insert(body.steps.begin() + 2, PlanBuilder::step("queued.to_host", {4}, {8}, "to host"));
-    const uint32_t workspace = b.value({plan::ValueKind::arena, DType::u8, {Layout::linear, 0, Place::host}, {bytes}, 0, 0, 128});
+    const uint32_t workspace = b.value({plan::ValueKind::arena, DType::u8, kHostLinear, {bytes}, 0, 0, 128});
     plan::Value& sizes = b.region().values[loop.outputs[4]];
     sizes.format.place = Place::host;
     sizes.offset = 128;
@@ -196,7 +196,9 @@ class OnQueue : public testing::Test {
       }
     };
     rename(b.region(), rename);
-    return b.bytes();
+    auto written = plan::write(b.finish());
+    EXPECT_TRUE(written) << written.error().text();
+    return written ? *written : std::vector<std::byte>();
   }
 
   Result<std::shared_ptr<Engine>> load(bool conditional) {
