@@ -221,7 +221,8 @@ class Expander {
   Result<SeparateGraph> separate(const OnnxNode& node, const std::string& name, std::vector<TensorType> arguments, const SeparateFill& fill,
                                  int depth) {
     constexpr int kMostNested = 12;
-    if (nested_ >= kMostNested) return fail(Code::limit_exceeded, "sub-graphs that the run decides on lie within each other deeper than {}", kMostNested);
+    if (nested_ >= kMostNested)
+      return fail(Code::limit_exceeded, "sub-graphs that the run decides on lie within each other deeper than {}", kMostNested);
     auto graph = std::make_shared<Graph>();
     graph->name = name;
     graph->found_scope = fmt::format("{}b{}_", graph_.found_scope, separated_++);

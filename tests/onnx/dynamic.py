@@ -166,7 +166,8 @@ def scan(rng):
 def body_of(nodes, carried, outputs, stacked=(), constants=(), name="body"):
     """The body of a Loop: number and condition come first; names of what is carried in and out, of the condition first."""
     return graph(nodes, [tensor("i", I, []), tensor("c", B, [])] + [tensor(n, t, None) for n, t in carried],
-                 [tensor(outputs[0], B, [])] + [tensor(n, t, None) for (n, (_, t)) in zip(outputs[1:], carried)] + [tensor(n, t, None) for n, t in stacked],
+                 [tensor(outputs[0], B, [])] + [tensor(n, t, None) for (n, (_, t)) in zip(outputs[1:], carried)] +
+                 [tensor(n, t, None) for n, t in stacked],
                  constants, name)
 
 
@@ -183,7 +184,8 @@ def loop_of_count(rng):
 
 def loop_of_bounded_count(rng):
     """As many slices as an input says, up to a number that the model has."""
-    body = body_of([("Mul", "h x", "h1", {}), ("ReduceSum", "h1", "row", {"keepdims": 0}), ("Unsqueeze", "row zero", "r", {}), ("Identity", "c", "c1", {})],
+    body = body_of([("Mul", "h x", "h1", {}), ("ReduceSum", "h1", "row", {"keepdims": 0}), ("Unsqueeze", "row zero", "r", {}),
+                    ("Identity", "c", "c1", {})],
                    [("h", F)], ["c1", "h1"], [("h1", F), ("r", F)])
     g = graph([("Min", "trips twelve", "m", {}), ("Loop", "m _ x", "last all rows", {"body": body}), ("Neg", "all", "minus", {})],
               [tensor("x", F, ["n", 3]), tensor("trips", I, [1])],
@@ -216,11 +218,22 @@ def loop_of_both(rng):
     return g, {"x": ((1,), (3,), (5,)), "trips": ((), (), ()), "go": ((), (), ())}, feeds
 
 
+def loop_once(rng):
+    """A body whose condition never holds, as often as an input says: once, or not at all; what it stacks has one slice."""
+    body = body_of([("Add", "h x", "h1", {}), ("Identity", "false", "c1", {})], [("h", F)], ["c1", "h1"], [("h1", F)],
+                   [("false", np.array(False))])
+    g = graph([("Loop", "trips _ x", "last all", {"body": body}), ("Neg", "all", "minus", {})], [tensor("x", F, ["n", 3]), tensor("trips", I, [])],
+              [tensor("last", F, None), tensor("all", F, None), tensor("minus", F, None)])
+    feeds = [{"x": normal(rng, n, 3), "trips": np.array(t, np.int64)} for n, t in ((2, 4), (4, 1), (1, 0), (2, 9))]
+    return g, {"x": ((1, 3), (2, 3), (4, 3)), "trips": ((), (), ())}, feeds
+
+
 def loop_nested(rng):
     """A loop in a loop, and an If in that: the inner one stacks what the outer one reduces."""
     add = graph([("Add", "v x", "a", {})], [], [tensor("a", F, None)], name="add")
     keep = graph([("Identity", "v", "b", {})], [], [tensor("b", F, None)], name="keep")
-    inner = body_of([("Mod", "i two", "odd", {}), ("Cast", "odd", "is_odd", {"to": B}), ("If", "is_odd", "v1", {"then_branch": add, "else_branch": keep}),
+    inner = body_of([("Mod", "i two", "odd", {}), ("Cast", "odd", "is_odd", {"to": B}),
+                     ("If", "is_odd", "v1", {"then_branch": add, "else_branch": keep}),
                      ("Mul", "v1 scale", "v2", {}), ("Identity", "c", "c2", {})], [("v", F)], ["c2", "v2"], [("v1", F)], name="inner")
     for i, name in enumerate(("j", "d")):  # names of its own: ONNX forbids to shadow
         inner.input[i].name = name
@@ -228,7 +241,8 @@ def loop_nested(rng):
         for i, wanted in enumerate(node.input):
             node.input[i] = {"i": "j", "c": "d"}.get(wanted, wanted)
     outer = body_of([("Shape", "x", "shape", {}), ("Gather", "shape zero", "n", {}), ("Loop", "n _ h", "h1 all", {"body": inner}),
-                     ("ReduceSum", "all axes", "s", {"keepdims": 0}), ("Add", "h1 s", "h2", {}), ("Identity", "c", "c1", {})], [("h", F)], ["c1", "h2"],
+                     ("ReduceSum", "all axes", "s", {"keepdims": 0}), ("Add", "h1 s", "h2", {}), ("Identity", "c", "c1", {})], [("h", F)],
+                     ["c1", "h2"],
                     constants=[("zero", np.array(0, np.int64)), ("axes", i64(0))], name="outer")
     g = graph([("Loop", "trips _ x", "y", {"body": outer})], [tensor("x", F, ["n", 2]), tensor("trips", I, [])], [tensor("y", F, None)],
               [("two", np.array(2, np.int64)), ("scale", np.float32(.25))])
@@ -238,11 +252,13 @@ def loop_nested(rng):
 
 def loop_over_time(rng):
     """A recurrent network as TensorFlow's converter writes it: a Loop over a dynamic time axis, two states, outputs stacked."""
-    body = body_of([("Gather", "x i", "xt", {"axis": 0}), ("Concat", "xt h", "xh", {"axis": 1}), ("MatMul", "xh w", "z", {}), ("Add", "z bias", "zb", {}),
+    body = body_of([("Gather", "x i", "xt", {"axis": 0}), ("Concat", "xt h", "xh", {"axis": 1}), ("MatMul", "xh w", "z", {}),
+                    ("Add", "z bias", "zb", {}),
                     ("Split", "zb", "gi gf", {"axis": 1}), ("Sigmoid", "gi", "si", {}), ("Sigmoid", "gf", "sf", {}), ("Mul", "s sf", "kept", {}),
                     ("Mul", "si si", "fresh", {}), ("Add", "kept fresh", "s1", {}), ("Tanh", "s1", "h1", {}), ("Less", "i last", "c1", {})],
                    [("h", F), ("s", F)], ["c1", "h1", "s1"], [("h1", F)])
-    g = graph([("Shape", "x", "shape", {}), ("Gather", "shape zero", "t", {"axis": 0}), ("Sub", "t one", "last", {}), ("Gather", "shape one", "n", {}),
+    g = graph([("Shape", "x", "shape", {}), ("Gather", "shape zero", "t", {"axis": 0}), ("Sub", "t one", "last", {}),
+               ("Gather", "shape one", "n", {}),
                ("Unsqueeze", "n axes", "n1", {}), ("Concat", "n1 eight", "state", {"axis": 0}), ("ConstantOfShape", "state", "h0", {}),
                ("Loop", "t true h0 h0", "h s all", {"body": body}), ("Transpose", "all", "y", {"perm": [1, 0, 2]})],
               [tensor("x", F, ["t", "n", 5])], [tensor("h", F, None), tensor("s", F, None), tensor("y", F, None)],
@@ -255,7 +271,8 @@ def loop_over_time(rng):
 def loop_of_many(rng):
     """More constant iterations than are unrolled."""
     body = body_of([("MatMul", "h w", "hw", {}), ("Sin", "hw", "h1", {}), ("Identity", "c", "c1", {})], [("h", F)], ["c1", "h1"], [("hw", F)])
-    g = graph([("Loop", "many _ x", "last all", {"body": body}), ("ReduceMean", "all", "y", {"axes": [0], "keepdims": 0})], [tensor("x", F, ["n", 3])],
+    g = graph([("Loop", "many _ x", "last all", {"body": body}), ("ReduceMean", "all", "y", {"axes": [0], "keepdims": 0})],
+              [tensor("x", F, ["n", 3])],
               [tensor("last", F, None), tensor("y", F, None)], [("w", np.eye(3, dtype=np.float32) * .9), ("many", np.array(1000, np.int64))])
     return g, {"x": ((1, 3), (2, 3), (4, 3))}, [{"x": normal(rng, n, 3)} for n in (2, 1, 4)]
 
@@ -263,7 +280,8 @@ def loop_of_many(rng):
 def loop_greedy(rng):
     """A decoder that takes the best token until every member of the batch has ended, of 24 at most."""
     body = body_of([("Gather", "embedding token", "e", {"axis": 0}), ("Add", "h e", "he", {}), ("MatMul", "he w", "hw", {}), ("Tanh", "hw", "h1", {}),
-                    ("MatMul", "h1 head", "logits", {}), ("ArgMax", "logits", "best", {"axis": 1, "keepdims": 0}), ("Where", "ended end best", "token1", {}),
+                    ("MatMul", "h1 head", "logits", {}), ("ArgMax", "logits", "best", {"axis": 1, "keepdims": 0}),
+                    ("Where", "ended end best", "token1", {}),
                     ("Equal", "token1 end", "ended1", {}), ("Cast", "ended1", "ones", {"to": I}), ("ReduceMin", "ones", "all", {"keepdims": 0}),
                     ("Cast", "all", "stop", {"to": B}), ("Not", "stop", "c1", {})],
                    [("token", I), ("h", F), ("ended", B)], ["c1", "token1", "h1", "ended1"], [("token1", I)])
@@ -279,7 +297,8 @@ def loop_greedy(rng):
 def scan_dynamic(rng):
     """Two scan inputs along other axes, one from its end, outputs on other axes and from their end, over a dynamic length."""
     body = graph([("Mul", "a b", "ab", {}), ("Add", "h ab", "h1", {}), ("Tanh", "h1", "y", {}), ("ReduceSum", "ab", "z", {"keepdims": 0})],
-                 [tensor("h", F, None), tensor("a", F, None), tensor("b", F, None)], [tensor("h1", F, None), tensor("y", F, None), tensor("z", F, None)],
+                 [tensor("h", F, None), tensor("a", F, None), tensor("b", F, None)],
+                 [tensor("h1", F, None), tensor("y", F, None), tensor("z", F, None)],
                  name="body")
     g = graph([("Scan", "h0 a b", "h y z", {"body": body, "num_scan_inputs": 2, "scan_input_axes": [1, -1], "scan_input_directions": [1, 0],
                                             "scan_output_axes": [1, 0], "scan_output_directions": [0, 1]})],
@@ -315,12 +334,14 @@ def branch_of_rate(rng):
 
 def branch_of_other_shapes(rng):
     """Results of other dims in each branch; one of them as large as its branch finds."""
-    then = graph([("Concat", "x x", "a", {"axis": 0}), ("NonZero", "x", "p", {}), ("Transpose", "p", "pt", {})], [], [tensor("a", F, None), tensor("pt", I, None)],
+    then = graph([("Concat", "x x", "a", {"axis": 0}), ("NonZero", "x", "p", {}), ("Transpose", "p", "pt", {})], [],
+                 [tensor("a", F, None), tensor("pt", I, None)],
                  name="then")
     other = graph([("Transpose", "x", "b", {"perm": [1, 0]}), ("Shape", "x", "s", {}), ("Unsqueeze", "s zero", "q", {})], [],
                   [tensor("b", F, None), tensor("q", I, None)], [("zero", i64(0))], name="else")
     g = graph([("If", "c", "y q", {"then_branch": then, "else_branch": other}), ("ReduceSum", "y", "s", {"keepdims": 0}), ("Neg", "y", "z", {})],
-              [tensor("x", F, ["n", 3]), tensor("c", B, [])], [tensor("y", F, None), tensor("q", I, None), tensor("s", F, None), tensor("z", F, None)])
+              [tensor("x", F, ["n", 3]), tensor("c", B, [])], [tensor("y", F, None), tensor("q", I, None), tensor("s", F, None),
+                                                               tensor("z", F, None)])
     feeds = [{"x": np.round(normal(rng, n, 3)), "c": np.array(c)} for n, c in ((2, True), (2, False), (5, False), (5, True), (1, False))]
     return g, {"x": ((1, 3), (2, 3), (5, 3)), "c": ((), (), ())}, feeds
 
@@ -336,22 +357,38 @@ def branch_that_fails(rng):
     return g, {"x": ((1, 3), (2, 3), (5, 3)), "k": ((), (), ())}, feeds
 
 
+def branch_of_others(rng):
+    """Branches that compute nothing: a constant, an input of the graph around, one value as two results; swapped in a loop."""
+    then = graph([("Identity", "one", "a", {}), ("Identity", "x", "b", {})], [], [tensor("a", F, None), tensor("b", F, None)],
+                 [("one", np.ones((2, 3), np.float32))], name="then")
+    other = graph([("Neg", "x", "m", {}), ("Identity", "m", "p", {}), ("Identity", "m", "q", {})], [], [tensor("p", F, None), tensor("q", F, None)],
+                  name="else")
+    body = body_of([("Identity", "v", "u1", {}), ("Identity", "u", "v1", {}), ("Identity", "c", "c1", {})], [("u", F), ("v", F)], ["c1", "u1", "v1"])
+    g = graph([("If", "go", "y z", {"then_branch": then, "else_branch": other}), ("Loop", "trips _ y z", "s t", {"body": body})],
+              [tensor("x", F, [2, 3]), tensor("go", B, []), tensor("trips", I, [])], [tensor(n, F, None) for n in ("y", "z", "s", "t")])
+    feeds = [{"x": normal(rng, 2, 3), "go": np.array(go), "trips": np.array(t, np.int64)} for go in (True, False) for t in (0, 1, 2, 5)]
+    return g, {"x": ((2, 3),) * 3, "go": ((), (), ()), "trips": ((), (), ())}, feeds
+
+
 def branch_of_sequences(rng):
     """Branches that make sequences, and a loop in one of them whose bodies read the sequence of the graph around."""
     body = body_of([("SequenceAt", "parts zero", "p", {}), ("Add", "h p", "h1", {}), ("Identity", "c", "c1", {})], [("h", F)], ["c1", "h1"],
                    constants=[("zero", np.array(0, np.int64))])
     then = graph([("Loop", "trips _ x", "l", {"body": body}), ("SequenceConstruct", "l x", "s", {})], [],
                  [helper.make_tensor_sequence_value_info("s", F, None)], name="then")
-    other = graph([("Neg", "x", "m", {}), ("SequenceConstruct", "x m", "s2", {})], [], [helper.make_tensor_sequence_value_info("s2", F, None)], name="else")
+    other = graph([("Neg", "x", "m", {}), ("SequenceConstruct", "x m", "s2", {})], [], [helper.make_tensor_sequence_value_info("s2", F, None)],
+                  name="else")
     g = graph([("Mul", "x x", "xx", {}), ("SequenceConstruct", "xx x", "parts", {}), ("If", "c", "all", {"then_branch": then, "else_branch": other}),
                ("ConcatFromSequence", "all", "y", {"axis": 0})],
               [tensor("x", F, ["n", 2]), tensor("c", B, []), tensor("trips", I, [])], [tensor("y", F, None)])
-    feeds = [{"x": normal(rng, n, 2), "c": np.array(c), "trips": np.array(t, np.int64)} for n, c, t in ((2, True, 3), (2, False, 3), (4, True, 0), (1, True, 2))]
+    feeds = [{"x": normal(rng, n, 2), "c": np.array(c), "trips": np.array(t, np.int64)} for n, c,
+             t in ((2, True, 3), (2, False, 3), (4, True, 0), (1, True, 2))]
     return g, {"x": ((1, 2), (2, 2), (4, 2)), "c": ((), (), ()), "trips": ((), (), ())}, feeds
 
 
 CASES = (nonzero, masked_product, boxes, unique, branches, branch_of_shapes, branch_of_emptiness, branch_of_rate, branch_of_other_shapes,
-         branch_that_fails, branch_of_sequences, loop, loop_until, loop_of_count, loop_of_bounded_count, loop_while, loop_of_both, loop_nested,
+         branch_that_fails, branch_of_others, branch_of_sequences, loop, loop_until, loop_of_count, loop_of_bounded_count, loop_while, loop_of_both,
+         loop_once, loop_nested,
          loop_over_time, loop_of_many, loop_greedy, scan, scan_dynamic, scan_8)
 
 
@@ -400,9 +437,11 @@ def run(case, device, planted):
 
 def failing_iteration(rng):
     """Row i of x in iteration i: there may be fewer."""
-    body = body_of([("Identity", "i", "i1", {}), ("Gather", "x i1", "row", {"axis": 0, "name": "take"}), ("Add", "h row", "h1", {}), ("Identity", "c", "c1", {})],
+    body = body_of([("Identity", "i", "i1", {}), ("Gather", "x i1", "row", {"axis": 0, "name": "take"}), ("Add", "h row", "h1", {}),
+                    ("Identity", "c", "c1", {})],
                    [("h", F)], ["c1", "h1"])
-    g = graph([("Loop", "trips _ one", "y", {"body": body, "name": "steps"})], [tensor("x", F, ["n", 2]), tensor("trips", I, [])], [tensor("y", F, None)],
+    g = graph([("Loop", "trips _ one", "y", {"body": body, "name": "steps"})], [tensor("x", F, ["n", 2]), tensor("trips", I, [])],
+              [tensor("y", F, None)],
               [("one", np.ones(2, np.float32))])
     return g, {"x": ((1, 2), (3, 2), (6, 2)), "trips": ((), (), ())}, []
 
@@ -416,7 +455,8 @@ def unbounded(rng):
 
 def growing(rng):
     body = body_of([("Concat", "h x", "h1", {"axis": 1}), ("Identity", "c", "c1", {})], [("h", F)], ["c1", "h1"])
-    g = graph([("Loop", "trips _ x", "y", {"body": body, "name": "steps"})], [tensor("x", F, ["n", 2]), tensor("trips", I, [])], [tensor("y", F, None)])
+    g = graph([("Loop", "trips _ x", "y", {"body": body, "name": "steps"})], [tensor("x", F, ["n", 2]), tensor("trips", I, [])],
+              [tensor("y", F, None)])
     return g, {"x": ((1, 2), (3, 2), (6, 2)), "trips": ((), (), ())}, []
 
 
@@ -424,7 +464,8 @@ def sequence_of_count(rng):
     body = graph([("SequenceInsert", "s x", "s1", {}), ("Identity", "c", "c1", {})],
                  [tensor("i", I, []), tensor("c", B, []), helper.make_tensor_sequence_value_info("s", F, None)],
                  [tensor("c1", B, []), helper.make_tensor_sequence_value_info("s1", F, None)], name="body")
-    g = graph([("SequenceEmpty", "", "s", {}), ("Loop", "trips _ s", "all", {"body": body, "name": "steps"}), ("ConcatFromSequence", "all", "y", {"axis": 0})],
+    g = graph([("SequenceEmpty", "", "s", {}), ("Loop", "trips _ s", "all", {"body": body, "name": "steps"}),
+               ("ConcatFromSequence", "all", "y", {"axis": 0})],
               [tensor("x", F, ["n", 2]), tensor("trips", I, [])], [tensor("y", F, None)])
     return g, {"x": ((1, 2), (3, 2), (6, 2)), "trips": ((), (), ())}, []
 
@@ -491,7 +532,8 @@ def refit(device):
                        ["c1", "h1"], constants=[("bias", normal(rng, 8))])
         side = graph([("MatMul", "y w", "a", {})], [], [tensor("a", F, None)], name="then")
         other = graph([("Mul", "y scale", "b", {})], [], [tensor("b", F, None)], [("scale", normal(rng, 8))], "else")
-        g = graph([("Loop", "trips _ x", "y", {"body": body, "name": "steps"}), ("If", "go", "z", {"then_branch": side, "else_branch": other, "name": "if"})],
+        g = graph([("Loop", "trips _ x", "y", {"body": body, "name": "steps"}),
+                   ("If", "go", "z", {"then_branch": side, "else_branch": other, "name": "if"})],
                   [tensor("x", F, ["n", 8]), tensor("trips", I, []), tensor("go", B, [])], [tensor("z", F, None)], [("w", normal(rng, 8, 8) / 2)])
         return helper.make_model(g, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9).SerializeToString()
     profile = {"x": ((1, 8), (3, 8), (6, 8)), "trips": ((), (), ()), "go": ((), (), ())}
@@ -499,7 +541,8 @@ def refit(device):
     def engine_of(seed):
         return tenon.Engine(tenon.build(model_of(seed), [profile], device=device, threads=1, timer="fake", level=1).plan, threads=1)
     engine, fresh = engine_of(1), engine_of(2)
-    feeds = [{"x": normal(np.random.default_rng(n), n, 8), "trips": np.array(n, np.int64), "go": np.array(go)} for n in (3, 5) for go in (True, False)]
+    feeds = [{"x": normal(np.random.default_rng(n), n, 8), "trips": np.array(n, np.int64), "go": np.array(go)} for n in (3, 5) for go in (True,
+                                                                                                                                          False)]
     context = engine.context()
     before = [context.run(feed)["z"] for feed in feeds]
     refitter = tenon.Refitter(engine)
