@@ -370,10 +370,13 @@ ControlRun::~ControlRun() = default;
 Status ControlRun::prepare(const KnownSymbols& symbols, const LaunchCall& call, const ControlRun* other) {
   room_.clear();
   for (size_t i = 0; i < computed(); ++i) room_.push_back(storage_bytes(call.outputs[i]));
+  // What may never run at this shape fails when it is to: a branch, the body of a loop without iterations.
+  const DimValues dims(setting_.plan, symbols);
+  const uint32_t selector = step_.control.selector;
+  const bool must_run = step_.control.kind == plan::ControlKind::loop && !(dims.has(selector) && dims.value(selector) <= 0);
   for (size_t b = 0; b < bodies_.size(); ++b) {
     bodies_[b].prepared = prepare_body(b, symbols, call, other);
-    // A branch that cannot run at this shape fails when it is taken.
-    if (step_.control.kind == plan::ControlKind::loop) TN_TRY(std::exchange(bodies_[b].prepared, Status()));
+    if (must_run) TN_TRY(std::exchange(bodies_[b].prepared, Status()));
   }
   return {};
 }
@@ -431,6 +434,7 @@ Status ControlRun::tell_sizes(const LaunchCall& call, const Lane& lane, std::spa
 // where their number is known, else beginning there.
 Status ControlRun::launch_loop(const LaunchCall& call, const Lane& lane, int64_t trips, const Within* around) {
   Body& body = bodies_[0];
+  if (!body.prepared && trips > 0) return tl::unexpected<Error>(body.prepared.error());
   const plan::Control& control = step_.control;
   const size_t carried = control.split, scans = control.reversed.size(), inputs = body.inputs.size();
   const bool conditional = control.condition != plan::kNoSymbol;

@@ -70,7 +70,7 @@ class ControlRun {
     std::unique_ptr<RegionRun> run;
     std::vector<int64_t> bytes;       // of its inputs, then its outputs
     std::vector<void*> inputs, outputs;
-    Status prepared;                  // of a branch: told when it is taken
+    Status prepared;                  // a failure is told when the body is to run
   };
   Status prepare_body(size_t body, const KnownSymbols& symbols, const LaunchCall& call, const ControlRun* other);
   Status launch_loop(const LaunchCall& call, const Lane& lane, int64_t trips, const Within* around);

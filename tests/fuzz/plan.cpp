@@ -12,33 +12,12 @@ using namespace tenon;
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
-namespace {
-
-// Whether some loop may iterate so often that the run is no failure, but does not end in time: its number is a large
-// constant, or made from others.
-bool may_run_long(const plan::Plan& plan, const plan::Profile& profile, const plan::Region& region) {
-  for (const plan::Step& step : region.steps) {
-    for (const plan::Region& body : step.bodies)
-      if (may_run_long(plan, profile, body)) return true;
-    if (step.control.kind != plan::ControlKind::loop) continue;
-    constexpr int64_t kMost = 64;
-    const plan::DimExpr& e = plan.dims[step.control.selector];
-    const int64_t most = e.op == plan::DimOp::constant ? e.value : e.op == plan::DimOp::symbol ? profile.symbols[size_t(e.value)].max : kMost + 1;
-    if (most > kMost) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   EngineOptions options;
   options.limits.arena_bytes = options.limits.tensor_bytes = 4 << 20;
   auto engine = Engine::load(std::as_bytes(std::span(data, size)), options, Log{});
   if (!engine) return 0;
-  bool is_long = false;
-  for (const plan::Profile& profile : (*engine)->plan().profiles) is_long |= may_run_long((*engine)->plan(), profile, profile.region);
-  if (!is_long) (void)test::run_anything(**engine);
+  if (!test::may_run_long((*engine)->plan())) (void)test::run_anything(**engine);
   (void)plan::dump((*engine)->plan());
   std::vector<Engine::NewWeight> weights;
   std::vector<std::byte> zeros(1 << 16);

@@ -171,6 +171,8 @@ Result<std::vector<OnnxValue>> loop_that_runs(OnnxNode& node, const LoopParts& l
     TN_ASSIGN(std::optional<double> known, inside.known_scalar(condition, "the loop's condition"));
     if (!known) out.condition = condition;
     out.is_last = known && *known == 0;
+    if (!out.condition.valid() && !out.is_last && !loop.trips.computed.valid() && loop.trips.most.is(INT64_MAX))
+      return fail(Code::invalid_model, "the loop never ends: it has no trip count, and its condition always holds");
     for (size_t i = 0; i < loop.carried.size(); ++i) {
       TN_ASSIGN(ValueId next, tensor_of(results[1 + i], "carried value", i));
       out.next.push_back(next);
