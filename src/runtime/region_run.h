@@ -93,11 +93,6 @@ class RegionRun {
   using Measure = std::function<Status(const DimValues& dims, std::vector<int64_t>& bytes)>;
   RegionRun(RunSetting& setting, const plan::Region& region, const RegionKernels& kernels, bool is_body, Measure measure);
 
-  // Whether the region's own steps find sizes; whether they run regions.
-  bool finds_sizes() const { return segments_.size() > 1; }
-  bool runs_regions() const { return !controls_.empty(); }
-  const PreparedRegion* first() const { return segments_.front().region.get(); }
-
   // For the symbols' values; those that the region finds are not among them. `bytes`: of its inputs, then its outputs, -1
   // where it finds them. `other`: the same region at another shape, to share steps with; may be null. `ready`: its first
   // steps, prepared for these symbols; may be null.
