@@ -228,6 +228,20 @@ def loop_once(rng):
     return g, {"x": ((1, 3), (2, 3), (4, 3)), "trips": ((), (), ())}, feeds
 
 
+def loop_of_found(rng):
+    """Each iteration finds other elements above zero and another branch; what it makes of them is one number."""
+    some = graph([("GatherND", "r pt", "v", {}), ("ReduceMean", "v", "a", {"keepdims": 0})], [], [tensor("a", F, None)], name="some")
+    none = graph([("Identity", "zero", "b", {})], [], [tensor("b", F, None)], name="none")
+    body = body_of([("Relu", "h", "r", {}), ("NonZero", "r", "p", {}), ("Transpose", "p", "pt", {}), ("Size", "p", "size", {}),
+                    ("Greater", "size nothing", "any", {}), ("If", "any", "mean", {"then_branch": some, "else_branch": none}),
+                    ("Sub", "h mean", "hm", {}), ("Sub", "hm step", "h1", {}), ("Identity", "c", "c1", {})], [("h", F)], ["c1", "h1"], [("mean", F)],
+                   [("nothing", np.array(0, np.int64)), ("step", np.float32(.1))])
+    feeds = [{"x": normal(rng, n, 4) + 1, "trips": np.array(t, np.int64)} for n, t in ((3, 4), (1, 6), (5, 2), (3, 9))]
+    g = graph([("Min", "trips ten", "m", {}), ("Loop", "m _ x", "last means", {"body": body})], [tensor("x", F, ["n", 4]), tensor("trips", I, [])],
+              [tensor("last", F, None), tensor("means", F, None)], [("zero", np.array(0, np.float32)), ("ten", np.array(10, np.int64))])
+    return g, {"x": ((1, 4), (3, 4), (5, 4)), "trips": ((), (), ())}, feeds
+
+
 def loop_nested(rng):
     """A loop in a loop, and an If in that: the inner one stacks what the outer one reduces."""
     add = graph([("Add", "v x", "a", {})], [], [tensor("a", F, None)], name="add")
@@ -388,7 +402,7 @@ def branch_of_sequences(rng):
 
 CASES = (nonzero, masked_product, boxes, unique, branches, branch_of_shapes, branch_of_emptiness, branch_of_rate, branch_of_other_shapes,
          branch_that_fails, branch_of_others, branch_of_sequences, loop, loop_until, loop_of_count, loop_of_bounded_count, loop_while, loop_of_both,
-         loop_once, loop_nested,
+         loop_once, loop_of_found, loop_nested,
          loop_over_time, loop_of_many, loop_greedy, scan, scan_dynamic, scan_8)
 
 
@@ -440,7 +454,8 @@ def failing_iteration(rng):
     body = body_of([("Add", "i one", "k", {}), ("Reshape", "k axis", "k1", {}), ("TopK", "x k1", "v at", {"name": "take"}),
                     ("ReduceSum", "v", "s", {"keepdims": 0}), ("Add", "h s", "h1", {}), ("Identity", "c", "c1", {})], [("h", F)], ["c1", "h1"],
                    constants=[("one", np.array(1, np.int64)), ("axis", i64(1))])
-    g = graph([("Loop", "trips _ zero", "y", {"body": body, "name": "steps"})], [tensor("x", F, ["n"]), tensor("trips", I, [])], [tensor("y", F, None)],
+    g = graph([("Loop", "trips _ zero", "y", {"body": body, "name": "steps"})], [tensor("x", F, ["n"]), tensor("trips", I, [])],
+              [tensor("y", F, None)],
               [("zero", np.array(0, np.float32))])
     return g, {"x": ((1,), (3,), (6,)), "trips": ((), (), ())}, []
 
