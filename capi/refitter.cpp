@@ -200,22 +200,28 @@ tn_error_t tn_refitter_set_weights_from_network(tn_refitter_t refitter, tn_netwo
         TN_ASSIGN(auto self, object(refitter, "refitter"));
         TN_ASSIGN(auto source, object(network, "network"));
         std::map<std::string, NewValue, std::less<>> values;
-        const Graph& graph = source->graph;
-        for (uint32_t i = 0; i < graph.value_count(); ++i) {
-          const auto& constant = graph.value(ValueId{i}).constant;
-          if (!constant || constant->refit_name.empty()) continue;
-          auto found = self->by_name.find(constant->refit_name);
-          auto dims = constant_shape(constant->type.shape);
-          if (found == self->by_name.end() || !dims) continue;
-          TN_TRY(check_value(self->weights[found->second], constant->type.dtype, *dims,
-                             constant->bytes.view.size()));
-          // The graph may be views of bytes that only the network's object keeps.
-          Bytes bytes{
-              constant->bytes.view,
-              std::make_shared<std::pair<std::shared_ptr<const void>, decltype(source)>>(constant, source)};
-          values.insert_or_assign(constant->refit_name,
-                                  NewValue{constant->type.dtype, *dims, std::move(bytes)});
-        }
+        auto take = [&](const Graph& graph, const auto& again) -> Status {
+          for (uint32_t i = 0; i < graph.value_count(); ++i) {
+            const auto& constant = graph.value(ValueId{i}).constant;
+            if (!constant || constant->refit_name.empty()) continue;
+            auto found = self->by_name.find(constant->refit_name);
+            auto dims = constant_shape(constant->type.shape);
+            if (found == self->by_name.end() || !dims) continue;
+            TN_TRY(check_value(self->weights[found->second], constant->type.dtype, *dims,
+                               constant->bytes.view.size()));
+            // The graph may be views of bytes that only the network's object keeps.
+            Bytes bytes{
+                constant->bytes.view,
+                std::make_shared<std::pair<std::shared_ptr<const void>, decltype(source)>>(constant, source)};
+            values.insert_or_assign(constant->refit_name,
+                                    NewValue{constant->type.dtype, *dims, std::move(bytes)});
+          }
+          for (NodeId id : graph.order())  // sub-graphs have weights of their own
+            for (const auto& [name, attr] : graph.node(id).attrs)
+              if (const auto* inner = std::get_if<GraphPtr>(&attr); inner && *inner) TN_TRY(again(**inner, again));
+          return {};
+        };
+        TN_TRY(take(source->graph, take));
         size_t count = values.size();
         {
           std::lock_guard lock(self->mutex);

@@ -77,6 +77,7 @@ Expected<nlohmann::ordered_json> write_outputs(const Session& session, const std
 Expected<void> run_run(const RunOptions& options) {
   CLI_ASSIGN(session, open_session(options.model, options.common, options.inputs));
   CLI_TRY(check(tn_execution_context_run(session.context.get())));
+  CLI_TRY(take_found_shapes(session));
   CLI_ASSIGN(outputs, write_outputs(session, options.output_dir));
   if (options.common.json) {
     nlohmann::ordered_json json{{"model", options.model}, {"outputs", outputs}};

@@ -197,6 +197,17 @@ Expected<void> bind_buffers(Session& session) {
 
 }  // namespace
 
+Expected<void> take_found_shapes(Session& session) {
+  for (BoundTensor& tensor : session.outputs) {
+    CLI_ASSIGN(dims, dims_of([&](auto... out) {
+                 return tn_execution_context_get_shape(session.context.get(), tensor.name.c_str(), out...);
+               }));
+    tensor.array.shape = std::move(dims);
+    tensor.array.bytes.resize(static_cast<size_t>(tensor.array.count()) * tn_data_type_get_size(tensor.type));
+  }
+  return {};
+}
+
 void add_input_options(CLI::App& app, InputOptions& options) {
   app.add_option("--input", options.files, "NAME=FILE.npy: an input's values; repeat for more")
       ->allow_extra_args(false);

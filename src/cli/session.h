@@ -35,6 +35,8 @@ struct Session {
 // allows). Inputs without a file get seeded random values: floats in [-1, 1), integers and bools 0 or 1,
 // which every table of two rows takes.
 Expected<Session> open_session(const std::string& path, const Common& common, const InputOptions& options);
+// After a run: outputs are as large as it found them, before it as large as they can be.
+Expected<void> take_found_shapes(Session& session);
 
 // NumPy's type string of a tensor's type; "" where .npy has none.
 std::string npy_type(tn_data_type type);

@@ -8,6 +8,7 @@
 #include "device/device.h"
 #include "compile/lower.h"
 #include "compile/report.h"
+#include "ir/control.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
 #include "passes/static_values.h"
@@ -53,14 +54,26 @@ class Build {
     TN_TRY(find_target());
     TN_ASSIGN(symbols_, symbol_ranges(graph_, config_, log_));
     TN_TRY(run_passes());
-    TN_TRY(add_found_sizes(graph_, symbols_));
+    TN_TRY(add_found_sizes(graph_, [this](const Graph& attribute) -> const Graph& { return bodies_.at(&attribute).graph; }, symbols_));
     if (!device_->is_host()) keep_texts_on_host();
     end_phase("passes");
     std::vector<bool> is_static = static_values(graph_);
-    TN_ASSIGN(Selection selection, choose(is_static));
+    TN_ASSIGN(Selection selection, choose(graph_, is_static));
+    for (auto& [attribute, body] : bodies_) {
+      body.is_static = static_values(body.graph);
+      auto selected = choose(body.graph, body.is_static);
+      if (!selected) return trail(std::move(selected.error()), "in what node {} runs", body.graph.name);
+      body.selection = std::move(*selected);
+    }
     end_phase("select");
     TN_ASSIGN(ChosenGraph chosen, materialise(graph_, is_static, selection, target_.device));
     TN_TRY(check("materialise", chosen.graph));
+    for (auto& [attribute, body] : bodies_) {
+      TN_ASSIGN(ChosenGraph made, materialise(body.graph, body.is_static, body.selection, target_.device));
+      TN_TRY(check("materialise", made.graph));
+      body.chosen = std::make_shared<const ChosenGraph>(std::move(made));
+      chosen.bodies[attribute] = body.chosen;
+    }
     end_phase("materialise");
     TN_TRY(tell("lower", 0.95));
     TN_ASSIGN(Lowered lowered, lower(chosen, symbols_, config_, plan_target(chosen), *kernels_));
@@ -70,8 +83,11 @@ class Build {
     TN_ASSIGN(std::vector<std::byte> bytes, plan::write(lowered.plan));
     end_phase("write");
     TN_TRY(tell("done", 1));
-    std::string report = write_report({graph_, selection, chosen, lowered.plan, passes_, decisions_,
-                                       symbols_.values(0, &plan::Range::opt), phases_, milliseconds_since(begin_)});
+    const SymbolValues opt = symbols_.values(0, &plan::Range::opt);
+    ReportBodies bodies;
+    for (const auto& [attribute, body] : bodies_) bodies.emplace(attribute, ReportBody{body.graph, body.selection});
+    std::string report = write_report({graph_, selection, chosen, lowered.plan, passes_, decisions_, opt, phases_, milliseconds_since(begin_),
+                                       bodies});
     return BuildResult{std::move(bytes), std::move(report)};
   }
 
@@ -184,6 +200,31 @@ class Build {
   Status run_passes() {
     std::unique_ptr<ClaimOracle> oracle = make_claim_oracle(target_, config_.disabled_tactics);
     PassContext context{oracle.get(), &decisions_};
+    TN_TRY(run_passes(graph_, context));
+    return run_body_passes(graph_, context);
+  }
+
+  // The same for what nodes run. It is core ops since the network was expanded.
+  Status run_body_passes(const Graph& graph, const PassContext& context) {
+    for (NodeId id : graph.order())
+      for (const GraphPtr& attribute : graphs_of(graph.node(id))) {
+        auto [it, fresh] = bodies_.try_emplace(attribute.get());
+        if (!fresh) continue;
+        kept_.push_back(attribute);
+        Graph& body = it->second.graph;
+        body = *attribute;
+        for (const Pass* pass : kPasses) {
+          if (pass == &k_expand || config_.disabled_passes.count(pass->name)) continue;
+          if (auto status = pass->run(body, context); !status)
+            return trail(std::move(status.error()), "in pass {} over what node {} runs", pass->name, body.name);
+          TN_TRY(check(pass->name, body));
+        }
+        TN_TRY(run_body_passes(body, context));
+      }
+    return {};
+  }
+
+  Status run_passes(Graph& graph_, const PassContext& context) {
     size_t done = 0;
     for (const Pass* pass : kPasses) {
       TN_TRY(tell(pass->name, 0.3 * static_cast<double>(done++) / std::size(kPasses)));
@@ -202,7 +243,7 @@ class Build {
     return {};
   }
 
-  Result<Selection> choose(const std::vector<bool>& is_static) {
+  Result<Selection> choose(const Graph& graph, const std::vector<bool>& is_static) {
     SelectOptions options;
     options.target = target_;
     options.session = session_.get();
@@ -252,18 +293,21 @@ class Build {
     }
     TimingCache own;
     TimingCache& cache = config_.timing_cache ? *config_.timing_cache : own;
-    return select(graph_, is_static, *kernels_, *timer, cache, options);
+    return select(graph, is_static, *kernels_, *timer, cache, options);
   }
 
   plan::Target plan_target(const ChosenGraph& chosen) const {
     plan::Target target{target_.device, 0, "", target_.threads, "", ""};
     std::set<std::string_view> libraries;
-    for (const auto& [node, call] : chosen.calls)
-      if (const Kernel* kernel = kernels_->find(call.kernel)) {
-        target.cpu_features |= kernel->cpu_features;
-        if (*kernel->library) libraries.insert(kernel->library);
-        else if (device_->is_host() && !host_kernel_table().find(call.kernel)) target.libraries = kernels_->libraries();
-      }
+    std::vector<const ChosenGraph*> graphs = {&chosen};
+    for (const auto& [attribute, body] : chosen.bodies) graphs.push_back(body.get());
+    for (const ChosenGraph* graph : graphs)
+      for (const auto& [node, call] : graph->calls)
+        if (const Kernel* kernel = kernels_->find(call.kernel)) {
+          target.cpu_features |= kernel->cpu_features;
+          if (*kernel->library) libraries.insert(kernel->library);
+          else if (device_->is_host() && !host_kernel_table().find(call.kernel)) target.libraries = kernels_->libraries();
+        }
     if (device_->is_host()) return target;
     const DeviceFacts& facts = device_->facts();
     target.architecture = facts.architecture;
@@ -287,6 +331,15 @@ class Build {
   std::unique_ptr<DeviceSession> session_;
   TargetInfo target_;
   SymbolRanges symbols_;
+  // What becomes of a graph that a node runs.
+  struct Body {
+    Graph graph;
+    std::vector<bool> is_static;
+    Selection selection;
+    std::shared_ptr<const ChosenGraph> chosen;
+  };
+  std::map<const Graph*, Body> bodies_;  // by the node's attribute
+  std::vector<GraphPtr> kept_;           // those
   std::vector<PassRecord> passes_;
   std::vector<Decision> decisions_;
   std::vector<std::pair<std::string_view, double>> phases_;

@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/hash.h"
 #include "compile/region.h"
+#include "ir/control.h"
 #include "passes/static_values.h"
 #include "plan/verify.h"
 #include "runtime/prepared.h"
@@ -18,15 +19,14 @@ class Lowering {
  public:
   Lowering(const ChosenGraph& chosen, const SymbolRanges& symbols, const BuildConfig& config,
            const plan::Target& target, const KernelTable& kernels)
-      : chosen_(chosen), graph_(chosen.graph), symbols_(symbols), config_(config), kernels_(kernels),
-        static_(static_values(chosen.graph)), dims_(symbols.symbols) {
+      : whole_(chosen), graph_(chosen.graph), symbols_(symbols), config_(config), kernels_(kernels), dims_(symbols.symbols) {
     plan_.network = graph_.name;
     plan_.target = target;
+    add_graph(chosen);
   }
 
   Result<Lowered> run() {
     for (const std::string& symbol : symbols_.symbols) plan_.symbols.push_back({symbol});
-    for (const Origin& origin : graph_.origins) plan_.origins.emplace_back(origin.name, origin.op_type);
     TN_TRY(boundary());
     for (size_t profile = 0; profile < symbols_.ranges.size(); ++profile) TN_TRY(lower_profile(profile));
     TN_TRY(lower_pins());
@@ -59,19 +59,53 @@ class Lowering {
     return {};
   }
 
-  // The number of the weight that a static value becomes: each once, shared by all profiles.
-  uint32_t weight_of(ValueId id) {
-    auto [it, inserted] = weight_numbers_.emplace(id, static_cast<uint32_t>(weight_values_.size()));
-    if (inserted) weight_values_.push_back(id);
+  // What is known of the network's graph, and of each that a node runs.
+  struct Facts {
+    std::vector<bool> is_static;
+    std::vector<uint32_t> origins;  // the plan's numbers
+    std::map<NodeId, size_t> positions;
+  };
+
+  void add_graph(const ChosenGraph& chosen) {
+    Facts& facts = facts_[&chosen];
+    facts.is_static = static_values(chosen.graph);
+    for (const Origin& origin : chosen.graph.origins) {
+      facts.origins.push_back(static_cast<uint32_t>(plan_.origins.size()));
+      plan_.origins.emplace_back(origin.name, origin.op_type);
+    }
+    for (size_t i = 0; i < chosen.graph.order().size(); ++i) facts.positions[chosen.graph.order()[i]] = i;
+    graphs_.push_back(&chosen);
+    for (const auto& [attribute, body] : chosen.bodies) bodies_[attribute] = body.get();
+    for (NodeId id : chosen.graph.order())
+      for (const GraphPtr& body : graphs_of(chosen.graph.node(id))) add_graph(*bodies_.at(body.get()));
+  }
+
+  // A static value of a graph.
+  struct Static {
+    const ChosenGraph* chosen;
+    ValueId id;
+    const Value& value() const { return chosen->graph.value(id); }
+    friend auto operator<=>(const Static&, const Static&) = default;
+  };
+
+  // The number of the weight that a static value becomes: each once, shared by all profiles, and a constant by all graphs.
+  uint32_t weight_of(const ChosenGraph& chosen, ValueId id) {
+    Static key{&chosen, id};
+    const std::shared_ptr<const Constant>& constant = key.value().constant;
+    // A region has one value for each weight.
+    if (constant && own_constants_.try_emplace({&chosen, constant.get()}, id).first->second == id)
+      key = constants_.try_emplace(constant.get(), key).first->second;
+    auto [it, inserted] = weight_numbers_.emplace(key, static_cast<uint32_t>(weight_values_.size()));
+    if (inserted) weight_values_.push_back(key);
     return it->second;
   }
 
   // Whether a view, such as a reshape to dims that the network computes, has as many elements as what it shows, is known
   // for certain only at given shapes.
-  Status check_view(const Node& node, size_t profile) const {
+  Status check_view(const Graph& graph, const Node& node, size_t profile) const {
     SymbolValues opt = symbols_.values(profile, &plan::Range::opt);
     auto count = [&](ValueId id) {
-      return evaluate(element_count(graph_.value(id).type.shape), [&](std::string_view name) -> std::optional<int64_t> {
+      return evaluate(element_count(graph.value(id).type.shape), [&](std::string_view name) -> std::optional<int64_t> {
         auto found = opt.find(name);
         if (found == opt.end()) return std::nullopt;
         return found->second;
@@ -94,33 +128,47 @@ class Lowering {
         return Interval{range.min, range.max};
       });
     };
-    RegionBuilder::Setting setting{graph_, chosen_.calls, kernels_, dims_, bounds_of, config_.limits};
+    plan::Profile out{"profile " + std::to_string(profile), ranges, {}};
+    TN_ASSIGN(out.region, lower_graph(whole_, profile, bounds_of));
+    plan_.profiles.push_back(std::move(out));
+    return {};
+  }
+
+  Result<plan::Region> lower_graph(const ChosenGraph& chosen, size_t profile, const std::function<Result<Interval>(const Dim&)>& bounds_of) {
+    const Graph& graph = chosen.graph;
+    const Facts& facts = facts_.at(&chosen);
+    RegionBuilder::Setting setting{graph, chosen.calls, kernels_, dims_, bounds_of, config_.limits};
     if (plan_.target.device != "cpu") {
       setting.on_host = false;
       setting.copy_kernel = plan_.target.device + ".reformat";
     }
-    RegionBuilder region(std::move(setting));
-    for (uint32_t i = 0; i < graph_.inputs.size(); ++i)
-      region.set_leaf(graph_.inputs[i], plan::ValueKind::input, i);
-    auto leaf = [&](ValueId id) {
-      if (id.valid() && static_[id.index]) region.set_leaf(id, plan::ValueKind::weight, weight_of(id));
+    setting.origin = [&](uint32_t origin) { return facts.origins[origin]; };
+    setting.bodies = [&](const Node& node) -> Result<std::vector<plan::Region>> {
+      std::vector<plan::Region> out;
+      for (const GraphPtr& body : graphs_of(node)) {
+        TN_ASSIGN(plan::Region region, lower_graph(*bodies_.at(body.get()), profile, bounds_of));
+        out.push_back(std::move(region));
+      }
+      return out;
     };
-    for (NodeId id : graph_.order()) {
-      const Node& node = graph_.node(id);
-      if (static_[node.outputs[0].index]) continue;
+    RegionBuilder region(std::move(setting));
+    for (uint32_t i = 0; i < graph.inputs.size(); ++i) region.set_leaf(graph.inputs[i], plan::ValueKind::input, i);
+    auto leaf = [&](ValueId id) {
+      if (id.valid() && facts.is_static[id.index]) region.set_leaf(id, plan::ValueKind::weight, weight_of(chosen, id));
+    };
+    for (NodeId id : graph.order()) {
+      const Node& node = graph.node(id);
+      if (facts.is_static[node.outputs[0].index]) continue;
       for (ValueId input : node.inputs) leaf(input);
-      if (node.op->is_view) TN_TRY(check_view(node, profile));
+      if (node.op->is_view) TN_TRY(check_view(graph, node, profile));
       if (auto status = region.add_node(id); !status)
         return trail(std::move(status.error()), "while lowering node {}", node.name);
     }
-    for (uint32_t i = 0; i < graph_.outputs.size(); ++i) {
-      leaf(graph_.outputs[i]);
-      TN_TRY(region.add_output(graph_.outputs[i], i));
+    for (uint32_t i = 0; i < graph.outputs.size(); ++i) {
+      leaf(graph.outputs[i]);
+      TN_TRY(region.add_output(graph.outputs[i], i));
     }
-    plan::Profile out{"profile " + std::to_string(profile), ranges, {}};
-    TN_ASSIGN(out.region, region.finish());
-    plan_.profiles.push_back(std::move(out));
-    return {};
+    return region.finish();
   }
 
   uint32_t source_of(const Constant& constant) {
@@ -131,21 +179,23 @@ class Lowering {
 
   Status lower_pins() {
     std::map<std::string, const Constant*> constants;
-    for (uint32_t i = 0; i < graph_.value_count(); ++i)
-      if (graph_.is_constant({i})) constants.emplace(graph_.value({i}).constant->refit_name, graph_.value({i}).constant.get());
-    for (const Pin& pin : graph_.pins) {
-      const Constant& constant = *constants.at(pin.refit_name);
-      source_of(constant);
-      plan_.pins.push_back({pin.refit_name, pin.reason, constant.type.dtype, *constant_shape(constant.type.shape),
-                            {pin.bytes.view.begin(), pin.bytes.view.end()}});
-    }
+    for (const ChosenGraph* chosen : graphs_)
+      for (uint32_t i = 0; i < chosen->graph.value_count(); ++i)
+        if (chosen->graph.is_constant({i})) constants.emplace(chosen->graph.value({i}).constant->refit_name, chosen->graph.value({i}).constant.get());
+    for (const ChosenGraph* chosen : graphs_)
+      for (const Pin& pin : chosen->graph.pins) {
+        const Constant& constant = *constants.at(pin.refit_name);
+        source_of(constant);
+        plan_.pins.push_back({pin.refit_name, pin.reason, constant.type.dtype, *constant_shape(constant.type.shape),
+                              {pin.bytes.view.begin(), pin.bytes.view.end()}});
+      }
     return {};
   }
 
   // Offsets for all weights (those of the region, then literals of refit programs), then their bytes, in that order.
   Status lower_weights() {
     for (uint32_t w = 0; w < weight_values_.size(); ++w)
-      if (!graph_.is_constant(weight_values_[w])) TN_TRY(build_program(w));
+      if (!weight_values_[w].value().constant) TN_TRY(build_program(w));
     for (uint32_t w = 0; w < weight_values_.size(); ++w) TN_TRY(describe_weight(w));
     int64_t total = plan_.weights.empty() ? 0 : static_cast<int64_t>(plan_.weights.back().offset + plan_.weights.back().bytes);
     if (total > config_.limits.fold_bytes)
@@ -168,51 +218,52 @@ class Lowering {
   };
 
   // The nodes on which a static value depends, in order.
-  std::vector<NodeId> slice(ValueId id) const {
+  std::vector<NodeId> slice(const Static& result) const {
+    const Graph& graph = result.chosen->graph;
     std::set<NodeId> wanted;
-    std::vector<ValueId> open = {id};
+    std::vector<ValueId> open = {result.id};
     while (!open.empty()) {
       ValueId value = open.back();
       open.pop_back();
-      NodeId producer = value.valid() ? graph_.value(value).producer : NodeId{};
+      NodeId producer = value.valid() ? graph.value(value).producer : NodeId{};
       if (!producer.valid() || !wanted.insert(producer).second) continue;
-      const Node& node = graph_.node(producer);
+      const Node& node = graph.node(producer);
       open.insert(open.end(), node.inputs.begin(), node.inputs.end());
     }
-    return position_order(wanted);
-  }
-
-  std::vector<NodeId> position_order(const std::set<NodeId>& nodes) const {
-    if (positions_.empty())
-      for (size_t i = 0; i < graph_.order().size(); ++i) positions_[graph_.order()[i]] = i;
-    std::vector<NodeId> out(nodes.begin(), nodes.end());
-    std::sort(out.begin(), out.end(), [&](NodeId a, NodeId b) { return positions_.at(a) < positions_.at(b); });
+    const std::map<NodeId, size_t>& positions = facts_.at(result.chosen).positions;
+    std::vector<NodeId> out(wanted.begin(), wanted.end());
+    std::sort(out.begin(), out.end(), [&](NodeId a, NodeId b) { return positions.at(a) < positions.at(b); });
     return out;
   }
 
   Status build_program(uint32_t weight) {
-    ValueId result = weight_values_[weight];
+    const Static result = weight_values_[weight];
+    const Graph& graph = result.chosen->graph;
+    const Facts& facts = facts_.at(result.chosen);
     Program made;
     made.program.weights = {weight};
     auto exact = [](const Dim& dim) -> Result<Interval> { return Interval{dim.value(), dim.value()}; };
-    RegionBuilder region({graph_, chosen_.calls, kernels_, dims_, exact, config_.limits});
+    RegionBuilder::Setting setting{graph, result.chosen->calls, kernels_, dims_, exact, config_.limits};
+    setting.origin = [&](uint32_t origin) { return facts.origins[origin]; };
+    RegionBuilder region(std::move(setting));
     std::vector<NodeId> nodes = slice(result);
     for (NodeId id : nodes)
-      for (ValueId input : graph_.node(id).inputs)
-        if (input.valid() && graph_.is_constant(input)) set_program_leaf(region, made, input);
+      for (ValueId input : graph.node(id).inputs)
+        if (input.valid() && graph.is_constant(input)) set_program_leaf(region, made, {result.chosen, input});
     for (NodeId id : nodes)
       if (auto status = region.add_node(id); !status)
-        return trail(std::move(status.error()), "while lowering the weights of node {}", graph_.node(id).name);
-    TN_TRY(region.add_output(result, 0));
+        return trail(std::move(status.error()), "while lowering the weights of node {}", graph.node(id).name);
+    TN_TRY(region.add_output(result.id, 0));
     TN_ASSIGN(made.program.region, region.finish());
     programs_.push_back(std::move(made));
     return {};
   }
 
-  void set_program_leaf(RegionBuilder& region, Program& made, ValueId id) {
-    const Constant& constant = *graph_.value(id).constant;
+  void set_program_leaf(RegionBuilder& region, Program& made, const Static& leaf) {
+    const Constant& constant = *leaf.value().constant;
+    const ValueId id = leaf.id;
     if (constant.refit_name.empty()) {
-      region.set_leaf(id, plan::ValueKind::weight, weight_of(id));
+      region.set_leaf(id, plan::ValueKind::weight, weight_of(*leaf.chosen, id));
       return;
     }
     uint32_t source = source_of(constant);
@@ -224,7 +275,7 @@ class Lowering {
   }
 
   Status describe_weight(uint32_t number) {
-    const TensorType& type = graph_.value(weight_values_[number]).type;
+    const TensorType& type = weight_values_[number].value().type;
     plan::Weight weight;
     weight.dtype = type.dtype;
     weight.dims = *constant_shape(type.shape);
@@ -234,7 +285,7 @@ class Lowering {
     arg.format = type.format;
     arg.rank = static_cast<int32_t>(weight.dims.size());
     std::copy(weight.dims.begin(), weight.dims.end(), arg.dims);
-    const auto& constant = graph_.value(weight_values_[number]).constant;
+    const auto& constant = weight_values_[number].value().constant;
     const bool packed = type.dtype == DType::string && constant;
     weight.bytes = packed ? constant->bytes.view.size() : static_cast<uint64_t>(storage_bytes(arg));
     if (!plan_.weights.empty())
@@ -246,7 +297,7 @@ class Lowering {
 
   // A constant that is used as it is: its bytes, and, if it can be refitted, a program that copies.
   Status copy_constant(uint32_t number) {
-    const Value& value = graph_.value(weight_values_[number]);
+    const Value& value = weight_values_[number].value();
     if (!value.constant) return {};
     const plan::Weight& weight = plan_.weights[number];
     if (value.constant->bytes.view.size() != weight.bytes)
@@ -278,20 +329,23 @@ class Lowering {
     return {};
   }
 
-  const ChosenGraph& chosen_;
-  const Graph& graph_;
+  const ChosenGraph& whole_;
+  const Graph& graph_;  // the network's
   const SymbolRanges& symbols_;
   const BuildConfig& config_;
   const KernelTable& kernels_;
-  std::vector<bool> static_;
   DimTable dims_;
   plan::Plan plan_;
   std::vector<std::byte> weights_;
-  std::vector<ValueId> weight_values_;
-  std::map<ValueId, uint32_t> weight_numbers_;
+  std::vector<const ChosenGraph*> graphs_;               // the network's, and those that nodes run
+  std::map<const ChosenGraph*, Facts> facts_;
+  std::map<const Graph*, const ChosenGraph*> bodies_;    // by a node's attribute
+  std::vector<Static> weight_values_;
+  std::map<Static, uint32_t> weight_numbers_;
+  std::map<const Constant*, Static> constants_;                                  // where each is met first,
+  std::map<std::pair<const ChosenGraph*, const Constant*>, ValueId> own_constants_;  // and in each graph
   std::map<std::string, uint32_t> source_numbers_;
   std::vector<Program> programs_;
-  mutable std::map<NodeId, size_t> positions_;
 };
 
 // Prepares the regions of all profiles at their opt.
@@ -314,6 +368,7 @@ Status prepare_profiles(const plan::Plan& plan, const KernelTable& kernels, Devi
     prepare.ranges = profile.symbols;
     prepare.inputs = bytes[0];
     prepare.outputs = bytes[1];
+    prepare.bodies = true;
     TN_TRY(prepare_region(plan, profile.region, found, dims, prepare));
   }
   return {};

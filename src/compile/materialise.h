@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 
 #include "tactics/select.h"
 
@@ -15,6 +16,8 @@ struct ChosenGraph {
   std::map<NodeId, KernelCall> calls;
   std::map<NodeId, NodeId> chosen_from;   // node of the graph that selection saw, for the report
   int reformats = 0;                      // at run time
+  // What became of the graphs that nodes run, by the graph of the node's attribute.
+  std::map<const Graph*, std::shared_ptr<const ChosenGraph>> bodies;
 };
 
 // `device`: whose kernels convert at run time; weights are converted on the host.

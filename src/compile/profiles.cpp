@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ir/control.h"
 #include "ir/found.h"
 #include "plan/verify.h"
 
@@ -140,9 +141,10 @@ Result<SymbolRanges> symbol_ranges(const Graph& graph, const BuildConfig& config
   return out;
 }
 
-Status add_found_sizes(const Graph& graph, SymbolRanges& ranges) {
+Status add_found_sizes(const Graph& graph, const std::function<const Graph&(const Graph& attribute)>& body_of, SymbolRanges& ranges) {
   for (NodeId id : graph.order()) {
     const Node& node = graph.node(id);
+    for (const GraphPtr& body : graphs_of(node)) TN_TRY(add_found_sizes(body_of(*body), body_of, ranges));
     if (!finds_sizes(node)) continue;
     const Shape found = node.attrs.shape(kFound), most = node.attrs.shape(kMost);
     for (size_t i = 0; i < found.size(); ++i) {

@@ -1,6 +1,8 @@
 // Profiles as the user gives them (dims per input) become ranges of the graph's symbols.
 #pragma once
 
+#include <functional>
+
 #include "compile/compile.h"
 #include "plan/plan.h"
 #include "tactics/problem.h"
@@ -25,6 +27,7 @@ struct SymbolRanges {
 Result<SymbolRanges> symbol_ranges(const Graph& graph, const BuildConfig& config, const Log& log);
 
 // Adds the sizes that the graph's nodes find: from 0 to the most that a profile allows, at its opt the most at its opt.
-Status add_found_sizes(const Graph& graph, SymbolRanges& ranges);
+// `body_of`: the graph that a node runs, as passes left it.
+Status add_found_sizes(const Graph& graph, const std::function<const Graph&(const Graph& attribute)>& body_of, SymbolRanges& ranges);
 
 }  // namespace tenon

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "ir/control.h"
 #include "ir/found.h"
 #include "plan/memory.h"
 
@@ -102,7 +103,7 @@ Status RegionBuilder::add_node(NodeId id) {
   for (const KernelCall::DimParam& dim : call->second.dims)
     step.dim_params.push_back({dim.offset, s_.dims.of(dim.dim)});
   step.name = node.name;
-  step.origins = node.origins;
+  for (uint32_t origin : node.origins) step.origins.push_back(s_.origin ? s_.origin(origin) : origin);
   for (const Dim& symbol : node.attrs.shape(kFound)) {
     const plan::DimExpr entry = s_.dims.table()[s_.dims.of(symbol)];
     if (entry.op != plan::DimOp::symbol) return fail(Code::internal, "node {} finds {}, which is no symbol", node.name, symbol.text());
@@ -124,7 +125,58 @@ Status RegionBuilder::add_node(NodeId id) {
     touch(number, index);
     step.outputs.push_back(number);
   }
+  if (node.op->runs_graphs) TN_TRY(add_control(node, step));
   steps_.push_back(std::move(step));
+  return {};
+}
+
+// A vector of bytes in an arena; absent if it has none.
+Result<uint32_t> RegionBuilder::workspace(uint64_t bytes, Place place) {
+  if (bytes == 0) return absent();
+  plan::Value value;
+  value.dtype = DType::u8;
+  value.format.place = s_.on_host ? Place::device : place;
+  value.dims = {s_.dims.of(Dim(static_cast<int64_t>(bytes)))};
+  value.max_bytes = bytes;
+  const auto number = static_cast<uint32_t>(drafts_.size());
+  drafts_.push_back({std::move(value), number, UINT32_MAX, 0, false});
+  memory_of_.push_back(number);
+  touch(number, static_cast<uint32_t>(steps_.size()));
+  return number;
+}
+
+// What a step that runs regions has besides the node's tensors. See plan::Control.
+Status RegionBuilder::add_control(const Node& node, plan::Step& step) {
+  if (!s_.bodies) return fail(Code::internal, "node {} runs graphs where none can run", node.name);
+  TN_ASSIGN(step.bodies, s_.bodies(node));
+  const Attrs& attrs = node.attrs;
+  plan::Control& control = step.control;
+  const bool loop = attrs.has(kBody);
+  control.kind = loop ? plan::ControlKind::loop : plan::ControlKind::branch;
+  control.selector = s_.dims.of(attrs.shape(loop ? kTrips : kWhich)[0]);
+  control.split = static_cast<uint32_t>(attrs.integer(loop ? kCarried : kSplit));
+  for (int64_t reversed : attrs.integers(kReversed)) control.reversed.push_back(static_cast<uint32_t>(reversed));
+  for (const Dim& symbol : attrs.shape(kCondition)) control.condition = static_cast<uint32_t>(s_.dims.table()[s_.dims.of(symbol)].value);
+  for (const Dim& dim : attrs.shape(kThenSizes)) control.sizes[0].push_back(s_.dims.of(dim));
+  for (const Dim& dim : attrs.shape(kElseSizes)) control.sizes[1].push_back(s_.dims.of(dim));
+  uint64_t bytes = 0, host_bytes = 0;
+  for (const plan::Region& body : step.bodies) {
+    bytes = std::max(bytes, body.arena_bytes);
+    host_bytes = std::max(host_bytes, body.host_arena_bytes);
+  }
+  if (loop) {  // a second copy of what is carried, and a slice of what is stacked
+    const GraphPtr body = attrs.get<GraphPtr>(kBody);
+    for (ValueId output : body->outputs) {
+      TN_ASSIGN(uint64_t own, bytes_of(body->value(output).type));
+      bytes = (bytes + 63) / 64 * 64 + own;
+    }
+  }
+  bytes = (bytes + 63) / 64 * 64;
+  host_bytes = (host_bytes + 63) / 64 * 64;
+  TN_ASSIGN(uint32_t device, workspace(bytes, Place::device));
+  TN_ASSIGN(uint32_t host, workspace(host_bytes, Place::host));
+  const auto before_sizes = step.outputs.end() - (step.found.empty() ? 0 : 1);
+  step.outputs.insert(before_sizes, {device, host});
   return {};
 }
 

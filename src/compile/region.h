@@ -24,6 +24,10 @@ class RegionBuilder {
     Limits limits;
     bool on_host = true;                                  // it runs on the host, where values have no place
     std::string copy_kernel = "copy.linear";              // for results that are leaves
+    // The regions of a node that runs graphs, in order.
+    std::function<Result<std::vector<plan::Region>>(const Node&)> bodies = {};
+    // The plan's number of one of the graph's origins.
+    std::function<uint32_t(uint32_t)> origin = {};
   };
   explicit RegionBuilder(Setting setting) : s_(std::move(setting)) {}
 
@@ -48,6 +52,8 @@ class RegionBuilder {
   Result<uint64_t> bytes_of(const TensorType& type);
   Result<bool> is_bounded(const TensorType& type) const;
   uint32_t absent();
+  Status add_control(const Node& node, plan::Step& step);
+  Result<uint32_t> workspace(uint64_t bytes, Place place);
   void touch(uint32_t value, uint32_t step);
   void share_in_place(uint32_t step);
   // Offsets of the values of a place, by the draft whose memory they are; returns the arena's size.

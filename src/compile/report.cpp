@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/json.h"
+#include "ir/control.h"
 
 namespace tenon {
 namespace {
@@ -67,12 +68,39 @@ Json multiply_adds_by_precision(const ReportInput& input) {
   return out;
 }
 
+Json nodes(const ReportInput& input);
+
+// The graphs that a node runs.
+Json bodies(const ReportInput& input, const Node& placed) {
+  Json out = Json::array();
+  for (std::string_view name : {kBody, kThen, kElse}) {
+    const GraphPtr graph = placed.attrs.get<GraphPtr>(name);
+    const auto body = input.bodies.find(graph.get());
+    if (body == input.bodies.end()) continue;
+    const ReportInput inner{body->second.placed, body->second.selection, input.chosen, input.plan,   input.passes,
+                            input.decisions,     input.opt,              input.phases, input.milliseconds, input.bodies};
+    out.push_back({{"name", name}, {"multiply_adds", multiply_adds_by_precision(inner)}, {"nodes", nodes(inner)}});
+  }
+  return out;
+}
+
+// In one line: the graphs that a node runs are told beside it.
+std::string node_text(const Graph& graph, const NodeReport& report) {
+  const Node& placed = graph.node(report.node);
+  if (!placed.op->runs_graphs) return print(graph, report.node);
+  std::string out;
+  for (ValueId output : placed.outputs) out += (out.empty() ? "" : ", ") + print(graph.value(output).type);
+  out += fmt::format(" = {}(", placed.op->name);
+  for (size_t i = 0; i < placed.inputs.size(); ++i) out += (i ? ", " : "") + print(graph.value(placed.inputs[i]).type);
+  return out + ")";
+}
+
 Json node(const ReportInput& input, const NodeReport& report) {
   const Graph& graph = input.placed;
   const Node& placed = graph.node(report.node);
   const NodeView view(graph, placed);
   const Considered& chosen = report.candidates[static_cast<size_t>(report.chosen)];
-  Json out = {{"name", placed.name}, {"op", placed.op->name}, {"text", print(graph, report.node)},
+  Json out = {{"name", placed.name}, {"op", placed.op->name}, {"text", node_text(graph, report)},
               {"onnx_nodes", origins(graph, placed)},         {"tactic", chosen.tactic->name},
               {"kernel", chosen.candidate.call.kernel}};
   if (!chosen.candidate.config.empty()) out["config"] = chosen.candidate.config;
@@ -84,6 +112,13 @@ Json node(const ReportInput& input, const NodeReport& report) {
   for (const Considered& considered : report.candidates) out["candidates"].push_back(candidate(considered));
   for (const auto& [tactic, reason] : report.refusals)
     out["refusals"].push_back({{"tactic", tactic}, {"reason", reason}});
+  if (placed.op->runs_graphs) out["bodies"] = bodies(input, placed);
+  return out;
+}
+
+Json nodes(const ReportInput& input) {
+  Json out = Json::array();
+  for (const NodeReport& report : input.selection.nodes) out.push_back(node(input, report));
   return out;
 }
 
@@ -135,8 +170,7 @@ std::string write_report(const ReportInput& input) {
                       {"label_milliseconds", input.selection.label_milliseconds}};
   out["multiply_adds"] = multiply_adds_by_precision(input);
   out["fallbacks"] = fallbacks(input);
-  out["nodes"] = Json::array();
-  for (const NodeReport& report : input.selection.nodes) out["nodes"].push_back(node(input, report));
+  out["nodes"] = nodes(input);
   uint64_t weight_bytes = input.plan.weights.empty() ? 0 : input.plan.weights.back().offset + input.plan.weights.back().bytes;
   out["plan"] = {{"profiles", input.plan.profiles.size()}, {"weight_bytes", weight_bytes},
                  {"weights", input.plan.weights.size()},   {"refit_programs", input.plan.programs.size()},

@@ -1,6 +1,7 @@
 // The build report: every decision, as JSON. docs/build-report.md describes its fields.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,13 @@ struct PassRecord {
   bool skipped = false;
 };
 
+// A graph that a node runs, as selection saw it.
+struct ReportBody {
+  const Graph& placed;
+  const Selection& selection;
+};
+using ReportBodies = std::map<const Graph*, ReportBody>;  // by the node's attribute
+
 struct ReportInput {
   const Graph& placed;                       // the graph that selection saw
   const Selection& selection;
@@ -26,6 +34,7 @@ struct ReportInput {
   const SymbolValues& opt;                   // of the first profile, at which kernels were timed
   const std::vector<std::pair<std::string_view, double>>& phases;   // milliseconds
   double milliseconds;
+  const ReportBodies& bodies;
 };
 
 std::string write_report(const ReportInput& input);

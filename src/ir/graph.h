@@ -85,6 +85,8 @@ class Graph {
  public:
   Level level = Level::network;
   std::string name;
+  // Of a graph within another: what the names of the sizes that it finds begin with, besides. Not part of the text form.
+  std::string found_scope;
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::vector<std::string> output_names;       // parallel to outputs: one value may be two outputs

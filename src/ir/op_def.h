@@ -1,6 +1,7 @@
 // What an op is: one static table per op, found by name.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -87,6 +88,9 @@ struct OpDef {
   bool is_view = false;
   // False for random ops: never folded or merged.
   bool deterministic = true;
+  // Its graph attributes are computed when the network runs, by the runtime itself: it has no kernel. Inputs and outputs
+  // are linear. See ir/control.h.
+  bool runs_graphs = false;
   // Multiplications with an addition that a product of inputs takes, the epilogue's not counted; of a node that infer
   // has taken. Null: the op has no such products.
   Dim (*multiply_adds)(NodeView view) = nullptr;
@@ -111,6 +115,17 @@ struct OnnxValue {
   bool is_there() const { return tensor.valid() || list || is_none; }
 };
 
+class OnnxNode;
+
+// A graph of core ops that a node computes when the network runs.
+struct SeparateGraph {
+  GraphPtr graph;                 // its first inputs are the arguments
+  std::vector<ValueId> captured;  // of the graph around, for the inputs behind them
+};
+// Makes the outputs of a separate graph from its arguments. `inside` is the node as it would stand in that graph: its inputs,
+// and what it captures, stand there for those of the graph around.
+using SeparateFill = std::function<Result<std::vector<ValueId>>(OnnxNode& inside, const std::vector<ValueId>& arguments)>;
+
 // Puts the nodes of a sub-graph in the place of the node that holds it. See passes/expand.cpp.
 class SubgraphExpander {
  public:
@@ -118,6 +133,9 @@ class SubgraphExpander {
   // The sub-graph's outputs for these arguments, one for each of its inputs. May be called any number of times; `part`
   // tells the nodes of one time from another's: "then", "3".
   virtual Result<std::vector<OnnxValue>> expand(const Graph& body, std::vector<OnnxValue> arguments, std::string_view part) = 0;
+  // A graph of its own for what `fill` makes of arguments of these types. Inputs of the node that it does not use are none of
+  // the graph's.
+  virtual Result<SeparateGraph> separate(const OnnxNode& node, std::vector<TensorType> arguments, const SeparateFill& fill) = 0;
   // For the build report: what was done to the node, and why.
   virtual void note(std::string_view what, std::string_view reason) = 0;
 };
@@ -131,7 +149,7 @@ class OnnxNode {
            SubgraphExpander* subgraphs = nullptr);
   // A part of `whole`, as a node of another operator would be that had these inputs, attributes and named outputs.
   OnnxNode(OnnxNode& whole, std::vector<ValueId> inputs, int64_t version, const Attrs& attrs, size_t outputs)
-      : graph_(whole.graph_), source_(whole.source_), node_(whole.node_), patch_(whole.patch_), inputs_(inputs.begin(), inputs.end()),
+      : graph_(whole.graph_), source_(whole.source_), id_(whole.id_), node_(whole.node_), patch_(whole.patch_), inputs_(inputs.begin(), inputs.end()),
         version_(version), subgraphs_(whole.subgraphs_), name_(whole.name_), part_(Part{&attrs, outputs}) {}
 
   // As in the file; ints, floats, strings, tensors.
@@ -166,7 +184,15 @@ class OnnxNode {
   // Its outputs for its formal inputs; what it captures of the graphs around it is added. See SubgraphExpander.
   Result<std::vector<OnnxValue>> expand_subgraph(std::string_view attribute, std::vector<OnnxValue> arguments,
                                                  std::string_view part);
+  Result<SeparateGraph> separate(std::vector<TensorType> arguments, const SeparateFill& fill) const;
   void note(std::string_view what, std::string_view reason) const;
+
+  // For SubgraphExpander: the same node in another graph, with these inputs, those that it captures included.
+  OnnxNode in(Graph& graph, Patch& patch, std::vector<OnnxValue> inputs, SubgraphExpander* subgraphs) const {
+    return OnnxNode(graph, source_, id_, patch, std::move(inputs), version_, subgraphs);
+  }
+  // All inputs, then what the node captures of the graphs around it.
+  std::vector<OnnxValue> all_inputs() const;
 
   Patch& build() { return patch_; }
   Graph& graph() { return graph_; }
@@ -182,6 +208,7 @@ class OnnxNode {
 
   Graph& graph_;
   const Graph& source_;
+  const NodeId id_;
   const Node& node_;
   Patch& patch_;
   std::vector<OnnxValue> inputs_, captures_;

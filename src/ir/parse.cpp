@@ -16,7 +16,7 @@ namespace {
 // A recursive-descent parser of the text form. Positions in messages are line numbers.
 class Parser {
  public:
-  Parser(std::string_view text, const OpDef* (*find_op)(std::string_view)) : text_(text), find_op_(find_op) {}
+  Parser(std::string_view text, const OpDef* (*find_op)(std::string_view), int depth = 0) : text_(text), find_op_(find_op), depth_(depth) {}
 
   Result<Graph> graph() {
     TN_TRY(word("graph"));
@@ -322,6 +322,15 @@ class Parser {
     }
     if (auto found = dtype_from_name(name)) return Attr(*found);
     at_ = begin;
+    if (name == "graph") {
+      constexpr int kMostDepth = 16;
+      if (depth_ >= kMostDepth) return fail(Code::limit_exceeded, "graphs lie within each other deeper than {}", kMostDepth);
+      Parser inner(text_.substr(at_), find_op_, depth_ + 1);
+      auto parsed = inner.graph();
+      if (!parsed) return trail(std::move(parsed.error()), "in an attribute that is a graph");
+      at_ += inner.at_;
+      return Attr(std::make_shared<const Graph>(std::move(*parsed)));
+    }
     return bad("an attribute value");
   }
 
@@ -382,6 +391,7 @@ class Parser {
   std::string_view text_;
   const OpDef* (*find_op_)(std::string_view);
   size_t at_ = 0;
+  const int depth_;
   Graph graph_;
   std::map<std::string, ValueId> values_;
 };

@@ -24,6 +24,7 @@ Status verify_attrs(const Node& node) {
     if (spec == node.op->attrs.end()) return fail(Code::internal, "{} has no attribute {}", node.op->name, name);
     if (spec->kind != kind_of(attr)) return fail(Code::internal, "attribute {} is of the wrong kind", name);
     if (const auto* program = std::get_if<ProgramAttr>(&attr)) TN_TRY(verify(static_cast<const Program&>(*program)));
+    if (const GraphPtr* graph = std::get_if<GraphPtr>(&attr); graph && *graph) TN_TRY(verify(**graph));
   }
   return {};
 }

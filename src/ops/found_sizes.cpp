@@ -10,7 +10,7 @@ Result<FoundSizes> find_sizes(OnnxNode& node, const OpDef& op, std::vector<Value
   FoundSizes out;
   // The graph's nodes are never numbered anew, so that the name is new.
   for (size_t i = 0; i < most.size(); ++i)
-    out.sizes.push_back(Dim::symbol(fmt::format("{}{}{}", kFoundPrefix, node.graph().node_count(), i ? fmt::format("_{}", i) : "")));
+    out.sizes.push_back(Dim::symbol(fmt::format("{}{}{}{}", kFoundPrefix, node.graph().found_scope, node.graph().node_count(), i ? fmt::format("_{}", i) : "")));
   attrs.set(std::string(kFound), out.sizes);
   attrs.set(std::string(kMost), std::move(most));
   TN_ASSIGN(out.outputs, node.build().add_many(op, std::move(inputs), std::move(attrs), outputs + 1));

@@ -18,7 +18,7 @@ OnnxValue OnnxValue::none() {
 
 OnnxNode::OnnxNode(Graph& graph, const Graph& source, NodeId node, Patch& patch, std::vector<OnnxValue> inputs, int64_t version,
                    SubgraphExpander* subgraphs)
-    : graph_(graph), source_(source), node_(source.node(node)), patch_(patch), inputs_(std::move(inputs)), version_(version),
+    : graph_(graph), source_(source), id_(node), node_(source.node(node)), patch_(patch), inputs_(std::move(inputs)), version_(version),
       subgraphs_(subgraphs), name_(patch.name()) {
   size_t captured = 0;
   for (int64_t count : node_.attrs.integers("captures")) captured += static_cast<size_t>(std::max<int64_t>(count, 0));
@@ -64,6 +64,17 @@ Result<std::vector<OnnxValue>> OnnxNode::expand_subgraph(std::string_view attrib
                    captures_.begin() + static_cast<std::ptrdiff_t>(first + captured));
   if (!subgraphs_) return fail(Code::internal, "{}: sub-graphs cannot be expanded here", where());
   return subgraphs_->expand(*body, std::move(arguments), part);
+}
+
+std::vector<OnnxValue> OnnxNode::all_inputs() const {
+  std::vector<OnnxValue> out = inputs_;
+  out.insert(out.end(), captures_.begin(), captures_.end());
+  return out;
+}
+
+Result<SeparateGraph> OnnxNode::separate(std::vector<TensorType> arguments, const SeparateFill& fill) const {
+  if (!subgraphs_) return fail(Code::internal, "{}: sub-graphs cannot be expanded here", where());
+  return subgraphs_->separate(*this, std::move(arguments), fill);
 }
 
 void OnnxNode::note(std::string_view what, std::string_view reason) const {

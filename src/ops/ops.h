@@ -12,6 +12,7 @@ namespace tenon {
 // One per core op of docs/ops.md, defined in src/ops/<op>.cpp.
 extern const OpDef kAttention;
 extern const OpDef kBitcast;
+extern const OpDef kBranch;
 extern const OpDef kConcat;
 extern const OpDef kConv;
 extern const OpDef kConvTranspose;
@@ -28,6 +29,7 @@ extern const OpDef kGroupNorm;
 extern const OpDef kIota;
 extern const OpDef kLayerNorm;
 extern const OpDef kLinearAttention;
+extern const OpDef kLoop;
 extern const OpDef kMatmul;
 extern const OpDef kNonMaxSuppression;
 extern const OpDef kNonzero;

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "ops/content.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
 
@@ -135,7 +136,13 @@ class LeftOut {
 // The nodes of the network, and of the sub-graphs that are put in the place of nodes, become core ops of one patch.
 class Expander {
  public:
-  Expander(Graph& graph, Patch& patch, const PassContext& context) : graph_(graph), patch_(patch), context_(context) {}
+  // What all graphs of a network may become together.
+  struct Count {
+    int64_t expansions = 0;  // of sub-graphs
+    int64_t nodes = 0;       // that were in them
+  };
+  Expander(Graph& graph, Patch& patch, const PassContext& context, Count& count, int nested = 0)
+      : graph_(graph), patch_(patch), context_(context), count_(count), nested_(nested) {}
 
   // By value of the network: what stands for it now. With `left_out` faulty nodes are noted there and left out.
   Result<std::vector<OnnxValue>> network(const std::vector<bool>& live, LeftOut* left_out) {
@@ -157,13 +164,18 @@ class Expander {
   // A node that holds sub-graphs, while it is expanded.
   class Holder final : public SubgraphExpander {
    public:
-    Holder(Expander& expander, std::string name, std::vector<uint32_t> origins, int depth)
-        : expander_(expander), name_(std::move(name)), origins_(std::move(origins)), depth_(depth) {}
+    // `is_whole`: the graph is what the node's sub-graph becomes, where names lie within the node's already.
+    Holder(Expander& expander, std::string name, std::vector<uint32_t> origins, int depth, bool is_whole = false)
+        : expander_(expander), name_(std::move(name)), origins_(std::move(origins)), depth_(depth), is_whole_(is_whole) {}
 
     Result<std::vector<OnnxValue>> expand(const Graph& body, std::vector<OnnxValue> arguments, std::string_view part) override {
-      auto out = expander_.subgraph(body, std::move(arguments), fmt::format("{}/{}/", name_, part), origins_, depth_ + 1);
+      const std::string prefix = is_whole_ ? "" : fmt::format("{}/{}/", name_, part);
+      auto out = expander_.subgraph(body, std::move(arguments), prefix, origins_, depth_ + 1);
       expander_.patch_.on_behalf_of(name_, origins_);
       return out;
+    }
+    Result<SeparateGraph> separate(const OnnxNode& node, std::vector<TensorType> arguments, const SeparateFill& fill) override {
+      return expander_.separate(node, name_, std::move(arguments), fill, depth_ + 1);
     }
     void note(std::string_view what, std::string_view reason) override {
       expander_.context_.note("expand", name_, std::string(what), std::string(reason));
@@ -174,12 +186,13 @@ class Expander {
     const std::string name_;
     const std::vector<uint32_t> origins_;
     const int depth_;
+    const bool is_whole_;
   };
 
   Result<std::vector<OnnxValue>> subgraph(const Graph& body, std::vector<OnnxValue> arguments, const std::string& prefix,
                                           const std::vector<uint32_t>& outer, int depth) {
     constexpr int kMostDepth = 32;
-    if (++expansions_ > kMostNodes)
+    if (++count_.expansions > kMostNodes)
       return fail(Code::limit_exceeded, "loops are unrolled into more than {} iterations", kMostNodes);
     if (depth > kMostDepth) return fail(Code::limit_exceeded, "sub-graphs lie within each other deeper than {}", kMostDepth);
     std::vector<OnnxValue> values(body.value_count());
@@ -188,7 +201,7 @@ class Expander {
     const std::vector<uint32_t>& origins = origins_of(body, prefix);
     for (NodeId id : body.order()) {
       if (!live[id.index]) continue;
-      if (static_cast<int64_t>(patch_.added().size()) > kMostNodes)
+      if (static_cast<int64_t>(patch_.added().size()) > kMostNodes || ++count_.nodes > 4 * kMostNodes)
         return fail(Code::limit_exceeded, "with the nodes of its sub-graphs, loops unrolled, the network has more than {}", kMostNodes);
       std::vector<uint32_t> own = outer;
       for (uint32_t origin : body.node(id).origins) own.push_back(origins[origin]);
@@ -202,6 +215,75 @@ class Expander {
       out.push_back(std::move(value));
     }
     return out;
+  }
+
+  // A graph of its own, in which the node's inputs stand for those of this one.
+  Result<SeparateGraph> separate(const OnnxNode& node, const std::string& name, std::vector<TensorType> arguments, const SeparateFill& fill,
+                                 int depth) {
+    constexpr int kMostNested = 12;
+    if (nested_ >= kMostNested)
+      return fail(Code::limit_exceeded, "sub-graphs that the run decides on lie within each other deeper than {}", kMostNested);
+    auto graph = std::make_shared<Graph>();
+    graph->name = name;
+    graph->found_scope = fmt::format("{}b{}_", graph_.found_scope, separated_++);
+    graph->origins.push_back({name, node.attrs().text("op_type")});
+    std::vector<ValueId> given, around;
+    for (size_t i = 0; i < arguments.size(); ++i) given.push_back(graph->add_input(std::to_string(i), std::move(arguments[i])));
+    std::map<ValueId, ValueId> known;
+    std::vector<OnnxValue> inputs;
+    for (const OnnxValue& value : node.all_inputs()) {
+      TN_ASSIGN(OnnxValue inside, stand_in(value, *graph, known, around));
+      inputs.push_back(std::move(inside));
+    }
+    Patch patch(*graph, std::span<const NodeId>());
+    const std::string own = node.attrs().text("op_type");  // of nodes that are none of the sub-graph's
+    patch.on_behalf_of(own, {0});
+    Expander inner(*graph, patch, context_, count_, nested_ + 1);
+    Holder holder(inner, own, {0}, depth, true);
+    OnnxNode inside = node.in(*graph, patch, std::move(inputs), &holder);
+    TN_ASSIGN(graph->outputs, fill(inside, given));
+    for (size_t i = 0; i < graph->outputs.size(); ++i) graph->output_names.push_back(std::to_string(i));
+    TN_TRY(apply(*graph, std::move(patch)));
+    graph->level = Level::core;
+    TN_TRY(k_dead_code.run(*graph, context_));
+    SeparateGraph out;
+    std::vector<ValueId> kept;
+    for (size_t i = 0; i < graph->inputs.size(); ++i) {
+      const ValueId id = graph->inputs[i];
+      const bool is_argument = i < given.size();
+      if (!is_argument && graph->users(id).empty() && !graph->is_output(id)) continue;
+      kept.push_back(id);
+      if (!is_argument) out.captured.push_back(around[i - given.size()]);
+    }
+    graph->inputs = std::move(kept);
+    out.graph = std::move(graph);
+    return out;
+  }
+
+  Result<OnnxValue> stand_in(const OnnxValue& value, Graph& graph, std::map<ValueId, ValueId>& known, std::vector<ValueId>& around) {
+    if (value.list) {
+      std::vector<OnnxValue> items;
+      for (const OnnxValue& item : *value.list) {
+        TN_ASSIGN(OnnxValue inside, stand_in(item, graph, known, around));
+        items.push_back(std::move(inside));
+      }
+      return OnnxValue::of_list(std::move(items));
+    }
+    if (!value.tensor.valid()) return value;
+    auto [it, fresh] = known.try_emplace(value.tensor);
+    if (!fresh) return OnnxValue(it->second);
+    const Value outer = graph_.value(value.tensor);
+    if (outer.constant) {
+      it->second = graph.add_constant(outer.name, outer.constant);
+    } else {
+      it->second = graph.add_input(outer.name, outer.type);
+      if (outer.content) {
+        TN_ASSIGN(auto content, use_content(graph_, value.tensor, "shapes of a sub-graph follow from it"));
+        graph.set_content(it->second, std::move(content));
+      }
+      around.push_back(value.tensor);
+    }
+    return OnnxValue(it->second);
   }
 
   // The sub-graph's origins among the network's, entered when it is first expanded.
@@ -271,10 +353,12 @@ class Expander {
   }
 
   static constexpr int64_t kMostNodes = 200'000;
-  int64_t expansions_ = 0;  // of sub-graphs
   Graph& graph_;
   Patch& patch_;
   const PassContext& context_;
+  Count& count_;
+  const int nested_;       // graphs around this one
+  int64_t separated_ = 0;  // graphs that were made for sub-graphs
   std::map<const Graph*, std::vector<uint32_t>> origins_;
   std::map<const Constant*, ValueId> constants_;
 };
@@ -307,7 +391,8 @@ Status run(Graph& graph, const PassContext& context) {
   std::optional<LeftOut> left_out;
   if (context.survey) left_out.emplace(graph, live, *context.survey);
   Patch patch(graph, std::span<const NodeId>());
-  TN_ASSIGN(std::vector<OnnxValue> values, Expander(graph, patch, context).network(live, left_out ? &*left_out : nullptr));
+  Expander::Count count;
+  TN_ASSIGN(std::vector<OnnxValue> values, Expander(graph, patch, context, count).network(live, left_out ? &*left_out : nullptr));
   std::vector<ValueId> expanded(values.size());
   for (uint32_t i = 0; i < values.size(); ++i) {
     expanded[i] = values[i].tensor;

@@ -80,6 +80,21 @@ Value read_value(Reader& r, const fb::Value& v) {
           v.view_of()};
 }
 
+Region read_region(Reader& r, const fb::Region* region);
+
+Control read_control(Reader& r, const fb::Control* control) {
+  Control out;
+  if (!control) return out;
+  out.kind = static_cast<ControlKind>(control->kind());
+  out.selector = control->selector();
+  out.condition = control->condition();
+  out.split = control->split();
+  out.reversed = r.numbers(control->reversed());
+  out.sizes[0] = r.numbers(control->first_sizes());
+  out.sizes[1] = r.numbers(control->second_sizes());
+  return out;
+}
+
 Step read_step(Reader& r, const fb::Step& s) {
   Step out;
   out.kernel = r.text(s.kernel());
@@ -92,6 +107,8 @@ Step read_step(Reader& r, const fb::Step& s) {
   out.name = r.text(s.name());
   out.origins = r.numbers(s.origins());
   out.found = r.numbers(s.found());
+  out.control = read_control(r, s.control());
+  out.bodies = r.items<Region>(s.bodies(), kTable, [&](const fb::Region& body) { return read_region(r, &body); });
   return out;
 }
 
@@ -172,7 +189,7 @@ const fb::Metadata* checked_root(std::span<const std::byte> section) {
   constexpr size_t kLeast = 16;
   if (section.size() < kLeast || section.size() > kMost) return nullptr;
   flatbuffers::Verifier::Options options;
-  options.max_depth = 16;
+  options.max_depth = 16 + 2 * kMostNested;
   options.max_tables = static_cast<flatbuffers::uoffset_t>(section.size() / kTable);
   flatbuffers::Verifier verifier(reinterpret_cast<const uint8_t*>(section.data()), section.size(), options);
   if (!fb::VerifyMetadataBuffer(verifier)) return nullptr;

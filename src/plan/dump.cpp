@@ -56,6 +56,20 @@ std::string place(const Value& v) {
 
 Json numbers(const std::vector<uint32_t>& list) { return Json(list); }
 
+Json control_json(const Plan& plan, const Control& control) {
+  Json out = {{"kind", control.kind == ControlKind::loop ? "loop" : "branch"},
+              {control.kind == ControlKind::loop ? "trips" : "which", operand(plan, control.selector)},
+              {control.kind == ControlKind::loop ? "carried" : "inputs_of_first", int64_t{control.split}}};
+  if (control.condition != kNoSymbol) out["condition"] = plan.symbols[control.condition].name;
+  if (!control.reversed.empty()) out["reversed"] = numbers(control.reversed);
+  for (const std::vector<uint32_t>& sizes : control.sizes) {
+    Json dims = Json::array();
+    for (uint32_t dim : sizes) dims.push_back(operand(plan, dim));
+    if (!sizes.empty()) out["sizes"].push_back(std::move(dims));
+  }
+  return out;
+}
+
 Json region_json(const Plan& plan, const Region& region) {
   Json values = Json::array(), steps = Json::array();
   for (const Value& v : region.values) {
@@ -76,6 +90,8 @@ Json region_json(const Plan& plan, const Region& region) {
       const auto& [name, type] = plan.origins[origin];
       item["origins"].push_back({{"name", name}, {"op_type", type}});
     }
+    if (s.control.kind != ControlKind::none) item["control"] = control_json(plan, s.control);
+    for (const Region& body : s.bodies) item["bodies"].push_back(region_json(plan, body));
     steps.push_back(std::move(item));
   }
   Json out = {{"arena_bytes", region.arena_bytes}};

@@ -53,6 +53,16 @@ Offset<fb::Value> make_value(Builder& b, const Value& v) {
                          number(v.format.place), dims, v.index, v.offset, v.max_bytes, v.view_of);
 }
 
+Offset<fb::Region> make_region(Builder& b, const Region& r);
+
+Offset<fb::Control> make_control(Builder& b, const Control& c) {
+  if (c.kind == ControlKind::none) return {};
+  auto reversed = numbers(b, c.reversed);
+  auto first = numbers(b, c.sizes[0]);
+  auto second = numbers(b, c.sizes[1]);
+  return fb::CreateControl(b, number(c.kind), c.selector, c.condition, c.split, reversed, first, second);
+}
+
 Offset<fb::Step> make_step(Builder& b, const Step& s) {
   Text kernel = b.CreateString(s.kernel);
   auto params = bytes(b, s.params);
@@ -63,7 +73,9 @@ Offset<fb::Step> make_step(Builder& b, const Step& s) {
   Text name = b.CreateString(s.name);
   auto origins = numbers(b, s.origins);
   auto found = numbers(b, s.found);
-  return fb::CreateStep(b, kernel, params, dim_params, inputs, outputs, name, origins, found);
+  auto control = make_control(b, s.control);
+  auto bodies = tables<fb::Region>(b, s.bodies, make_region);
+  return fb::CreateStep(b, kernel, params, dim_params, inputs, outputs, name, origins, found, control, bodies);
 }
 
 Offset<fb::Region> make_region(Builder& b, const Region& r) {
@@ -125,21 +137,24 @@ Offset<fb::Target> make_target(Builder& b, const Target& t) {
 // An upper bound of the encoded size: the builder must never be asked for more than it can address.
 uint64_t bound(const Plan& plan) {
   uint64_t n = 1024 + plan.network.size() + 64 * (plan.dims.size() + plan.symbols.size()) + 24 * plan.images.size();
-  auto add_region = [&](const Region& r) {
+  auto add_region = [&](const Region& r, const auto& add) -> void {
     for (const Value& v : r.values) n += 128 + 4 * v.dims.size();
-    for (const Step& s : r.steps)
-      n += 256 + s.kernel.size() + s.name.size() + s.params.size() + 8 * s.dim_params.size() +
-           4 * (s.inputs.size() + s.outputs.size() + s.origins.size() + s.found.size());
+    for (const Step& s : r.steps) {
+      n += 384 + s.kernel.size() + s.name.size() + s.params.size() + 8 * s.dim_params.size() +
+           4 * (s.inputs.size() + s.outputs.size() + s.origins.size() + s.found.size() + s.control.reversed.size() +
+                s.control.sizes[0].size() + s.control.sizes[1].size());
+      for (const Region& body : s.bodies) n += 64, add(body, add);
+    }
   };
   for (const Symbol& s : plan.symbols) n += s.name.size();
   for (const auto* list : {&plan.inputs, &plan.outputs})
     for (const Binding& v : *list) n += 64 + v.name.size() + 4 * v.dims.size();
   for (const Profile& p : plan.profiles)
-    n += 128 + p.name.size() + 24 * p.symbols.size(), add_region(p.region);
+    n += 128 + p.name.size() + 24 * p.symbols.size(), add_region(p.region, add_region);
   for (const Weight& w : plan.weights) n += 128 + 8 * w.dims.size();
   for (const RefitSource& s : plan.sources) n += 64 + s.name.size() + 8 * s.dims.size();
   for (const RefitProgram& p : plan.programs)
-    n += 128 + p.device.size() + 4 * (p.sources.size() + p.weights.size()), add_region(p.region);
+    n += 128 + p.device.size() + 4 * (p.sources.size() + p.weights.size()), add_region(p.region, add_region);
   for (const Pin& p : plan.pins)
     n += 128 + p.name.size() + p.reason.size() + 8 * p.dims.size() + p.value.size();
   for (const auto& [name, type] : plan.origins) n += 64 + name.size() + type.size();

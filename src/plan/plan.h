@@ -35,7 +35,8 @@ struct DimExpr {
   uint32_t a = 0, b = 0;  // earlier entries of the table
 };
 
-// A symbol's value comes from an input's dim, or from a step of each profile's region (Step::found).
+// A symbol's value comes from an input's dim, or from a step of each profile's region (Step::found), or of a body in it,
+// where alone it is then known.
 struct Symbol {
   std::string name;
 };
@@ -83,6 +84,34 @@ struct DimParam {
   uint32_t dim = 0;
 };
 
+struct Region;
+
+// A step that runs regions: the runtime itself drives it, no kernel does. All its tensors are linear, and lie on the device
+// but for the last two.
+//
+// loop: inputs are the initial values of what it carries, then what the body captures; outputs the final values, the scan
+// outputs, the workspace and the host's workspace (u8 vectors in the arenas, or absent), and the sizes if the step finds
+// some: how many iterations there were. The body's inputs are the carried values and what it captures, its outputs the next
+// ones and a slice of each scan output.
+// branch: inputs are what the first body captures, then the second's, which are the bodies' inputs; outputs what they both
+// compute, the workspaces, the sizes. The first body runs if `selector` is not 0.
+//
+// The workspaces hold the bodies' arenas, then what the loop carries from one iteration to the next.
+enum class ControlKind : uint8_t { none = 0, loop = 1, branch = 2 };
+inline constexpr uint32_t kNoSymbol = UINT32_MAX;
+inline constexpr int kMostNested = 16;  // regions within each other
+
+struct Control {
+  ControlKind kind = ControlKind::none;
+  uint32_t selector = 0;            // entry of Plan::dims: how many iterations at most, or which branch
+  uint32_t condition = kNoSymbol;   // of a loop: the symbol that the body finds, which is 0 when no iteration follows
+  uint32_t split = 0;               // of a loop: how many values it carries; of a branch: how many inputs the first body has
+  std::vector<uint32_t> reversed;   // of a loop, for each scan output: 1 if it is filled from its end
+  std::vector<uint32_t> sizes[2];   // of a branch: what the step finds, by body; entries of Plan::dims
+
+  friend bool operator==(const Control&, const Control&) = default;
+};
+
 struct Step {
   std::string kernel;
   std::vector<std::byte> params;
@@ -93,17 +122,29 @@ struct Step {
   // Symbols whose values the step's last output holds when it has run: an i64 vector in the host's memory, an element for
   // each. Steps behind it may have dims that depend on them.
   std::vector<uint32_t> found;
+  Control control;
+  std::vector<Region> bodies;  // of a loop one, of a branch two; their steps' names lie within this step's
 };
 
 // Steps in order over one table of values. Every arena and output value is written by exactly one step,
-// before it is read; inputs and weights by none. Every one of the plan's outputs is written. Nested regions
-// (If, Loop, Scan) are reserved for later versions.
+// before it is read; inputs and weights by none. Every one of the plan's outputs is written. The region of a
+// step's body has the step's tensors for inputs and outputs.
 struct Region {
   std::vector<Value> values;
   std::vector<Step> steps;
   uint64_t arena_bytes = 0;
   uint64_t host_arena_bytes = 0;
 };
+
+// Whether tensors of strings are among its values, or those of regions that its steps run.
+inline bool holds_strings(const Region& region) {
+  for (const Value& value : region.values)
+    if (value.dtype == DType::string) return true;
+  for (const Step& step : region.steps)
+    for (const Region& body : step.bodies)
+      if (holds_strings(body)) return true;
+  return false;
+}
 
 // The ranges of the symbols for which a profile's region is valid, by symbol index.
 inline constexpr int64_t kNoBound = int64_t{1} << 40;  // a symbol whose max is not below it has none

@@ -19,8 +19,8 @@ struct Life {
 
 class RegionCheck {
  public:
-  RegionCheck(const Plan& plan, const Region& region, const Boundary& boundary, const Limits& limits)
-      : plan_(plan), region_(region), boundary_(boundary), limits_(limits), lives_(region.values.size()) {}
+  RegionCheck(const Plan& plan, const Region& region, const Boundary& boundary, const Limits& limits, std::set<uint32_t>& found)
+      : plan_(plan), region_(region), boundary_(boundary), limits_(limits), lives_(region.values.size()), found_(found) {}
 
   Status run() {
     if (region_.values.size() >= kNoView || region_.steps.size() >= kNever)
@@ -40,7 +40,7 @@ class RegionCheck {
       if (v.kind == ValueKind::output && v.view_of == kNoView && lives_[i].first == kNever)
         return fail(Code::invalid_plan, "no step writes value {}, which is output {}", i, v.index);
     }
-    if (!boundary_.constant) TN_TRY(check_all_found());
+    if (!boundary_.constant && boundary_.depth == 0) TN_TRY(check_all_found());
     return check_arena();
   }
 
@@ -195,7 +195,74 @@ class RegionCheck {
     for (uint32_t v : s.inputs) TN_TRY(read(v, index));
     for (uint32_t v : s.outputs) TN_TRY(written(v, index));
     if (s.outputs.empty()) return fail(Code::invalid_plan, "it writes nothing");
-    return s.found.empty() ? Status() : check_found(s);
+    if (!s.found.empty()) TN_TRY(check_found(s));
+    return check_control(s);
+  }
+
+  bool is_dim(uint32_t entry) const { return entry < plan_.dims.size(); }
+
+  // A step that runs regions: its tensors are where the runtime looks for them, and bodies are regions between them.
+  Status check_control(const Step& s) {
+    const Control& c = s.control;
+    if (c.kind == ControlKind::none) {
+      if (s.bodies.empty() && c == Control()) return {};
+      return fail(Code::invalid_plan, "it has {} bodies, and runs none", s.bodies.size());
+    }
+    if (boundary_.constant) return fail(Code::invalid_plan, "a refit program's step runs regions");
+    if (boundary_.depth + 1 >= kMostNested)
+      return fail(Code::limit_exceeded, "regions lie within each other deeper than {}", kMostNested);
+    const bool loop = c.kind == ControlKind::loop;
+    const size_t sizes = s.found.empty() ? 0 : 1, computed = s.outputs.size() - std::min(s.outputs.size(), 2 + sizes);
+    const bool fits = loop ? computed == c.split + c.reversed.size() && s.found.size() <= 1 && c.sizes[0].empty() && c.sizes[1].empty() &&
+                                 s.bodies.size() == 1
+                           : c.kind == ControlKind::branch && c.condition == kNoSymbol && c.reversed.empty() &&
+                                 c.sizes[0].size() == s.found.size() && c.sizes[1].size() == s.found.size() && s.bodies.size() == 2;
+    if (!fits || c.split > s.inputs.size() || s.outputs.size() < 2 + sizes || computed == 0)
+      return fail(Code::invalid_plan, "its inputs, outputs or bodies do not fit what it runs");
+    for (uint32_t reversed : c.reversed)
+      if (reversed > 1) return fail(Code::invalid_plan, "it fills a scan output in order {}", reversed);
+    bool dims = is_dim(c.selector);
+    for (const auto& list : c.sizes) dims = dims && std::ranges::all_of(list, [&](uint32_t d) { return is_dim(d); });
+    if (!dims || s.params.size() > 0 || s.dim_params.size() > 0)
+      return fail(Code::invalid_plan, "it refers to entries beyond the dim table, or has parameters");
+    TN_TRY(check_workspace(region_.values[s.outputs[computed]], Place::device));
+    TN_TRY(check_workspace(region_.values[s.outputs[computed + 1]], plan_.target.device == "cpu" ? Place::device : Place::host));
+    Boundary ports;
+    ports.depth = boundary_.depth + 1;
+    for (size_t i = 0; i < s.inputs.size(); ++i) TN_TRY(add_port(s.inputs[i], ports.inputs));
+    for (size_t i = 0; i < computed; ++i) TN_TRY(add_port(s.outputs[i], ports.outputs));
+    for (size_t body = 0; body < s.bodies.size(); ++body) {
+      Boundary own = ports;
+      if (!loop) {
+        const auto split = ports.inputs.begin() + c.split;
+        own.inputs = body == 0 ? std::vector<Port>(ports.inputs.begin(), split) : std::vector<Port>(split, ports.inputs.end());
+      }
+      std::set<uint32_t> found;
+      if (Status status = check_region(plan_, s.bodies[body], own, limits_, &found); !status)
+        return trail(std::move(status.error()), "in body {}", body);
+      if (loop && c.condition != kNoSymbol && !found.count(c.condition))
+        return fail(Code::invalid_plan, "its body does not find its condition, symbol {}", c.condition);
+      for (uint32_t symbol : found)
+        if (!found_.insert(symbol).second)
+          return fail(Code::invalid_plan, "a body finds symbol '{}' a second time", plan_.symbols[symbol].name);
+    }
+    return {};
+  }
+
+  Status add_port(uint32_t value, std::vector<Port>& ports) const {
+    const Value& v = region_.values[value];
+    if (v.kind == ValueKind::absent || v.format != kLinear)
+      return fail(Code::invalid_plan, "value {}, which a body takes or gives, is absent or not linear on the device", value);
+    ports.push_back({v.dtype, v.format, {}});
+    return {};
+  }
+
+  Status check_workspace(const Value& v, Place place) const {
+    if (v.kind == ValueKind::absent) return {};
+    if (v.kind == ValueKind::arena && v.view_of == kNoView && v.dtype == DType::u8 && v.format.layout == tenon::Layout::linear &&
+        v.format.place == place && v.dims.size() == 1 && plan_.dims[v.dims[0]].op == DimOp::constant)
+      return {};
+    return fail(Code::invalid_plan, "its workspace must be a vector of bytes in the arena");
   }
 
   // The sizes that it finds are its alone, and lie where the host reads them.
@@ -312,7 +379,7 @@ class RegionCheck {
   const Boundary& boundary_;
   const Limits& limits_;
   std::vector<Life> lives_;  // of values that are no views
-  std::set<uint32_t> found_;  // symbols whose values steps find
+  std::set<uint32_t>& found_;  // symbols whose values steps find, of bodies too
 };
 
 }  // namespace
@@ -329,8 +396,10 @@ Status check_dims(std::span<const uint32_t> dims, const Plan& plan, std::string_
   return {};
 }
 
-Status check_region(const Plan& plan, const Region& region, const Boundary& boundary, const Limits& limits) {
-  return RegionCheck(plan, region, boundary, limits).run();
+Status check_region(const Plan& plan, const Region& region, const Boundary& boundary, const Limits& limits,
+                    std::set<uint32_t>* found) {
+  std::set<uint32_t> own;
+  return RegionCheck(plan, region, boundary, limits, found ? *found : own).run();
 }
 
 std::vector<InPlace> in_place_steps(const Region& region) {

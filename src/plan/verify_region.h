@@ -1,6 +1,7 @@
 // Verification of one region: values, steps, and the arena's layout.
 #pragma once
 
+#include <set>
 #include <string_view>
 
 #include "base/limits.h"
@@ -26,10 +27,13 @@ inline Format on_host(Format format) {
 struct Boundary {
   std::vector<Port> inputs, outputs;
   bool constant = false;  // all dims of the region are constants, and ports have dims
+  int depth = 0;          // of a step's body: regions around it
 };
 
 // The plan's dim table, bindings and weights have been checked.
-Status check_region(const Plan& plan, const Region& region, const Boundary& boundary, const Limits& limits);
+// `found`, of a body: gets the symbols that its steps find, which nothing else may.
+Status check_region(const Plan& plan, const Region& region, const Boundary& boundary, const Limits& limits,
+                    std::set<uint32_t>* found = nullptr);
 
 // Entries of the dim table, at most kMaxRank.
 Status check_dims(std::span<const uint32_t> dims, const Plan& plan, std::string_view what,

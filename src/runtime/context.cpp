@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "runtime/engine_impl.h"
 #include "runtime/recorder.h"
+#include "runtime/region_run.h"
 #include "runtime/staging.h"
 
 namespace tenon {
@@ -15,31 +16,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class ContextImpl;
-
-// A host step among those of another device: what the device's driver calls.
-struct HostCall {
-  ContextImpl* context = nullptr;
-  PreparedRegion::Launch* launch = nullptr;
-  uint32_t step = 0;
-};
-
-using KnownSymbols = std::vector<std::optional<int64_t>>;
-
-// Steps up to one that finds sizes, which the steps behind it are prepared for.
-struct Segment {
-  uint32_t begin = 0, end = 0;
-  KnownSymbols symbols;                    // that it is prepared for
-  std::unique_ptr<PreparedRegion> region;  // null: not prepared yet
-  std::vector<HostCall> host_calls;        // by launch; empty on the host
-  bool bound = false;                      // its launches hold the context's addresses
-};
-
 // Everything that depends on the values of the symbols that inputs give.
 struct ShapeState {
   KnownSymbols symbols;
-  KnownSymbols found;              // those and what the last run found
-  std::vector<Segment> segments;   // one, unless the run finds sizes
+  std::unique_ptr<RegionRun> run;
   std::vector<int64_t> bytes;      // of each tensor, inputs then outputs; -1 where the run finds it
   Recorder recorder;
 };
@@ -68,10 +48,17 @@ class ContextImpl final : public Context, public Work {
         tensors_(engine_->io().size()),
         staging_(engine_->device(), engine_->allocator(), tensors_.size()),
         texts_{TextArena(engine_->options().limits.arena_bytes), TextArena(engine_->options().limits.arena_bytes)},
-        steps_(*this) {
-    const std::vector<plan::Step>& steps = profile_.region.steps;
-    for (uint32_t i = 0; i < steps.size(); ++i)
-      if (!steps[i].found.empty()) cuts_.push_back(i + 1);
+        steps_(*this),
+        setting_(*engine_, profile_) {
+    for (const plan::Step& step : profile_.region.steps) {
+      finds_sizes_ = finds_sizes_ || !step.found.empty();
+      runs_regions_ = runs_regions_ || step.control.kind != plan::ControlKind::none;
+    }
+    setting_.before_memory_goes = [this] {
+      for (ShapeState& shape : shapes_) shape.recorder.forget();
+      bound_ = false;
+      recording_ = nullptr;
+    };
   }
 
   ~ContextImpl() override {
@@ -86,16 +73,12 @@ class ContextImpl final : public Context, public Work {
       stream_ = own_stream_.get();
       TN_ASSIGN(host_arena_, device.allocate_host(profile_.region.host_arena_bytes, "a context's arena on the host"));
     }
+    setting_.stream = stream_;
     TN_ASSIGN(event_, stream_->create_event());
     TN_ASSIGN(arena_,
               device.allocate(engine_->allocator(), profile_.region.arena_bytes, "a context's arena"));
     addresses_.resize(tensors_.size());
-    const std::vector<plan::Value>& values = profile_.region.values;
-    has_texts_ = std::ranges::any_of(values, [](const plan::Value& v) { return v.dtype == DType::string; });
-    if (std::ranges::any_of(values, [](const plan::Value& v) { return v.kind == plan::ValueKind::found; })) {
-      found_memory_.resize(values.size());
-      found_addresses_.resize(values.size());
-    }
+    has_texts_ = plan::holds_strings(profile_.region);
     return {};
   }
 
@@ -113,8 +96,6 @@ class ContextImpl final : public Context, public Work {
 
   // The stream's call: copies what must be copied, and launches or replays the steps.
   Status execute(const Lane& lane) override;
-  // The driver's call, on a thread of its own.
-  static void run_host_step(void* host_call);
 
  private:
   // Who may touch the context: nobody else while a call is in it or work is queued.
@@ -158,16 +139,11 @@ class ContextImpl final : public Context, public Work {
   Status resolve_shapes();
   Status make_shape(KnownSymbols symbols);
   // Whether runs find sizes.
-  bool finds_sizes() const { return !cuts_.empty(); }
+  bool finds_sizes() const { return finds_sizes_; }
   Result<int64_t> tensor_bytes(size_t tensor, const DimValues& dims) const;
-  Status prepare_segment(Segment& segment, const KnownSymbols& symbols, std::span<const int64_t> bytes);
-  Status start_segment(ShapeState& shape, Segment& segment);
-  Status find_sizes(ShapeState& shape, const Segment& segment, const Lane& lane);
+  Status measure_found(const DimValues& dims, std::vector<int64_t>& bytes) const;
   uint64_t extent(size_t tensor) const;
-  Status bind_segment(Segment& segment);
-  Status take_found_memory(const PreparedRegion& region);
-  void forget_addresses();
-  Status grow_scratch(const PreparedRegion& region);
+  Status grow_scratch();
   Status check_buffers() const;
   Status bind();
   Status ready();
@@ -175,11 +151,10 @@ class ContextImpl final : public Context, public Work {
   Status unseen_failure();
   bool on_host() const { return engine_->on_host(); }
   Status launch(const Lane& lane);
-  Status launch_step(Segment& segment, size_t index, const Lane& lane);
   Status run_profiled(void* queue);
   Status copy_staged(bool out, void* queue);
   Result<double> copy_staged_measured(bool out);
-  Status host_failure();
+  Status host_failure() { return setting_.take_failure(); }
 
   // The steps alone: what is recorded.
   struct Steps final : Work {
@@ -213,24 +188,23 @@ class ContextImpl final : public Context, public Work {
   const int profile_index_;
   const plan::Plan& plan_;
   const plan::Profile& profile_;
-  std::vector<uint32_t> cuts_;  // behind each step that finds sizes
+  bool finds_sizes_ = false, runs_regions_ = false;  // steps of the profile do
   std::atomic<int> state_{idle};
   std::atomic<bool> unseen_{false};  // work was queued and nobody has waited for it
   std::unique_ptr<Stream> own_stream_;  // on a device that is not the host
   Stream* stream_ = nullptr;
   std::unique_ptr<Event> event_;
   std::vector<Tensor> tensors_;  // inputs, then outputs
-  Block arena_, host_arena_, scratch_, host_scratch_;
-  std::vector<Block> found_memory_;      // by value of the region, of those whose memory is taken in the run
-  std::vector<void*> found_addresses_;   // likewise
+  Block arena_, host_arena_;
   Staging staging_;
   std::array<TextArena, 2> texts_;  // bytes of strings that the last run made, and those that the one before did
   size_t last_texts_ = 0;
   bool has_texts_ = false;
   Steps steps_;
+  RunSetting setting_;            // outlives the shapes
   std::list<ShapeState> shapes_;  // the current one first, then by last use
   bool shapes_stale_ = true;      // input dims were set since shapes_.front() was chosen
-  bool has_found_ = false;        // shapes_.front().found is of a run that ended, and no input's dims were set since
+  bool has_found_ = false;        // shapes_.front().run's sizes are the last run's, and no input's dims were set since
   bool bound_ = false;            // launches hold the addresses below and the tensors' buffers
   std::shared_ptr<const Weights> weights_;
   uint64_t weights_version_ = 0;
@@ -238,8 +212,6 @@ class ContextImpl final : public Context, public Work {
   ProfileSink profiler_;
   uint64_t recordings_ = 0;  // made, also in vain
   Recording* recording_ = nullptr;  // of the addresses that are bound; null: steps are launched
-  std::mutex host_failure_mutex_;
-  Status host_failure_;  // of a host step on another device, that nobody has been told
 };
 
 Status ContextImpl::check_input_dim(const plan::Binding& input, size_t dim, int64_t value) const {
@@ -353,7 +325,7 @@ Result<std::vector<int64_t>> ContextImpl::shape(std::string_view name) {
     for (const plan::Step& step : profile_.region.steps)
       for (uint32_t symbol : step.found) {
         std::optional<int64_t>& size = symbols[symbol];
-        if (has_found_) size = shapes_.front().found[symbol];
+        if (has_found_) size = shapes_.front().run->found()[symbol];
         if (!size && profile_.symbols[symbol].max < plan::kNoBound) size = profile_.symbols[symbol].max;
         if (!size) unknown[symbol] = kTypical;
       }
@@ -401,59 +373,21 @@ Status ContextImpl::make_shape(KnownSymbols symbols) {
     TN_ASSIGN(int64_t bytes, tensor_bytes(i, dims));
     state.bytes.push_back(bytes);
   }
-  uint32_t begin = 0;
-  for (uint32_t cut : cuts_) {
-    state.segments.push_back({begin, cut, {}, nullptr, {}, false});
-    begin = cut;
-  }
-  state.segments.push_back({begin, static_cast<uint32_t>(profile_.region.steps.size()), {}, nullptr, {}, false});
   bool is_opt = !finds_sizes();
   for (size_t i = 0; i < symbols.size(); ++i) is_opt = is_opt && symbols[i] == profile_.symbols[i].opt;
-  Segment& first = state.segments.front();
-  if (is_opt) first.region = engine_->take_prepared(profile_index_);
-  TN_TRY(prepare_segment(first, symbols, state.bytes));
-  state.found = symbols;
+  std::unique_ptr<PreparedRegion> ready = is_opt ? engine_->take_prepared(profile_index_) : nullptr;
+  state.run = std::make_unique<RegionRun>(setting_, profile_.region, engine_->kernels(profile_index_), false,
+                                          [this](const DimValues& values, std::vector<int64_t>& bytes) { return measure_found(values, bytes); });
+  const RegionRun* other = shapes_.empty() ? nullptr : shapes_.front().run.get();
+  TN_TRY(state.run->prepare(symbols, state.bytes, plan_.inputs.size(), other, std::move(ready)));
   state.symbols = std::move(symbols);
   shapes_.push_front(std::move(state));
   if (shapes_.size() > static_cast<size_t>(engine_->options().shapes_kept)) shapes_.pop_back();
   return {};
 }
 
-// Prepares the segment's steps unless they are, sharing those that it or the latest shape has at the same dims.
-Status ContextImpl::prepare_segment(Segment& segment, const KnownSymbols& symbols, std::span<const int64_t> bytes) {
-  const bool was_prepared = segment.region && segment.symbols.empty();
-  if (!was_prepared) {
-    const PreparedRegion* other = segment.region.get();
-    if (!other && !shapes_.empty())
-      for (const Segment& s : shapes_.front().segments)
-        if (s.begin == segment.begin) other = s.region.get();
-    PrepareOptions options = {engine_->options().threads,
-                              engine_->options().limits,
-                              engine_->session(),
-                              profile_.symbols,
-                              bytes.first(plan_.inputs.size()),
-                              bytes.subspan(plan_.inputs.size()),
-                              other,
-                              segment.begin,
-                              segment.end};
-    TN_ASSIGN(segment.region, prepare_region(plan_, profile_.region, engine_->kernels(profile_index_),
-                                             DimValues(plan_, symbols), options));
-  }
-  segment.symbols = symbols;
-  segment.bound = false;
-  segment.host_calls.clear();
-  if (!on_host())
-    for (uint32_t i = 0; i < segment.region->launches.size(); ++i)
-      segment.host_calls.push_back({this, &segment.region->launches[i], segment.begin + i});
-  return {};
-}
-
-// Behind a step that found sizes: its steps are prepared for them, and the caller's buffers hold what they write.
-Status ContextImpl::start_segment(ShapeState& shape, Segment& segment) {
-  const bool is_prepared = segment.region && segment.symbols == shape.found;
-  if (is_prepared && segment.bound) return {};
-  const DimValues dims(plan_, shape.found);
-  std::vector<int64_t> bytes = shape.bytes;
+// Behind a step that found sizes: the caller's buffers hold what is written.
+Status ContextImpl::measure_found(const DimValues& dims, std::vector<int64_t>& bytes) const {
   for (size_t i = 0; i < tensors_.size(); ++i) {
     if (bytes[i] >= 0) continue;
     TN_ASSIGN(bytes[i], tensor_bytes(i, dims));
@@ -461,79 +395,12 @@ Status ContextImpl::start_segment(ShapeState& shape, Segment& segment) {
       return fail(Code::invalid_argument, "the buffer of '{}' has {} bytes, its shape, which the run found, needs {}",
                   binding(i).name, tensors_[i].bytes, bytes[i]);
   }
-  if (!is_prepared) TN_TRY(prepare_segment(segment, shape.found, bytes));
-  TN_TRY(grow_scratch(*segment.region));
-  return bind_segment(segment);
-}
-
-// What the segment's last step found.
-Status ContextImpl::find_sizes(ShapeState& shape, const Segment& segment, const Lane& lane) {
-  TN_TRY(stream_->drain(lane));
-  if (!on_host()) TN_TRY(host_failure());
-  const plan::Step& step = profile_.region.steps[segment.end - 1];
-  const auto* sizes = segment.region->launches.back().call.outputs.back().as<const int64_t>();
-  for (size_t i = 0; i < step.found.size(); ++i) {
-    const uint32_t symbol = step.found[i];
-    const plan::Range& range = profile_.symbols[symbol];
-    if (sizes[i] < range.min || sizes[i] > range.max)
-      return fail(Code::invalid_plan, "{}: it found a size of {}, the profile has {} to {}", step_text(plan_, step), sizes[i],
-                  range.min, range.max);
-    shape.found[symbol] = sizes[i];
-  }
-  has_found_ = true;  // also if what comes fails: callers learn how large their buffers must be
   return {};
 }
 
-// Before memory goes: if there is no new one, nothing may hold its address.
-void ContextImpl::forget_addresses() {
-  for (ShapeState& shape : shapes_) {
-    shape.recorder.forget();
-    for (Segment& segment : shape.segments) segment.bound = false;
-  }
-  bound_ = false;
-  recording_ = nullptr;
-}
-
-// For what the region's steps write whose size no plan knew.
-Status ContextImpl::take_found_memory(const PreparedRegion& region) {
-  for (const PreparedRegion::Found& f : region.found) {
-    Block& block = found_memory_[f.value];
-    if (f.bytes <= block.bytes()) continue;
-    uint64_t all = f.bytes;
-    for (const Block& other : found_memory_) all += other.bytes();
-    if (const int64_t most = engine_->options().limits.arena_bytes; all - block.bytes() > static_cast<uint64_t>(most))
-      return fail(Code::limit_exceeded, "value {} has {} bytes: with others whose size the run finds, more than the limit arena_bytes, {}",
-                  f.value, f.bytes, most);
-    forget_addresses();
-    block = Block();
-    found_addresses_[f.value] = nullptr;
-    constexpr const char* kWhat = "a value whose size the run finds";
-    if (on_host()) {
-      TN_ASSIGN(block, Block::allocate(engine_->allocator(), f.bytes, kWhat));
-    } else if (f.place == Place::host) {
-      TN_ASSIGN(block, engine_->device().allocate_host(f.bytes, kWhat));
-    } else {
-      TN_ASSIGN(block, engine_->device().allocate(engine_->allocator(), f.bytes, kWhat));
-    }
-    found_addresses_[f.value] = block.data();
-  }
-  return {};
-}
-
-Status ContextImpl::grow_scratch(const PreparedRegion& region) {
-  auto grow = [&](Block& block, uint64_t bytes, auto allocate) -> Status {
-    if (bytes <= block.bytes()) return {};
-    forget_addresses();
-    block = Block();
-    TN_ASSIGN(block, allocate());
-    return {};
-  };
-  TN_TRY(grow(scratch_, region.scratch_bytes, [&] {
-    return engine_->device().allocate(engine_->allocator(), region.scratch_bytes, "a context's scratch");
-  }));
-  return grow(host_scratch_, region.host_scratch_bytes, [&] {
-    return Block::allocate(engine_->allocator(), region.host_scratch_bytes, "a context's scratch on the host");
-  });
+Status ContextImpl::grow_scratch() {
+  const RegionRun& run = *shapes_.front().run;
+  return setting_.grow_scratch(run.scratch_bytes(), run.host_scratch_bytes());
 }
 
 Status ContextImpl::prepare() {
@@ -541,7 +408,7 @@ Status ContextImpl::prepare() {
   if (!turn) return busy();
   if (!shapes_stale_) return {};
   TN_TRY(resolve_shapes());
-  TN_TRY(grow_scratch(*shapes_.front().segments.front().region));
+  TN_TRY(grow_scratch());
   shapes_stale_ = false;
   return {};
 }
@@ -584,20 +451,14 @@ Status ContextImpl::bind() {
     if (on_host() || tensors_[i].is_direct || binding(i).dtype == DType::string) continue;
     TN_ASSIGN(addresses_[i], staging_.add(i, tensors_[i].data, extent(i), i < plan_.inputs.size()));
   }
-  for (Segment& segment : shapes_.front().segments) segment.bound = false;
-  TN_TRY(bind_segment(shapes_.front().segments.front()));
-  bound_ = true;
-  recording_ = nullptr;
-  return {};
-}
-
-Status ContextImpl::bind_segment(Segment& segment) {
-  TN_TRY(take_found_memory(*segment.region));
+  setting_.weights = weights_->addresses;
   std::span<void* const> all = addresses_;
   const size_t inputs = plan_.inputs.size();
-  segment.region->bind({arena_.data(), host_arena_.data(), scratch_.data(), host_scratch_.data(), weights_->addresses,
-                        all.first(inputs), all.subspan(inputs), &texts_[last_texts_], found_addresses_});
-  segment.bound = true;
+  RegionRun& run = *shapes_.front().run;
+  run.bind(arena_.data(), host_arena_.data(), all.first(inputs), all.subspan(inputs));
+  TN_TRY(run.bind_first());
+  bound_ = true;
+  recording_ = nullptr;
   return {};
 }
 
@@ -605,12 +466,12 @@ Status ContextImpl::bind_segment(Segment& segment) {
 Status ContextImpl::ready() {
   if (shapes_stale_) {
     TN_TRY(resolve_shapes());
-    TN_TRY(grow_scratch(*shapes_.front().segments.front().region));
+    TN_TRY(grow_scratch());
     shapes_stale_ = false;
   }
   if (!bound_ || weights_version_ != engine_->weights_version()) TN_TRY(bind());
-  if (Segment& first = shapes_.front().segments.front(); !first.bound) TN_TRY(bind_segment(first));
-  if (!on_host() && !recording_ && !profiler_ && !finds_sizes() && engine_->options().recordings)
+  TN_TRY(shapes_.front().run->bind_first());
+  if (!on_host() && !recording_ && !profiler_ && !finds_sizes() && !runs_regions_ && engine_->options().recordings)
     recording_ = shapes_.front().recorder.find(*stream_, steps_, addresses_, weights_version_);
   return {};
 }
@@ -621,9 +482,8 @@ Status ContextImpl::begin_run() {
   if (!has_texts_) return {};
   last_texts_ ^= 1;
   texts_[last_texts_].clear();
-  for (Segment& segment : shapes_.front().segments)
-    if (segment.region)
-      for (PreparedRegion::Launch& launch : segment.region->launches) launch.call.texts = &texts_[last_texts_];
+  setting_.texts = &texts_[last_texts_];
+  shapes_.front().run->use_texts();
   for (size_t i = 0; i < plan_.inputs.size(); ++i) {
     if (plan_.inputs[i].dtype != DType::string) continue;
     const std::span<const Text> texts(static_cast<const Text*>(tensors_[i].data), extent(i) / sizeof(Text));
@@ -632,68 +492,10 @@ Status ContextImpl::begin_run() {
   return {};
 }
 
-Status ContextImpl::launch_step(Segment& segment, size_t index, const Lane& lane) {
-  PreparedRegion::Launch& launch = segment.region->launches[index];
-  Status status;
-  if (on_host() || launch.kernel->place == Place::device) {
-    launch.call.team = lane.team;
-    launch.call.queue = lane.queue;
-    status = launch.kernel->launch(launch.call);
-  } else {
-    status = stream_->call_host(lane, run_host_step, &segment.host_calls[index]);
-  }
-  if (status) [[likely]]
-    return {};
-  return trail(std::move(status.error()), "{}", step_text(plan_, profile_.region.steps[segment.begin + index]));
-}
-
-// A host step takes its turn on the engine's team. What fails is told by the wait: the driver's thread has nobody to
-// tell.
-void ContextImpl::run_host_step(void* host_call) {
-  struct Step final : Work {
-    Status execute(const Lane& lane) override {
-      launch->call.team = lane.team;
-      return launch->kernel->launch(launch->call);
-    }
-    PreparedRegion::Launch* launch;
-  };
-  const HostCall& call = *static_cast<HostCall*>(host_call);
-  ContextImpl& context = *call.context;
-  Step step;
-  step.launch = call.launch;
-  Status status = context.engine_->host_stream().run(step);
-  if (status) return;
-  std::lock_guard lock(context.host_failure_mutex_);
-  if (context.host_failure_)
-    context.host_failure_ = trail(std::move(status.error()), "{}",
-                                  step_text(context.plan_, context.profile_.region.steps[call.step]));
-}
-
-Status ContextImpl::host_failure() {
-  std::lock_guard lock(host_failure_mutex_);
-  return std::exchange(host_failure_, Status());
-}
-
+// What a run that fails has found stays: callers learn how large their buffers must be.
 Status ContextImpl::launch(const Lane& lane) {
-  ShapeState& shape = shapes_.front();
-  if (finds_sizes()) shape.found = shape.symbols;
-  has_found_ = false;
-  for (size_t s = 0; s < shape.segments.size(); ++s) {
-    Segment& segment = shape.segments[s];
-    if (s > 0) TN_TRY(start_segment(shape, segment));
-    for (size_t i = 0; i < segment.region->launches.size(); ++i) {
-      if (!on_host() || !profiler_) [[likely]] {
-        TN_TRY(launch_step(segment, i, lane));
-        continue;
-      }
-      const Clock::time_point start = Clock::now();
-      TN_TRY(launch_step(segment, i, lane));
-      profiler_(profile_.region.steps[segment.begin + i],
-                std::chrono::duration<double, std::micro>(Clock::now() - start).count());
-    }
-    if (s + 1 < shape.segments.size()) TN_TRY(find_sizes(shape, segment, lane));
-  }
-  return {};
+  has_found_ = finds_sizes();
+  return shapes_.front().run->launch(lane, nullptr, on_host() && profiler_ ? &profiler_ : nullptr);
 }
 
 Status ContextImpl::execute(const Lane& lane) {
@@ -712,30 +514,9 @@ Status ContextImpl::execute(const Lane& lane) {
 
 // On a device that is not the host: one step after the other, each measured by the device.
 Status ContextImpl::run_profiled(void* queue) {
-  struct One final : Work {
-    Status execute(const Lane& lane) override { return context->launch_step(*segment, index, lane); }
-    ContextImpl* context;
-    Segment* segment;
-    size_t index;
-  };
   TN_TRY(copy_staged(false, queue));
-  ShapeState& shape = shapes_.front();
-  shape.found = shape.symbols;
-  has_found_ = false;
-  for (size_t s = 0; s < shape.segments.size(); ++s) {
-    Segment& segment = shape.segments[s];
-    if (s > 0) TN_TRY(start_segment(shape, segment));
-    for (size_t i = 0; i < segment.region->launches.size(); ++i) {
-      One one;
-      one.context = this;
-      one.segment = &segment;
-      one.index = i;
-      // Measuring waits for the step: what it found is there.
-      TN_ASSIGN(std::vector<double> times, stream_->measure(one, 1));
-      profiler_(profile_.region.steps[segment.begin + i], times.front());
-    }
-    if (s + 1 < shape.segments.size()) TN_TRY(find_sizes(shape, segment, {}));
-  }
+  has_found_ = finds_sizes();
+  TN_TRY(shapes_.front().run->launch_measured(profiler_));
   TN_TRY(copy_staged(true, queue));
   return host_failure();
 }
@@ -838,8 +619,9 @@ Result<Replay> ContextImpl::replay() {
   if (!turn) return busy();
   if (on_host()) return Replay{false, "the host launches every step itself", 0};
   if (!engine_->options().recordings) return Replay{false, "recordings are switched off", 0};
+  if (runs_regions_) return Replay{false, "the run has loops or branches whose course it decides", 0};
   if (finds_sizes()) return Replay{false, "the run finds sizes, for which later steps are prepared", 0};
-  TN_TRY(ready());
+  TN_TRY(begin_run());
   if (recording_) return Replay{true, {}, recordings_};
   return Replay{false, profiler_ ? "a profiler is set" : shapes_.front().recorder.why_not(), recordings_};
 }

@@ -209,6 +209,7 @@ Status EngineImpl::prepare_profile(int profile) {
   TN_ASSIGN(std::vector<int64_t> inputs, bytes_of(plan_, plan_.inputs, dims));
   TN_ASSIGN(std::vector<int64_t> outputs, bytes_of(plan_, plan_.outputs, dims));
   PrepareOptions options = {options_.threads, options_.limits, session(), p.symbols, inputs, outputs, nullptr};
+  options.bodies = true;
   TN_ASSIGN(std::unique_ptr<PreparedRegion> prepared,
             prepare_region(plan_, p.region, kernels_[profile], dims, options));
   prepared_.push_back(std::move(prepared));

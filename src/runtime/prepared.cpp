@@ -15,6 +15,15 @@ bool same_tensor(const Arg& a, const Arg& b) {
   return a.dtype == b.dtype && a.format == b.format && std::ranges::equal(a.shape(), b.shape());
 }
 
+// Which of the step's inputs are a body's.
+size_t body_first_input(const Step& step, size_t body) {
+  return step.control.kind == plan::ControlKind::branch && body > 0 ? step.control.split : 0;
+}
+size_t body_input_count(const Step& step, size_t body) {
+  if (step.control.kind == plan::ControlKind::loop) return step.inputs.size();
+  return body == 0 ? step.control.split : step.inputs.size() - step.control.split;
+}
+
 // What stands for the address of memory that has no bytes: kernels may count on an address.
 alignas(64) std::byte kNowhere[64];
 
@@ -47,7 +56,8 @@ class RegionPreparation {
  private:
   uint32_t end() const { return std::min(options_.end, static_cast<uint32_t>(region_.steps.size())); }
 
-  bool on_host(uint32_t step) const { return kernels_.kernels[step]->place == Place::host; }
+  bool runs_regions(uint32_t step) const { return region_.steps[step].control.kind != plan::ControlKind::none; }
+  bool on_host(uint32_t step) const { return !runs_regions(step) && kernels_.kernels[step]->place == Place::host; }
 
   // Which entries of the dim table are the same at every shape.
   std::vector<bool> fixed_dims() const {
@@ -146,6 +156,10 @@ class RegionPreparation {
       }
     const size_t at = index - options_.first;
     if (options_.other && at < options_.other->steps.size() && same(*options_.other->steps[at], *out)) return options_.other->steps[at];
+    if (runs_regions(index)) {
+      if (options_.bodies) TN_TRY(prepare_bodies(index, *out));
+      return out;
+    }
     PrepareCall call = {params_of(step, *out), inputs_of(step, out->args.data()),
                         outputs_of(step, out->args.data()), options_.threads, options_.session};
     Status prepared = prepare_kernel(*kernels_.kernels[index], call, out->prepared);
@@ -155,6 +169,31 @@ class RegionPreparation {
       return fail(Code::limit_exceeded, "the step needs {} bytes of scratch, the limit arena_bytes is {}",
                   scratch, options_.limits.arena_bytes);
     return out;
+  }
+
+  Status prepare_bodies(uint32_t index, const PreparedStep& prepared) const {
+    const Step& step = region_.steps[index];
+    for (size_t body = 0; body < step.bodies.size(); ++body) {
+      Status status = prepare_body(index, body, prepared);
+      // A branch that cannot run at this shape fails when it is taken.
+      if (!status && step.control.kind == plan::ControlKind::loop) return trail(std::move(status.error()), "in its body");
+    }
+    return {};
+  }
+
+  Status prepare_body(uint32_t index, size_t body, const PreparedStep& prepared) const {
+    const Step& step = region_.steps[index];
+    TN_ASSIGN(std::vector<int64_t> bytes, body_bytes(plan_, step, body, inputs_of(step, prepared.args.data()),
+                                                     outputs_of(step, prepared.args.data()), dims_));
+    const size_t inputs = body_input_count(step, body);
+    PrepareOptions options = options_;
+    options.inputs = std::span(bytes).first(inputs);
+    options.outputs = std::span(bytes).subspan(inputs);
+    options.other = nullptr;
+    options.first = 0;
+    options.end = UINT32_MAX;
+    TN_TRY(prepare_region(plan_, step.bodies[body], kernels_.bodies[index][body], dims_, options));
+    return {};
   }
 
   static bool same(const PreparedStep& a, const PreparedStep& b) {
@@ -226,6 +265,7 @@ void PreparedRegion::bind(const Addresses& addresses) {
     args_[s.arg].data = data ? data : kNowhere;
   }
   for (Launch& launch : launches) {
+    if (!launch.kernel) continue;
     void* scratch = launch.kernel->place == Place::host ? addresses.host_scratch : addresses.scratch;
     launch.call.scratch = scratch ? scratch : kNowhere;
     launch.call.texts = addresses.texts;
@@ -267,6 +307,20 @@ Result<RegionKernels> find_kernels(const Region& region, const KernelTable& tabl
                                    bool on_host) {
   RegionKernels out;
   for (const Step& step : region.steps) {
+    std::vector<RegionKernels>& bodies = out.bodies.emplace_back();
+    for (const Region& body : step.bodies) {
+      auto found = find_kernels(body, table, cpu_features, on_host);
+      if (!found) return trail(std::move(found.error()), "in step '{}'", step.name);
+      bodies.push_back(std::move(*found));
+    }
+    if (step.control.kind != plan::ControlKind::none) {
+      for (const auto* list : {&step.inputs, &step.outputs})
+        for (uint32_t v : *list)
+          if (region.values[v].dtype == DType::string)
+            return fail(Code::invalid_plan, "step '{}' runs regions, which take no tensors of strings", step.name);
+      out.kernels.push_back(nullptr);
+      continue;
+    }
     const Kernel* kernel = table.find(step.kernel);
     if (!kernel)
       return fail(Code::incompatible_plan, "step '{}' runs kernel {}, which this library does not have",
@@ -286,11 +340,11 @@ Result<RegionKernels> find_kernels(const Region& region, const KernelTable& tabl
   }
   out.in_place = plan::in_place_steps(region);
   for (const plan::InPlace& p : out.in_place) {
-    const Kernel& kernel = *out.kernels[p.step];
-    if (p.input >= 32 || !(kernel.in_place >> p.input & 1))
+    const Kernel* kernel = out.kernels[p.step];
+    if (p.input >= 32 || !kernel || !(kernel->in_place >> p.input & 1))
       return fail(Code::invalid_plan,
                   "step '{}' would write over its input {}, which kernel {} does not allow",
-                  region.steps[p.step].name, p.input, kernel.id);
+                  region.steps[p.step].name, p.input, region.steps[p.step].kernel);
   }
   return out;
 }
@@ -301,8 +355,68 @@ Result<std::unique_ptr<PreparedRegion>> prepare_region(const plan::Plan& plan, c
   return RegionPreparation(plan, region, kernels, dims, options).run();
 }
 
-std::string step_text(const plan::Plan& plan, const Step& step) {
-  std::string out = fmt::format("in step '{}' (kernel {})", step.name, step.kernel);
+Result<std::vector<int64_t>> body_bytes(const plan::Plan& plan, const Step& step, size_t body, std::span<const Arg> inputs,
+                                        std::span<const Arg> outputs, const DimValues& dims) {
+  const bool loop = step.control.kind == plan::ControlKind::loop;
+  const Region& region = step.bodies[body];
+  const size_t first = body_first_input(step, body), count = body_input_count(step, body);
+  const size_t computed = step.outputs.size() - 2 - !step.found.empty();
+  std::vector<int64_t> out;
+  for (size_t i = 0; i < count; ++i) out.push_back(storage_bytes(inputs[first + i]));
+  out.resize(count + computed, -1);
+  for (uint32_t i = 0; i < region.values.size(); ++i) {
+    const Value& v = region.values[i];
+    if (v.view_of != plan::kNoView || (v.kind != ValueKind::input && v.kind != ValueKind::output)) continue;
+    const bool is_input = v.kind == ValueKind::input;
+    const Arg& outer = is_input ? inputs[first + v.index] : outputs[v.index];
+    const bool known = std::ranges::all_of(v.dims, [&](uint32_t d) { return dims.has(d); });
+    if (!known && !is_input && !loop) continue;
+    const std::string what = fmt::format("{} {} of its body", is_input ? "input" : "output", v.index);
+    TN_ASSIGN(std::vector<int64_t> own, dims_of(plan, dims, v.dims, what));
+    const std::optional<int64_t> bytes = plan::storage_bytes(v.dtype, kLinear, own);
+    if (!bytes) return fail(Code::limit_exceeded, "{} has more bytes than can be counted", what);
+    // An output may be the memory of a tensor under other dims.
+    int64_t wanted = storage_bytes(outer);
+    if (!is_input && loop && v.index >= step.control.split) {
+      if (outer.rank == 0) return fail(Code::invalid_plan, "scan output {} has no dims", v.index - step.control.split);
+      wanted = plan::storage_bytes(outer.dtype, kLinear, outer.shape().subspan(1)).value_or(-1);
+    }
+    const bool fits = is_input ? std::ranges::equal(own, outer.shape())
+                               : *bytes == wanted || (!loop && outer.rank == 1 && *bytes <= wanted);
+    if (!fits)
+      return fail(Code::invalid_argument, "{} is {}[{}] at these shapes, the tensor that it stands for is {}, of {} bytes: what a loop carries and "
+                  "stacks must not change its shape", what, name_of(v.dtype), fmt::join(own, ","), describe(outer), wanted);
+    out[is_input ? v.index : count + v.index] = *bytes;
+  }
+  if (loop) {
+    const size_t split = count + step.control.split;
+    TN_TRY(loop_workspace(step, outputs, std::span(out).subspan(split)));
+    return out;
+  }
+  const Arg &device = outputs[computed], &host = outputs[computed + 1];
+  if (region.arena_bytes <= static_cast<uint64_t>(storage_bytes(device)) && region.host_arena_bytes <= static_cast<uint64_t>(storage_bytes(host)))
+    return out;
+  return fail(Code::invalid_plan, "its workspace is smaller than the arena of body {}", body);
+}
+
+Result<LoopWorkspace> loop_workspace(const Step& step, std::span<const Arg> outputs, std::span<const int64_t> slice_bytes) {
+  LoopWorkspace out;
+  const size_t carried = step.control.split, computed = carried + slice_bytes.size();
+  const uint64_t most = static_cast<uint64_t>(storage_bytes(outputs[computed]));
+  uint64_t end = step.bodies[0].arena_bytes;
+  auto place = [&](int64_t bytes) {
+    const uint64_t offset = (end + 63) / 64 * 64;
+    end = offset + static_cast<uint64_t>(std::max<int64_t>(bytes, 0));
+    return offset;
+  };
+  for (size_t i = 0; i < carried; ++i) out.carried.push_back(place(storage_bytes(outputs[i])));
+  for (int64_t bytes : slice_bytes) out.slices.push_back(place(bytes));
+  if (end <= most && step.bodies[0].host_arena_bytes <= static_cast<uint64_t>(storage_bytes(outputs[computed + 1]))) return out;
+  return fail(Code::invalid_plan, "its workspace of {} bytes is too small: {} are needed", most, end);
+}
+
+std::string step_text(const plan::Plan& plan, const Step& step, std::string_view within) {
+  std::string out = fmt::format("in step '{}{}' (kernel {})", within, step.name, step.kernel);
   for (size_t i = 0; i < step.origins.size(); ++i) {
     const auto& [name, type] = plan.origins[step.origins[i]];
     out += fmt::format("{} {} '{}'", i ? "," : ", which computes", type, name);

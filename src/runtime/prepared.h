@@ -18,8 +18,9 @@ namespace tenon {
 
 // The kernels of a region's steps, found and checked once.
 struct RegionKernels {
-  std::vector<const Kernel*> kernels;  // by step
+  std::vector<const Kernel*> kernels;  // by step; null where the step runs regions
   std::vector<plan::InPlace> in_place;
+  std::vector<std::vector<RegionKernels>> bodies;  // by step
 };
 
 // Refuses kernels that the table lacks or this processor cannot run, parameters of another size, steps in place whose
@@ -64,7 +65,7 @@ class PreparedRegion {
   void bind(const Addresses& addresses);
 
   struct Launch {
-    const Kernel* kernel;
+    const Kernel* kernel;  // null: the step runs regions
     LaunchCall call;
   };
   std::vector<Launch> launches;  // by step, from the first that was prepared
@@ -98,6 +99,8 @@ struct PrepareOptions {
   uint32_t first = 0, end = UINT32_MAX;
   // The session only hears what code the steps need: what is prepared cannot run.
   bool collecting = false;
+  // Whether the bodies of steps that run regions are prepared too, as a check: nothing of it is kept.
+  bool bodies = false;
 };
 
 // Checks that every value fits its memory at this shape, and lets every kernel check and plan its step.
@@ -105,7 +108,19 @@ Result<std::unique_ptr<PreparedRegion>> prepare_region(const plan::Plan& plan, c
                                                        const RegionKernels& kernels, const DimValues& dims,
                                                        const PrepareOptions& options);
 
-// "in step 'conv1+relu1' (kernel conv.direct.f32.avx512), which computes Conv 'conv1', Relu 'relu1'"
-std::string step_text(const plan::Plan& plan, const plan::Step& step);
+// Bytes of the inputs, then the outputs, of a step's body for the step's tensors; -1 where the body finds them. Refuses dims
+// that are others than the tensors', and workspaces that are too small.
+Result<std::vector<int64_t>> body_bytes(const plan::Plan& plan, const plan::Step& step, size_t body, std::span<const Arg> inputs,
+                                        std::span<const Arg> outputs, const DimValues& dims);
+// The workspace of a loop: the body's arena, then the second copy of each carried value, then a slice of each scan output.
+struct LoopWorkspace {
+  std::vector<uint64_t> carried, slices;  // offsets
+};
+// Refuses workspaces that are too small.
+Result<LoopWorkspace> loop_workspace(const plan::Step& step, std::span<const Arg> outputs, std::span<const int64_t> slice_bytes);
+
+// "in step 'conv1+relu1' (kernel conv.direct.f32.avx512), which computes Conv 'conv1', Relu 'relu1'". `within`: what stands
+// before the step's name.
+std::string step_text(const plan::Plan& plan, const plan::Step& step, std::string_view within = {});
 
 }  // namespace tenon

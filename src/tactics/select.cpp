@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "ir/found.h"
 #include "tactics/pbqp.h"
 
 namespace tenon {
@@ -48,6 +49,10 @@ class Candidates {
     NodeView view(graph, graph.node(id));
     const Clock::time_point begin = Clock::now();
     TN_TRY(check_outputs(view));
+    if (view.node().op->runs_graphs) {
+      report.candidates.push_back(run_by_runtime(view));
+      return report;
+    }
     TN_ASSIGN(std::string problem, problem_key(view, options_.points[0].values));
     claim(view, report, Rank::usual, &problem);
     if (!any_stands(report)) claim(view, report, Rank::last_resort, &problem);
@@ -64,6 +69,7 @@ class Candidates {
   // that, what does not stand is known when the turn comes.
   Status announce(const Graph& graph, NodeId id) {
     const NodeView view(graph, graph.node(id));
+    if (view.node().op->runs_graphs) return {};
     TN_ASSIGN(std::string problem, problem_key(view, options_.points[0].values));
     if (!announced_.insert(problem).second) return {};
     NodeReport ignored{id, {}, {}, -1};
@@ -140,6 +146,19 @@ class Candidates {
   double prepare_milliseconds = 0, time_milliseconds = 0;
 
  private:
+  // A node that runs graphs has no kernel: the step names the op. What it finds is told to the host.
+  Considered run_by_runtime(NodeView view) const {
+    static constexpr Tactic kRuntime{"runtime", "graphs", nullptr, ""};
+    Candidate candidate;
+    candidate.call = KernelCall::without_params(std::string(view.node().op->name));
+    candidate.inputs.assign(view.input_count(), kLinear);
+    candidate.outputs.assign(view.output_count(), kLinear);
+    if (finds_sizes(view.node()) && options_.target.device != "cpu") candidate.outputs.back() = kHostLinear;
+    Considered out{&kRuntime, std::move(candidate), {Timing::Kind::not_tried, 0}, {}};
+    out.verified = true;
+    return out;
+  }
+
   // In which turn a tactic is asked.
   enum class Rank { usual, last_resort, reference };
   Rank rank_of(const Tactic& tactic) const {

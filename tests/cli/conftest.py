@@ -59,3 +59,17 @@ def two_inputs(tmp_path):
     dims = ["batch", 2]
     return save(tmp_path / "two.onnx", nodes, [("first", TensorProto.FLOAT, dims), ("second", TensorProto.FLOAT, dims)],
                 [("sum", TensorProto.FLOAT, dims), ("difference", TensorProto.FLOAT, dims)])
+
+
+@pytest.fixture
+def looping(tmp_path):
+    """y = x·w·w·…, until an element is large; the largest ones on the way; x: batch × 3."""
+    info = helper.make_tensor_value_info
+    body = helper.make_graph([helper.make_node("MatMul", ["h", "w"], ["h1"], "product"),
+                              helper.make_node("ReduceMax", ["h1"], ["m"], "largest", keepdims=0),
+                              helper.make_node("Less", ["m", "limit"], ["c1"], "small")], "body",
+                             [info("i", TensorProto.INT64, []), info("c", TensorProto.BOOL, []), info("h", TensorProto.FLOAT, None)],
+                             [info("c1", TensorProto.BOOL, []), info("h1", TensorProto.FLOAT, None), info("m", TensorProto.FLOAT, [])])
+    return save(tmp_path / "loop.onnx", [helper.make_node("Loop", ["most", "", "x"], ["y", "sums"], "steps", body=body)],
+                [("x", TensorProto.FLOAT, ["batch", 3])], [("y", TensorProto.FLOAT, None), ("sums", TensorProto.FLOAT, None)],
+                {"w": np.eye(3, dtype=np.float32) * 2, "limit": np.array(1e6, np.float32), "most": np.array(500, np.int64)})

@@ -467,3 +467,20 @@ def test_strings_run_and_print(tenon, tmp_path):
     assert "text.keep" in tenon("inspect", plan).stdout
     tenon("convert", path, "-o", tmp_path / "again.onnx")
     assert tenon("run", tmp_path / "again.onnx", "--shapes", "x:3").stdout == tenon("run", path, "--shapes", "x:3").stdout
+
+
+def test_loops_are_shown_with_their_bodies(tenon, looping, tmp_path):
+    tenon("build", looping, "-o", "plan", "--shapes", "x:2x3", "--report", "report.json", "--option", "timer=fake")
+    text = tenon("inspect", "plan").stdout
+    assert re.search(r"steps\.\d+\.control .*kind=loop .*trips=500 .*carried=1", text), text
+    assert re.search(r"bodies\.0\.steps\.\d+ .*name=product", text), text
+    node, = [n for n in json.loads((tmp_path / "report.json").read_text())["nodes"] if n["op"] == "loop"]
+    assert node["name"] == "steps" and node["tactic"] == "runtime"
+    body, = node["bodies"]
+    assert body["name"] == "body" and body["multiply_adds"] == {"f32": 18} and "product" in [n["name"] for n in body["nodes"]]
+    layers = json.loads(tenon("bench", "plan", "--shapes", "x:2x3", "--duration", "0.05", "--warm-up", "0", "--json", "--layers").stdout)["layers"]
+    assert [layer["kernel"] for layer in layers if layer["name"] == "steps"][0] == "loop"
+    tenon("convert", "plan", "-o", "view.onnx", "--report", "report.json")
+    np.save(tmp_path / "x.npy", np.ones((2, 3), np.float32))
+    tenon("run", "plan", "--input", "x=x.npy", "--output-dir", "out")
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.npy"), 2.0 ** np.arange(1, 21))

@@ -137,6 +137,26 @@ def containers():
     then = h.make_graph([h.make_node("Relu", ["x"], ["p"])], "then", [], [h.make_tensor_value_info("p", T.FLOAT, None)])
     other = h.make_graph([h.make_node("Neg", ["x"], ["q"])], "else", [], [h.make_tensor_value_info("q", T.FLOAT, None)])
     save("branch", [h.make_node("If", ["c"], ["y"], then_branch=then, else_branch=other)], {"x": [3], "c": (T.BOOL, [])}, ["y"])
+    longer = h.make_graph([h.make_node("Concat", ["x", "x"], ["q"], axis=0)], "else", [], [h.make_tensor_value_info("q", T.FLOAT, None)])
+    save("branch_of_shapes", [h.make_node("If", ["c"], ["y"], then_branch=then, else_branch=longer)], {"x": ["N"], "c": (T.BOOL, [])}, ["y"])
+
+    def loop_body(condition):
+        nodes = [h.make_node("Add", ["h", "x"], ["h1"]), h.make_node("ReduceSum", ["h1"], ["s"], keepdims=0), *condition]
+        return h.make_graph(nodes, "body", [h.make_tensor_value_info(n, k, []) for n, k in (("i", T.INT64), ("c", T.BOOL))] +
+                            [h.make_tensor_value_info("h", T.FLOAT, None)],
+                            [h.make_tensor_value_info("c1", T.BOOL, []), h.make_tensor_value_info("h1", T.FLOAT, None),
+                             h.make_tensor_value_info("s", T.FLOAT, None)])
+    limit = {"limit": np.array(9, np.int64), "most": np.array(4, np.int64)}
+    save("loop_of_count", [h.make_node("Min", ["n", "most"], ["m"]),
+                           h.make_node("Loop", ["m", "", "x"], ["y", "sums"], body=loop_body([h.make_node("Identity", ["c"], ["c1"])]))],
+         {"x": ["N", 2], "n": (T.INT64, [])}, ["y", "sums"], limit)
+    save("loop_while", [h.make_node("Loop", ["limit", "go", "x"], ["y", "sums"], body=loop_body([h.make_node("Less", ["s", "bound"], ["c1"])]))],
+         {"x": ["N", 2], "go": (T.BOOL, []), "bound": []}, ["y", "sums"], limit)
+    scanned = h.make_graph([h.make_node("Add", ["h", "e"], ["h1"]), h.make_node("Neg", ["h1"], ["o"])], "body",
+                           [h.make_tensor_value_info(n, T.FLOAT, None) for n in ("h", "e")],
+                           [h.make_tensor_value_info(n, T.FLOAT, None) for n in ("h1", "o")])
+    save("scan_of_length", [h.make_node("Scan", ["h0", "x"], ["h", "y"], body=scanned, num_scan_inputs=1, scan_input_axes=[1],
+                                        scan_output_directions=[1])], {"h0": [2], "x": [2, "N"]}, ["h", "y"])
     external = T(name="w", data_type=T.FLOAT, dims=[2], data_location=T.EXTERNAL)
     for key, value in (("location", "weights.bin"), ("offset", "0"), ("length", "8")):
         external.external_data.add(key=key, value=value)

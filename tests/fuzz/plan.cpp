@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   options.limits.arena_bytes = options.limits.tensor_bytes = 4 << 20;
   auto engine = Engine::load(std::as_bytes(std::span(data, size)), options, Log{});
   if (!engine) return 0;
-  (void)test::run_anything(**engine);
+  if (!test::may_run_long((*engine)->plan())) (void)test::run_anything(**engine);
   (void)plan::dump((*engine)->plan());
   std::vector<Engine::NewWeight> weights;
   std::vector<std::byte> zeros(1 << 16);
@@ -36,7 +36,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   std::vector<std::byte> bytes(reinterpret_cast<std::byte*>(data), reinterpret_cast<std::byte*>(data) + size);
   auto metadata = plan::decode(test::section_of(bytes, 0));
   if (!metadata) {
-    bytes = test::small_plan().bytes();
+    bytes = random.below(2) ? test::small_plan().bytes() : test::looping_plan().bytes();
   } else if (random.below(4) == 0) {
     size = LLVMFuzzerMutate(data, size, max_size);
     bytes.assign(reinterpret_cast<std::byte*>(data), reinterpret_cast<std::byte*>(data) + size);

@@ -40,7 +40,14 @@ void edit_list(std::vector<T>& list, Random& random, F&& change_item) {
 plan::Region& pick_region(plan::Plan& plan, Random& random) {
   if (!plan.programs.empty() && random.below(4) == 0) return pick(plan.programs, random)->region;
   if (plan.profiles.empty()) plan.profiles.emplace_back();
-  return pick(plan.profiles, random)->region;
+  plan::Region* region = &pick(plan.profiles, random)->region;
+  while (random.below(2)) {  // or a body within it
+    plan::Step* step = pick(region->steps, random);
+    plan::Region* body = step ? pick(step->bodies, random) : nullptr;
+    if (!body) break;
+    region = body;
+  }
+  return *region;
 }
 
 DType any_type(Random& random) { return static_cast<DType>(random.below(22)); }
@@ -76,6 +83,22 @@ void mutate_params(std::vector<std::byte>& params, Random& random) {
 
 void mutate_step(plan::Plan& plan, plan::Region& region, plan::Step& s, Random& random) {
   auto any_value = [&](uint32_t& v) { v = uint32_t(random.below(region.values.size() + 1)); };
+  auto any_dim = [&](uint32_t& d) { d = uint32_t(random.below(plan.dims.size() + 1)); };
+  if (!s.bodies.empty() && random.below(2)) {
+    plan::Control& c = s.control;
+    switch (random.below(7)) {
+      case 0: c.kind = static_cast<plan::ControlKind>(random.below(4)); break;
+      case 1: any_dim(c.selector); break;
+      case 2: c.condition = random.below(2) ? plan::kNoSymbol : uint32_t(random.below(plan.symbols.size() + 1)); break;
+      case 3: c.split = uint32_t(random.below(s.inputs.size() + 2)); break;
+      case 4: edit_list(c.reversed, random, [&](uint32_t& r) { r = uint32_t(random.below(3)); }); break;
+      case 5: edit_list(c.sizes[random.below(2)], random, any_dim); break;
+      default:
+        if (s.bodies.size() < 3 && random.below(2)) s.bodies.push_back(s.bodies[0]);
+        else edit_list(s.found, random, [&](uint32_t& symbol) { symbol = uint32_t(random.below(plan.symbols.size() + 1)); });
+    }
+    return;
+  }
   switch (random.below(6)) {
     case 0: {
       const Kernel* kernel = host_kernels()[random.below(host_kernels().size())];

@@ -87,6 +87,21 @@ class PlanBuilder {
     return value({plan::ValueKind::weight, plan.weights[weight].dtype, kLinear, std::move(dims), weight});
   }
 
+  static plan::Step step(std::string kernel, std::vector<uint32_t> inputs, std::vector<uint32_t> outputs, std::string name,
+                         std::vector<uint32_t> found = {}) {
+    plan::Step out;
+    out.kernel = std::move(kernel);
+    out.inputs = std::move(inputs);
+    out.outputs = std::move(outputs);
+    out.name = std::move(name);
+    out.found = std::move(found);
+    return out;
+  }
+  static plan::Value absent() {
+    plan::Value out;
+    out.kind = plan::ValueKind::absent;
+    return out;
+  }
   static plan::Step pointwise(std::string_view program, std::vector<uint32_t> inputs, uint32_t output,
                               DType type = DType::f32) {
     std::vector<DType> types(inputs.size(), type);
@@ -171,6 +186,73 @@ inline SmallResult small_expected(const std::vector<float>& x, const std::vector
     out.negated.push_back(-v);
   }
   return out;
+}
+
+// A region of its own, made like a plan's.
+class BodyBuilder {
+ public:
+  plan::Region region;
+  uint32_t value(plan::ValueKind kind, std::vector<uint32_t> dims, uint32_t index = 0, DType dtype = DType::f32) {
+    plan::Value v;
+    v.kind = kind;
+    v.dtype = dtype;
+    v.dims = std::move(dims);
+    v.index = index;
+    region.values.push_back(std::move(v));
+    return static_cast<uint32_t>(region.values.size() - 1);
+  }
+  uint32_t arena(std::vector<uint32_t> dims, uint64_t offset, uint64_t bytes, DType dtype = DType::f32) {
+    const uint32_t out = value(plan::ValueKind::arena, std::move(dims), 0, dtype);
+    region.values[out].offset = offset;
+    region.values[out].max_bytes = bytes;
+    region.arena_bytes = std::max(region.arena_bytes, (offset + bytes + 63) / 64 * 64);
+    return out;
+  }
+};
+
+// x [N,3], more i64 [1], N in 1 … 4; after up to N iterations of h = max(h + w, 0) * w, the first from x:
+//   last [N,3] = h;  all [N,N,3] = each iteration's max(h + w, 0)
+//   side [N,3] = -h if N is not 0, else tanh(h)
+inline PlanBuilder looping_plan() {
+  using plan::ValueKind;
+  PlanBuilder b;
+  const uint32_t n = b.symbol("N", {1, 2, 4}), go = b.symbol("found_b0_0", {0, 1, 1}), count = b.symbol("found_1", {0, 2, 4});
+  (void)go, (void)count;
+  const uint32_t three = b.constant(3), one = b.constant(1), bytes = b.constant(320);
+  const uint32_t w = b.weight({0.5f, 1, -2}, {3});
+  const uint32_t x = b.input("x", {n, three}), more = b.input("more", {one}, DType::i64);
+  const uint32_t last = b.output("last", {n, three}), all = b.output("all", {n, n, three}), side = b.output("side", {n, three});
+  const uint32_t stacked = b.arena({n, n, three}, 0, 192), workspace = b.arena({bytes}, 192, 320, DType::u8);
+  const uint32_t sizes = b.arena({one}, 512, 64, DType::i64), absent = b.value(PlanBuilder::absent());
+
+  BodyBuilder body;
+  const uint32_t h = body.value(ValueKind::input, {n, three}, 0), flag = body.value(ValueKind::input, {one}, 1, DType::i64);
+  const uint32_t weight = body.value(ValueKind::weight, {three}, w);
+  const uint32_t t = body.arena({n, three}, 0, 48), clipped = body.arena({one}, 64, 64, DType::i64), found = body.arena({one}, 128, 64, DType::i64);
+  const uint32_t next = body.value(ValueKind::output, {n, three}, 0), slice = body.value(ValueKind::output, {n, three}, 1);
+  body.region.steps = {PlanBuilder::pointwise("max(add(x0, x1), 0)", {h, weight}, t),
+                       PlanBuilder::pointwise("min(max(add(x0, 2), 0), 1)", {flag}, clipped, DType::i64),
+                       PlanBuilder::step("read_sizes.reference", {clipped}, {found}, "go on", {1}),
+                       PlanBuilder::pointwise("mul(x0, x1)", {t, weight}, next),
+                       PlanBuilder::pointwise("neg(neg(x0))", {t}, slice)};
+  body.region.steps[2].params.resize(64);
+  body.region.steps[2].params[0] = std::byte{1};
+  plan::Step loop = PlanBuilder::step("loop", {x, more}, {last, stacked, workspace, absent, sizes}, "loop", {2});
+  loop.control = {plan::ControlKind::loop, n, 1, 1, {0}, {}};
+  loop.bodies = {body.region};
+  b.add(std::move(loop));
+  b.add(PlanBuilder::pointwise("neg(neg(x0))", {stacked}, all));
+
+  plan::Step branch = PlanBuilder::step("branch", {last, last}, {side, absent, absent}, "branch");
+  branch.control = {plan::ControlKind::branch, n, plan::kNoSymbol, 1, {}, {}};
+  for (const char* program : {"neg(x0)", "tanh(x0)"}) {
+    BodyBuilder one_of;
+    const uint32_t in = one_of.value(ValueKind::input, {n, three}, 0), out = one_of.value(ValueKind::output, {n, three}, 0);
+    one_of.region.steps = {PlanBuilder::pointwise(program, {in}, out)};
+    branch.bodies.push_back(one_of.region);
+  }
+  b.add(std::move(branch));
+  return b;
 }
 
 }  // namespace tenon::test

@@ -23,6 +23,26 @@ inline void fill(std::vector<std::byte>& memory, DType dtype) {
   }
 }
 
+// Whether some loop may iterate so often that a run, which is right, takes too long: its number is large, or made from others.
+inline bool may_run_long(const plan::Plan& plan, const plan::Profile& profile, const plan::Region& region) {
+  constexpr int64_t kMost = 64;
+  for (const plan::Step& step : region.steps) {
+    for (const plan::Region& body : step.bodies)
+      if (may_run_long(plan, profile, body)) return true;
+    if (step.control.kind != plan::ControlKind::loop) continue;
+    const plan::DimExpr& e = plan.dims[step.control.selector];
+    const int64_t most = e.op == plan::DimOp::constant ? e.value
+                         : e.op == plan::DimOp::symbol ? profile.symbols[static_cast<size_t>(e.value)].max
+                                                       : kMost + 1;
+    if (most > kMost) return true;
+  }
+  return false;
+}
+inline bool may_run_long(const plan::Plan& plan) {
+  return std::any_of(plan.profiles.begin(), plan.profiles.end(),
+                     [&](const plan::Profile& profile) { return may_run_long(plan, profile, profile.region); });
+}
+
 // Runs every profile of an engine at its opt shapes on memory of exactly the sizes that it asks for, filled
 // from a fixed sequence; gives all outputs' bytes, or nothing when the engine refuses.
 inline std::vector<std::byte> run_anything(Engine& engine, int64_t most_bytes = 1 << 20) {

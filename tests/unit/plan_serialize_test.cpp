@@ -10,6 +10,7 @@ namespace tenon::plan {
 namespace {
 
 using test::PlanBuilder;
+using test::looping_plan;
 using test::small_plan;
 
 std::string error_of(const Plan& plan) {
@@ -214,8 +215,8 @@ PlanBuilder finding_plan() {
   const uint32_t n = b.symbol("N", {1, 2, 4}), found = b.symbol("found_0", {0, 2, 4}), one = b.constant(1);
   const uint32_t x = b.input("x", {n}), y = b.output("y", {found}, DType::i64);
   const uint32_t positions = b.arena({n, one}, 0, 64, DType::i64), sizes = b.arena({one}, 64, 64, DType::i64);
-  b.add({"nonzero.reference", {}, {}, {x}, {positions, sizes}, "find", {}, {1}});
-  b.add({"slice.reference", {}, {}, {positions}, {y}, "take", {}, {}});
+  b.add(PlanBuilder::step("nonzero.reference", {x}, {positions, sizes}, "find", {1}));
+  b.add(PlanBuilder::step("slice.reference", {positions}, {y}, "take"));
   return b;
 }
 
@@ -237,6 +238,60 @@ TEST(PlanVerifier, SizesThatStepsFind) {
   };
   for (const Forgery& forgery : forgeries) {
     PlanBuilder b = finding_plan();
+    b.finish();
+    forgery.forge(b);
+    const std::string error = error_of(b.plan);
+    EXPECT_NE(error.find(forgery.message), error.npos) << "expected '" << forgery.message << "', got '" << error << "'";
+  }
+}
+
+TEST(PlanVerifier, StepsThatRunRegions) {
+  PlanBuilder good = looping_plan();
+  EXPECT_EQ(error_of(good.finish()), "");
+  const std::vector<std::byte> bytes = good.bytes();
+  auto again = load(bytes, Limits{});
+  ASSERT_TRUE(again) << again.error().text();
+  const Step& loop = again->profiles[0].region.steps[0];
+  EXPECT_EQ(loop.control, good.region().steps[0].control);
+  ASSERT_EQ(loop.bodies.size(), 1u);
+  EXPECT_EQ(loop.bodies[0].steps.size(), 5u);
+  EXPECT_EQ(dump(*again), dump(good.plan));
+  EXPECT_NE(dump(*again).find("bodies.0.steps.2"), std::string::npos);
+  const Forgery forgeries[] = {
+      {"it has 1 bodies, and runs none", [](PlanBuilder& b) { b.region().steps[0].control = {}; }},
+      {"do not fit what it runs", [](PlanBuilder& b) { b.region().steps[0].control.kind = static_cast<ControlKind>(9); }},
+      {"do not fit what it runs", [](PlanBuilder& b) { b.region().steps[0].bodies.clear(); }},
+      {"do not fit what it runs", [](PlanBuilder& b) { b.region().steps[0].control.split = 3; }},
+      {"do not fit what it runs", [](PlanBuilder& b) { b.region().steps[0].control.reversed = {0, 0}; }},
+      {"do not fit what it runs", [](PlanBuilder& b) { b.region().steps[2].control.split = 3; }},
+      {"do not fit what it runs", [](PlanBuilder& b) { b.region().steps[2].control.sizes[0] = {0}; }},
+      {"do not fit what it runs", [](PlanBuilder& b) { b.region().steps[2].bodies.pop_back(); }},
+      {"in order 2", [](PlanBuilder& b) { b.region().steps[0].control.reversed = {2}; }},
+      {"beyond the dim table", [](PlanBuilder& b) { b.region().steps[0].control.selector = 99; }},
+      {"does not find its condition", [](PlanBuilder& b) { b.region().steps[0].control.condition = 2; }},
+      {"does not find its condition", [](PlanBuilder& b) { b.region().steps[0].control.condition = 77; }},
+      {"must be a vector of bytes", [](PlanBuilder& b) { b.region().values[6].dtype = DType::f32; }},
+      {"must be a vector of bytes", [](PlanBuilder& b) { b.region().values[6].dims = {0}; }},
+      {"it is input 1 but differs", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[1].dtype = DType::i32; }},
+      {"it is input 2 of 2", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[1].index = 2; }},
+      {"stand for number 0", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[7].index = 0; }},
+      {"it is output 2 of 2", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[7].index = 2; }},
+      {"lies over", [](PlanBuilder& b) { b.region().values[6].offset = 128; }},
+      {"lies over", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[5].offset = 0; }},
+      {"a second time", [](PlanBuilder& b) { b.region().steps[0].found = {1}; }},
+      {"no step finds it", [](PlanBuilder& b) { b.region().steps[0].bodies[0].steps[2].found = {}; b.region().steps[0].control.condition = kNoSymbol; }},
+      {"deeper than 16", [](PlanBuilder& b) {
+         for (int i = 0; i < 16; ++i) {
+           Step outer = b.region().steps[2];
+           b.region().steps[2].bodies[0].steps = {outer};
+           b.region().steps[2].bodies[0].steps[0].inputs = {0, 0};
+           b.region().steps[2].bodies[0].values.push_back(PlanBuilder::absent());
+           b.region().steps[2].bodies[0].steps[0].outputs = {1, 2, 2};
+         }
+       }},
+  };
+  for (const Forgery& forgery : forgeries) {
+    PlanBuilder b = looping_plan();
     b.finish();
     forgery.forge(b);
     const std::string error = error_of(b.plan);

@@ -15,6 +15,7 @@ namespace {
 
 using test::PlanBuilder;
 using test::small_expected;
+using test::looping_plan;
 using test::small_plan;
 
 std::vector<float> random_floats(size_t count, uint32_t seed) {
@@ -382,6 +383,128 @@ TEST(Engine, TheNullDeviceLaunchesNothing) {
   Runner run(**engine);
   ASSERT_TRUE(run(2, 1));
   EXPECT_TRUE(std::isnan(run.difference[0]));
+}
+
+// looping_plan, with a flag that ends the loop after one iteration if it is -2 or less.
+struct LoopRunner {
+  std::unique_ptr<Context> context;
+  std::vector<float> x, last, all, side;
+  int64_t more = 0;
+
+  explicit LoopRunner(Engine& engine) : context(std::move(*engine.create_context(0))) {}
+
+  Status operator()(int64_t n, int64_t flag, uint32_t seed) {
+    const size_t size = static_cast<size_t>(3 * n);
+    more = flag;
+    x = random_floats(size, seed);
+    last.assign(size, NAN);
+    all.assign(size * static_cast<size_t>(n), NAN);
+    side.assign(size, NAN);
+    TN_TRY(context->set_input_shape("x", std::vector<int64_t>{n, 3}));
+    TN_TRY(context->set_input_shape("more", std::vector<int64_t>{1}));
+    TN_TRY(context->set_buffer("x", x.data(), size * 4));
+    TN_TRY(context->set_buffer("more", &more, 8));
+    TN_TRY(context->set_buffer("last", last.data(), size * 4));
+    TN_TRY(context->set_buffer("all", all.data(), all.size() * 4));
+    TN_TRY(context->set_buffer("side", side.data(), size * 4));
+    return context->run();
+  }
+  void check(int64_t n, bool reversed = false) {
+    const float w[] = {0.5f, 1, -2};
+    const int64_t iterations = more <= -2 ? 1 : n;
+    std::vector<float> h = x;
+    for (int64_t i = 0; i < iterations; ++i) {
+      const size_t slot = static_cast<size_t>(reversed ? n - 1 - i : i) * h.size();
+      for (size_t k = 0; k < h.size(); ++k) {
+        const float t = std::max(h[k] + w[k % 3], 0.0f);
+        EXPECT_NEAR(all[slot + k], t, 1e-5f) << "iteration " << i;
+        h[k] = t * w[k % 3];
+      }
+    }
+    near(last, h);
+    for (float& v : h) v = -v;
+    near(side, h);
+  }
+};
+
+TEST(Context, LoopsCarryAndStack) {
+  for (uint32_t reversed : {0u, 1u}) {
+    PlanBuilder b = looping_plan();
+    b.region().steps[0].control.reversed = {reversed};
+    auto engine = load(b.bytes());
+    ASSERT_TRUE(engine) << engine.error().text();
+    LoopRunner run(**engine), other(**engine);
+    for (int64_t n : {2, 4, 1, 3, 2})
+      for (int64_t flag : {0, -7, 5}) {
+        EXPECT_EQ(text(run(n, flag, static_cast<uint32_t>(n + flag + 10))), "");
+        run.check(n, reversed != 0);
+        EXPECT_EQ(text(other(5 - n, flag, 3)), "");
+        other.check(5 - n, reversed != 0);
+      }
+    const auto replay = run.context->replay();
+    ASSERT_TRUE(replay);
+    EXPECT_FALSE(replay->recorded);
+  }
+}
+
+TEST(Context, ProfilersHearOfALoopOnce) {
+  auto engine = load(looping_plan().bytes());
+  ASSERT_TRUE(engine);
+  LoopRunner run(**engine);
+  std::vector<std::string> steps;
+  ASSERT_TRUE(run.context->set_profiler([&](const plan::Step& step, double) { steps.push_back(step.name); }));
+  EXPECT_EQ(text(run(4, 0, 1)), "");
+  run.check(4);
+  EXPECT_EQ(steps, (std::vector<std::string>{"loop", "neg(neg(x0))", "branch"}));
+}
+
+TEST(Context, WhatDoesNotFitALoopIsRefused) {
+  struct Case {
+    const char* message;
+    void (*forge)(PlanBuilder& b);
+  };
+  const Case cases[] = {
+      {"workspace of 256 bytes is too small", [](PlanBuilder& b) { b.plan.dims[5].value = 256; }},
+      {"smaller than the arena of body", [](PlanBuilder& b) {
+         b.region().steps[2].bodies[0].arena_bytes = 64;
+       }},
+      {"must not change its shape", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[6].dims = {3, 3}; }},
+      {"must not change its shape", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[7].dims = {3, 0, 0}; }},
+      {"must not change its shape", [](PlanBuilder& b) { b.region().steps[0].bodies[0].values[0].dims = {3, 0}; }},
+      {"has 2 slices", [](PlanBuilder& b) { b.region().steps[0].control.selector = 3; }},
+      {"runs kernel branch", [](PlanBuilder& b) {
+         b.region().steps[2].control = {};
+         b.region().steps[2].bodies.clear();
+       }},
+      {"would write over its input", [](PlanBuilder& b) {
+         b.region().steps[1].inputs = {5};
+         b.region().values[5].offset = 576;
+         b.region().arena_bytes = 1024;
+         const uint32_t first = b.arena({0, 3}, 768, 48);
+         b.region().steps[0].inputs[0] = first;
+         b.region().steps.insert(b.region().steps.begin(), PlanBuilder::pointwise("neg(neg(x0))", {0}, first));
+         const uint32_t last = b.arena({0, 3}, 768, 48);
+         b.region().steps[1].outputs[0] = last;
+         b.region().steps.push_back(PlanBuilder::pointwise("neg(neg(x0))", {last}, 2));
+         b.region().steps[3].inputs = {last, last};
+       }},
+  };
+  for (const Case& c : cases) {
+    PlanBuilder b = looping_plan();
+    b.finish();
+    c.forge(b);
+    std::string error;
+    auto bytes = plan::write(b.plan);
+    if (!bytes) {
+      error = bytes.error().text();
+    } else if (auto engine = load(*bytes); !engine) {
+      error = engine.error().text();
+    } else {
+      LoopRunner run(**engine);
+      error = text(run(2, 0, 1));
+    }
+    EXPECT_NE(error.find(c.message), error.npos) << "expected '" << c.message << "', got '" << error << "'";
+  }
 }
 
 }  // namespace

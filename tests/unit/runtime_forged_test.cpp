@@ -9,6 +9,7 @@ namespace tenon {
 namespace {
 
 using test::PlanBuilder;
+using test::looping_plan;
 using test::run_anything;
 using test::small_plan;
 
@@ -75,6 +76,16 @@ TEST(ForgedPlan, AnyByteWithAllHashesRecomputedDoesNoHarm) {
   EXPECT_GT(outcome.refused, 2000);
   EXPECT_GT(outcome.unchanged, 100);
   EXPECT_GT(outcome.changed, 10);  // the hashes were right: weights and constants took effect
+}
+
+TEST(ForgedPlan, NoByteOfAPlanWithLoopsDoesHarm) {
+  Outcome sections = sweep(looping_plan().bytes(), Hashes::of_sections);
+  EXPECT_EQ(sections.changed, 0);
+  EXPECT_GT(sections.refused, 5000);
+  Outcome all = sweep(looping_plan().bytes(), Hashes::all);
+  EXPECT_GT(all.refused, 2000);
+  EXPECT_GT(all.unchanged, 100);
+  EXPECT_GT(all.changed, 10);
 }
 
 }  // namespace
