@@ -34,7 +34,7 @@ class Materialiser {
     for (size_t i = 0; i < graph.outputs.size(); ++i) {
       ValueId before = graph.outputs[i];
       if (const Value& value = graph.value(before); value.producer.valid()) patch.on_behalf_of(value.producer);
-      TN_ASSIGN(ValueId after, in_form(before, kLinear));
+      TN_ASSIGN(ValueId after, in_form(before, plain_format(graph.value(before).type)));
       if (after != before) patch.replace(before, after);
     }
     patch_ = nullptr;
@@ -55,7 +55,7 @@ class Materialiser {
     std::vector<ValueId> inputs(node.inputs.size());
     for (size_t i = 0; i < inputs.size(); ++i) {
       if (!node.inputs[i].valid()) continue;
-      TN_ASSIGN(inputs[i], in_form(node.inputs[i], candidate ? candidate->inputs[i] : Form(kLinear)));
+      TN_ASSIGN(inputs[i], in_form(node.inputs[i], candidate ? candidate->inputs[i] : Form(plain_format(out_.graph.value(node.inputs[i]).type))));
     }
     if (candidate)
       for (const Pack& pack : candidate->packs) {

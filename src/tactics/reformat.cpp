@@ -30,6 +30,8 @@ bool is_linear(const Candidate& candidate) {
 
 }  // namespace
 
+Format plain_format(const TensorType& type) { return type.dtype == DType::string ? type.format : kLinear; }
+
 Form full_form(const Form& form, const TensorType& type) {
   return {form.dtype == DType::none ? type.dtype : form.dtype, form.format};
 }

@@ -464,7 +464,7 @@ class Labelling {
   std::vector<Form> forms_of(ValueId id, const std::vector<Use>& uses) const {
     const Value& value = graph_.value(id);
     if (value.erased || is_static_[id.index] || value.type.dtype == DType::none) return {};
-    std::vector<Form> forms = {full_form(kLinear, value.type)};
+    std::vector<Form> forms = {full_form(plain_format(value.type), value.type)};
     auto note = [&](const Form& form) {
       if (std::find(forms.begin(), forms.end(), form) == forms.end()) forms.push_back(form);
     };

@@ -72,6 +72,10 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
 std::unique_ptr<ClaimOracle> make_claim_oracle(const TargetInfo& target,
                                                const std::set<std::string, std::less<>>& disabled);
 
+// How a tensor lies where nobody asks for another form, and at the network's boundary: linear, on the device; strings as
+// their type says, on the host.
+Format plain_format(const TensorType& type);
+
 // A form with the element type written out.
 Form full_form(const Form& form, const TensorType& type);
 
