@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The ONNX project's own backend cases (the data of the onnx wheel: node, simple, PyTorch) through Tenon's C API.
 
-    tests/onnx/run.py [--build DIR] [--device cuda] [--data DIR] [--write-exceptions] [PATTERN ...]
+    tests/onnx/run.py [--build DIR] [--device cuda] [--data DIR] [--beside] [--write-exceptions] [PATTERN ...]
 
 Cases that Tenon refuses are listed by name with a reason in exceptions.txt. An unexpected failure fails, and so does an
 unexpected pass: the list only shrinks. A listed case may be refused, by an error of Tenon's or for inputs that no tensor
@@ -11,6 +11,7 @@ that pass so are counted in a line of their own.
 Comparison is the suite's own: equal types and shapes, |out−ref| ≤ atol + rtol·|ref| with the case's bounds.
 With a device other than the CPU every case is built for both, and that device's outputs must also equal the CPU's within the
 case's bounds; cases of which no node became a host step are counted.
+--beside runs ONNX Runtime's CPU provider through the same cases, compared alike, and prints both counts.
 """
 import argparse
 import collections
@@ -204,12 +205,36 @@ def run_case(tenon, folder, rtol, atol, device, planted):
     return None, dict(marks)
 
 
-def worker(device, planted):
-    import tenon_ctypes as tenon
+def run_beside(folder, rtol, atol):
+    """None, or what of the case ONNX Runtime does not compute as it should."""
+    import onnx
+    import onnxruntime
+    folder = pathlib.Path(folder)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    initializers = {t.name for t in model.graph.initializer}
+    inputs = [v for v in model.graph.input if v.name not in initializers]
+    for data in sorted(folder.glob("test_data_set_*")):
+        feed = {v.name: load_value(data / f"input_{i}.pb", v.type.WhichOneof("value")) for i, v in enumerate(inputs)}
+        names = [v.name for v in model.graph.output]
+        for index, (value, out) in enumerate(zip(model.graph.output, session.run(names, feed))):
+            ref = load_value(data / f"output_{index}.pb", value.type.WhichOneof("value"))
+            if DRAWN.match(folder.name):
+                ref = of_the_draw(out, ref)
+            if difference := same(out, ref, rtol, atol):
+                return f"output {value.name}: {difference}"
+    return None
+
+
+def worker(device, planted, beside):
+    if not beside:
+        import tenon_ctypes as tenon
     for line in sys.stdin:
         name, folder, rtol, atol = json.loads(line)
         try:
-            verdict, marks = run_case(tenon, folder, rtol, atol, device, planted)
+            verdict, marks = (run_beside(folder, rtol, atol), {}) if beside else run_case(tenon, folder, rtol, atol, device, planted)
         except Exception as error:  # the verdict is the message, whatever failed
             text = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
             kind = "internal error" if getattr(error, "code", None) == INTERNAL else type(error).__name__
@@ -218,13 +243,14 @@ def worker(device, planted):
 
 
 # --- the runner ---------------------------------------------------------------------------------------------------------
-def drive(todo, verdicts, arguments):
+def drive(todo, verdicts, arguments, beside=False):
     """Feeds one worker; a worker that dies or hangs gives its case that verdict, and a new one takes over."""
     process = None
 
     def start():
         command = [sys.executable, __file__, "--build", str(arguments.build), "--device", arguments.device, "--worker"]
-        return subprocess.Popen(command + (["--canary"] if arguments.canary else []), stdin=subprocess.PIPE,
+        flags = ["--canary"] * arguments.canary + ["--beside"] * beside
+        return subprocess.Popen(command + flags, stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     while True:
         try:
@@ -281,6 +307,19 @@ def read_exceptions():
     return listed
 
 
+def run_all(names, everything, arguments, beside=False):
+    """(name, verdict, marks) of each case."""
+    todo, verdicts = queue.SimpleQueue(), []
+    for name in names:
+        todo.put([name, *everything[name]])
+    threads = [threading.Thread(target=drive, args=(todo, verdicts, arguments, beside)) for _ in range(arguments.jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return verdicts
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
@@ -289,13 +328,14 @@ def main():
     parser.add_argument("--write-exceptions", action="store_true", help="list what fails now; review it like code")
     parser.add_argument("--table", type=pathlib.Path, help="write which operators pass how many cases")
     parser.add_argument("--canary", action="store_true")
+    parser.add_argument("--beside", action="store_true", help="ONNX Runtime through the same cases; both counts")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("patterns", nargs="*", metavar="PATTERN")
     arguments = parser.parse_args()
     os.environ["TENON_BUILD"] = str(arguments.build)
     if arguments.worker:
-        return worker(arguments.device, arguments.canary)
+        return worker(arguments.device, arguments.canary, arguments.beside)
 
     everything = cases(arguments.data)
     names = list(everything)
@@ -305,15 +345,7 @@ def main():
     if arguments.canary:
         names = [n for n in names if n not in listed][:1]
 
-    todo, verdicts = queue.SimpleQueue(), []
-    for name in names:
-        todo.put([name, *everything[name]])
-    threads = [threading.Thread(target=drive, args=(todo, verdicts, arguments)) for _ in range(arguments.jobs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
+    verdicts = run_all(names, everything, arguments)
     marked = collections.Counter(name for _, _, marks in verdicts for name in marks)
     verdicts = {name: verdict for name, verdict, _ in verdicts}
     if arguments.write_exceptions:
@@ -330,6 +362,11 @@ def main():
     failures += [f"{n}: listed in exceptions.txt but no such case" for n in sorted(set(listed) - set(everything))]
     skipped = {n: listed[n] for n, v in sorted(verdicts.items()) if v is not None and n in listed and REFUSED.match(v)}
     passed = sum(v is None and n not in listed for n, v in verdicts.items())
+    if arguments.beside:
+        other = {name for name, verdict, _ in run_all(names, everything, arguments, beside=True) if verdict is None}
+        own = {name for name, verdict in verdicts.items() if verdict is None}
+        print(f"of {len(names)} cases Tenon passes {len(own)}, ONNX Runtime {len(other)}; Tenon alone {len(own - other)}, "
+              f"ONNX Runtime alone {len(other - own)}: {', '.join(sorted(other - own)) or 'none'}")
     print(f"{marked['constants']} cases passed with inputs that decide shapes given as constants")
     print(f"{marked['tensors']} cases passed with sequences and optionals made from inputs that are tensors")
     if arguments.device != "cpu":
