@@ -52,8 +52,8 @@ TN_ENUM(tn_data_type) {
  * An element of a tensor of strings: a view of UTF-8, without a terminator. All zero is the empty string.
  *
  * The bytes of an input's elements are the caller's; they are read from the run or enqueue on, and must stay until the run has
- * ended. Those of an output's elements are the execution context's: they stay until its next run begins, its profile changes or
- * it is destroyed, and must not be written. Views that are not empty and have no bytes are refused when the run begins.
+ * ended. Those of an output's elements are the execution context's: they stay until a later run of it has succeeded, whose inputs
+ * they may be, or it is destroyed, and must not be written. Views that are not empty and have no bytes are refused when the run begins.
  */
 typedef struct tn_string {
   const char *data;  /**< may be NULL if `size` is 0 */

@@ -35,7 +35,7 @@ Status check(const PrepareCall& call, DType& type, ConvGeometry& g) {
 // A vector of channels as the words in which it is loaded: what becomes of its elements waits until they are used, so that
 // all loads of a thread are under way together.
 constexpr char kVector[] = R"(
-template <int V, class S> struct Words { enum { kCount = (V * (int)sizeof(S) + 3) / 4 }; u32 w[kCount]; };
+template <int V, class S> struct alignas(Width<4 * ((V * sizeof(S) + 3) / 4)>::value) Words { enum { kCount = (V * (int)sizeof(S) + 3) / 4 }; u32 w[kCount]; };
 template <class S> struct Bits;
 template <> struct Bits<f32> { typedef u32 type; };
 template <> struct Bits<f16> { typedef u16 type; };

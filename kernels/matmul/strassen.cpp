@@ -2,8 +2,12 @@
 // (Strassen, "Gaussian elimination is not optimal", 1969; the sums taken while packing and before storing as in Huang et al.,
 // "Strassen's Algorithm Reloaded", 2016). Rows are halved block by block, so that a block of a and its results stay in the
 // cache. Its error is bounded in the norm, not element by element (Higham, "Accuracy and Stability of Numerical Algorithms",
-// section 23.2.2). Every element is summed in one order, whatever the threads. matmul.pack_strassen.f32.<isa> packs b.
+// section 23.2.2), and two rows meet in a sum: a block in which one of such a pair is not finite, or far larger than the other,
+// takes eight products instead, which keep rows apart. Every element is summed in one order, whatever the threads. matmul.pack_strassen.f32.<isa> packs b.
 #include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <span>
 #include <vector>
 
 #include "gemm/split.h"
@@ -18,6 +22,7 @@ constexpr int kProducts = 7;
 constexpr int64_t kPackedABytes = 4 << 20;  // of the seven sums of a block's rows
 constexpr int64_t kMostRows = 256;          // of a block
 constexpr int64_t kMaxDepth = 512;          // of k summed at a time
+constexpr float kMostApart = 64;            // how much larger one of two rows that meet may be
 
 // Where the quadrants of a, and sums of the results, lie among the seven blocks.
 constexpr int kQuadrantsOfA[4] = {2, 5, 6, 3}, kQuadrantsOfC[4] = {0, 2, 1, 3};
@@ -132,8 +137,31 @@ class Worker {
                           quadrant % 2 * s_.depth * g_.a.col;
       kTable.pack_a(from, g_.a.row, g_.a.col, low ? lower_ : upper_, s_.depth, to, upper_ * kTable.lanes);
     }
-    kSums.combine_a(packed_a_, s_.a_step, count);
+    apart_ = rows_differ();
+    (apart_ ? kSums.combine_rows : kSums.combine_a)(packed_a_, s_.a_step, count);
   }
+
+  bool rows_differ() const {
+    const float* a = call_.inputs[0].as<const float>() + g_.offset(g_.a, batch_);
+    for (int64_t r = 0; r < upper_; ++r) {
+      const float one = kSums.largest(a + (row_ + r) * g_.a.row, g_.a.col, g_.k);
+      const float two = r < lower_ ? kSums.largest(a + (row_ + upper_ + r) * g_.a.row, g_.a.col, g_.k) : one;
+      if (!(std::max(one, two) <= kMostApart * std::min(one, two)) || std::isinf(one)) return true;
+    }
+    return false;
+  }
+
+  // A product of blocks of a and b that is added to, or begins, a block of results.
+  struct Product {
+    int a, b, to;
+    bool adds;
+  };
+  // Rows apart: 11 = (a11 + a12) b11 + a12 (b21 - b11), 12 = a11 (b12 - b22) + (a11 + a12) b22, and so of the lower rows.
+  static constexpr Product kApart[] = {{0, 1, kQuadrantsOfC[0], false}, {5, 3, kQuadrantsOfC[0], true}, {2, 2, kQuadrantsOfC[1], false},
+                                       {0, 4, kQuadrantsOfC[1], true},  {1, 1, kQuadrantsOfC[2], false}, {3, 3, kQuadrantsOfC[2], true},
+                                       {6, 2, kQuadrantsOfC[3], false}, {1, 4, kQuadrantsOfC[3], true}};
+  static constexpr Product kSeven[] = {{0, 0, 0, false}, {1, 1, 1, false}, {2, 2, 2, false}, {3, 3, 3, false},
+                                       {4, 4, 4, false}, {5, 5, 5, false}, {6, 6, 6, false}};
 
   void compute(int64_t panel) {
     const int64_t columns = columns_of(s_, panel), vectors = columns / kTable.lanes;
@@ -145,17 +173,17 @@ class Worker {
     t.c_row = columns;
     const auto count = static_cast<int64_t>(blocks.size()), parts = ceil_div(s_.depth, kMaxDepth);
     for (int64_t part = 0; part < parts; ++part)
-      for (int product = 0; product < kProducts; ++product)
+      for (const Product& product : apart_ ? std::span<const Product>(kApart) : kSeven)
         for (int64_t i = 0; i < tiles.parts; ++i) {
           const int64_t rows = tiles.size(i), half = (rows + 1) / 2;
-          t.a = packed_a_ + product * s_.a_step + tiles.begin(i) * kTable.lanes;
-          t.b = b + product * s_.depth * columns;
+          t.a = packed_a_ + product.a * s_.a_step + tiles.begin(i) * kTable.lanes;
+          t.b = b + product.b * s_.depth * columns;
           t.blocks = blocks.data() + part * count / parts;
           t.count = (part + 1) * count / parts - part * count / parts;
-          t.c = products_ + product * s_.product_step + tiles.begin(i) * columns;
+          t.c = products_ + product.to * s_.product_step + tiles.begin(i) * columns;
           t.a_jump = half * kTable.lanes;
           t.c_jump = half * columns;
-          t.accumulate = part > 0;
+          t.accumulate = part > 0 || product.adds;
           kTable.dense[vectors][rows](t);
         }
     finish(panel * s_.width, columns);
@@ -165,12 +193,14 @@ class Worker {
   void finish(int64_t column, int64_t columns) {
     StrassenSums sums{products_, s_.product_step, columns, upper_, lower_, columns, {}, columns};
     for (int q = 0; q < 4; ++q) sums.to[q] = products_ + kQuadrantsOfC[q] * s_.product_step;
-    if (program_.empty()) {
-      sums.row = g_.out.row;
-      for (int q = 0; q < 4; ++q) sums.to[q] = reinterpret_cast<float*>(out(q, column, 4));
+    if (!apart_) {
+      if (program_.empty()) {
+        sums.row = g_.out.row;
+        for (int q = 0; q < 4; ++q) sums.to[q] = reinterpret_cast<float*>(out(q, column, 4));
+      }
+      kSums.sum(sums);
+      if (program_.empty()) return;
     }
-    kSums.sum(sums);
-    if (program_.empty()) return;
     for (int q = 0; q < 4; ++q) {
       TileOperand operands[kMaxProgramInputs];
       operands[0] = {sums.to[q], columns, 1};
@@ -180,7 +210,11 @@ class Worker {
         operands[e] = {arg.as<const std::byte>() + offset(steps, q, column) * static_cast<int64_t>(size_of(arg.dtype)), steps.row, steps.col};
       }
       const auto size = static_cast<int64_t>(size_of(call_.outputs[0].dtype));
-      if (const int64_t rows = q < 2 ? upper_ : lower_; rows > 0)
+      const int64_t rows = q < 2 ? upper_ : lower_;
+      if (rows > 0 && program_.empty())
+        for (int64_t r = 0; r < rows; ++r)
+          std::memcpy(out(q, column, size) + r * g_.out.row * size, sums.to[q] + r * columns, static_cast<size_t>(columns * size));
+      else if (rows > 0)
         tile_(program_, operands, rows, columns, out(q, column, size), g_.out.row, tile_scratch_);
     }
   }
@@ -199,6 +233,7 @@ class Worker {
   const Program& program_;
   const TileFunction tile_ = tile_function(kTable.lanes == 16 ? kAvx2 | kAvx512 : kAvx2);
   int64_t batch_ = 0, row_ = 0, upper_ = 0, lower_ = 0;
+  bool apart_ = false;  // the block's rows are
   float *packed_a_, *products_;
   std::byte* tile_scratch_;
 };

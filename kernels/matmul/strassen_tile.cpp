@@ -17,6 +17,30 @@ void combine_a(float* blocks, int64_t step, int64_t count) {
   }
 }
 
+void combine_rows(float* blocks, int64_t step, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    float* at = blocks + i;
+    store(at, add(load(at + 2 * step), load(at + 5 * step)));
+    store(at + step, add(load(at + 6 * step), load(at + 3 * step)));
+  }
+}
+
+// As integers: magnitudes of floats are ordered as their bits are, and NaN lie above infinity.
+float largest(const float* x, int64_t step, int64_t count) {
+  constexpr int32_t kInfinity = 0x7f800000;
+  int32_t most = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    int32_t bits;
+    __builtin_memcpy(&bits, x + i * step, sizeof bits);
+    bits &= 0x7fffffff;
+    most = bits > most ? bits : most;
+  }
+  most = most < kInfinity ? most : kInfinity;
+  float out;
+  __builtin_memcpy(&out, &most, sizeof out);
+  return out;
+}
+
 void combine_b(const float* const quadrants[4], float* to, int64_t step, int64_t width) {
   for (int64_t i = 0; i < width; i += kLanes) {
     const Vec b11 = load(quadrants[0] + i), b12 = load(quadrants[1] + i), b21 = load(quadrants[2] + i), b22 = load(quadrants[3] + i);
@@ -51,6 +75,6 @@ void sum(const StrassenSums& s) {
 }  // namespace
 
 extern const StrassenTable kStrassen;
-const StrassenTable kStrassen{combine_a, combine_b, sum};
+const StrassenTable kStrassen{combine_a, combine_rows, largest, combine_b, sum};
 
 }  // namespace tenon::TN_ISA

@@ -413,7 +413,7 @@ class RegexCompiler {
       }
       out.push_back({low, high});
     }
-    if (flags_.any_case) out = both_cases(out);
+    if (flags_.any_case) out = both_cases(sorted(std::move(out)));
     return other ? all_but(out) : out;
   }
 
@@ -480,7 +480,12 @@ class RegexCompiler {
   }
 
   Status lay_out_repeat(const Node& node) {
-    for (int i = 0; i < node.least; ++i) TN_TRY(lay_out(*node.parts[0]));
+    // A part without instructions is done once: nested repeats of nothing would take for ever.
+    for (int i = 0; i < node.least; ++i) {
+      const uint32_t before = here();
+      TN_TRY(lay_out(*node.parts[0]));
+      if (here() == before) break;
+    }
     if (node.most == kForever) {
       const uint32_t loop = here();
       TN_TRY(put(Op::split, loop + 1));

@@ -4,6 +4,7 @@
 #include <list>
 #include <map>
 #include <new>
+#include <utility>
 
 #include "base/checked.h"
 #include "runtime/engine_impl.h"
@@ -154,7 +155,11 @@ class ContextImpl final : public Context, public Work {
   Status run_profiled(void* queue);
   Status copy_staged(bool out, void* queue);
   Result<double> copy_staged_measured(bool out);
-  Status host_failure() { return setting_.take_failure(); }
+  Status host_failure() {
+    Status status = setting_.take_failure();
+    failed_ = failed_ || !status;
+    return status;
+  }
 
   // The steps alone: what is recorded.
   struct Steps final : Work {
@@ -199,6 +204,7 @@ class ContextImpl final : public Context, public Work {
   Staging staging_;
   std::array<TextArena, 2> texts_;  // bytes of strings that the last run made, and those that the one before did
   size_t last_texts_ = 0;
+  bool failed_ = false;             // the last run
   bool has_texts_ = false;
   Steps steps_;
   RunSetting setting_;            // outlives the shapes
@@ -480,22 +486,25 @@ Status ContextImpl::ready() {
 Status ContextImpl::begin_run() {
   TN_TRY(ready());
   if (!has_texts_) return {};
-  last_texts_ ^= 1;
-  texts_[last_texts_].clear();
-  setting_.texts = &texts_[last_texts_];
-  shapes_.front().run->use_texts();
   for (size_t i = 0; i < plan_.inputs.size(); ++i) {
     if (plan_.inputs[i].dtype != DType::string) continue;
     const std::span<const Text> texts(static_cast<const Text*>(tensors_[i].data), extent(i) / sizeof(Text));
     if (Status status = check_texts(texts); !status) return trail(std::move(status.error()), "in input '{}'", plan_.inputs[i].name);
   }
+  // What a run that failed has made is nobody's: the one before it may still be this one's input.
+  if (!std::exchange(failed_, false)) last_texts_ ^= 1;
+  texts_[last_texts_].clear();
+  setting_.texts = &texts_[last_texts_];
+  shapes_.front().run->use_texts();
   return {};
 }
 
 // What a run that fails has found stays: callers learn how large their buffers must be.
 Status ContextImpl::launch(const Lane& lane) {
   has_found_ = finds_sizes();
-  return shapes_.front().run->launch(lane, nullptr, on_host() && profiler_ ? &profiler_ : nullptr);
+  Status status = shapes_.front().run->launch(lane, nullptr, on_host() && profiler_ ? &profiler_ : nullptr);
+  failed_ = !status;
+  return status;
 }
 
 Status ContextImpl::execute(const Lane& lane) {
@@ -516,7 +525,10 @@ Status ContextImpl::execute(const Lane& lane) {
 Status ContextImpl::run_profiled(void* queue) {
   TN_TRY(copy_staged(false, queue));
   has_found_ = finds_sizes();
-  TN_TRY(shapes_.front().run->launch_measured(profiler_));
+  if (Status status = shapes_.front().run->launch_measured(profiler_); !status) {
+    failed_ = true;
+    return status;
+  }
   TN_TRY(copy_staged(true, queue));
   return host_failure();
 }
@@ -621,7 +633,7 @@ Result<Replay> ContextImpl::replay() {
   if (!engine_->options().recordings) return Replay{false, "recordings are switched off", 0};
   if (runs_regions_) return Replay{false, "the run has loops or branches whose course it decides", 0};
   if (finds_sizes()) return Replay{false, "the run finds sizes, for which later steps are prepared", 0};
-  TN_TRY(begin_run());
+  TN_TRY(ready());
   if (recording_) return Replay{true, {}, recordings_};
   return Replay{false, profiler_ ? "a profiler is set" : shapes_.front().recorder.why_not(), recordings_};
 }

@@ -175,8 +175,8 @@ class RegionPreparation {
     const Step& step = region_.steps[index];
     for (size_t body = 0; body < step.bodies.size(); ++body) {
       Status status = prepare_body(index, body, prepared);
-      // A branch that cannot run at this shape fails when it is taken.
-      if (!status && step.control.kind == plan::ControlKind::loop) return trail(std::move(status.error()), "in its body");
+      // What cannot run at this shape fails when it is to: a branch, the body of a loop without iterations.
+      if (!status && must_run(step, dims_)) return trail(std::move(status.error()), "in its body");
     }
     return {};
   }
@@ -355,12 +355,26 @@ Result<std::unique_ptr<PreparedRegion>> prepare_region(const plan::Plan& plan, c
   return RegionPreparation(plan, region, kernels, dims, options).run();
 }
 
+bool must_run(const Step& step, const DimValues& dims) {
+  const uint32_t selector = step.control.selector;
+  return step.control.kind == plan::ControlKind::loop && !(dims.has(selector) && dims.value(selector) <= 0);
+}
+
+Status check_carried(const Step& step, std::span<const Arg> inputs, std::span<const Arg> outputs) {
+  for (size_t c = 0; c < step.control.split; ++c)
+    if (inputs[c].dtype != outputs[c].dtype || storage_bytes(inputs[c]) != storage_bytes(outputs[c]))
+      return fail(Code::invalid_argument, "what it carries is {} at first and {} in the end: a loop must not change its shape", describe(inputs[c]),
+                  describe(outputs[c]));
+  return {};
+}
+
 Result<std::vector<int64_t>> body_bytes(const plan::Plan& plan, const Step& step, size_t body, std::span<const Arg> inputs,
                                         std::span<const Arg> outputs, const DimValues& dims) {
   const bool loop = step.control.kind == plan::ControlKind::loop;
   const Region& region = step.bodies[body];
   const size_t first = body_first_input(step, body), count = body_input_count(step, body);
   const size_t computed = step.outputs.size() - 2 - !step.found.empty();
+  if (loop) TN_TRY(check_carried(step, inputs, outputs));
   std::vector<int64_t> out;
   for (size_t i = 0; i < count; ++i) out.push_back(storage_bytes(inputs[first + i]));
   out.resize(count + computed, -1);

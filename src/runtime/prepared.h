@@ -108,6 +108,12 @@ Result<std::unique_ptr<PreparedRegion>> prepare_region(const plan::Plan& plan, c
                                                        const RegionKernels& kernels, const DimValues& dims,
                                                        const PrepareOptions& options);
 
+// What a loop carries is of one type and as many bytes before as behind it.
+Status check_carried(const plan::Step& step, std::span<const Arg> inputs, std::span<const Arg> outputs);
+
+// Whether the bodies of a step run at these dims for sure: of a loop that has iterations.
+bool must_run(const plan::Step& step, const DimValues& dims);
+
 // Bytes of the inputs, then the outputs, of a step's body for the step's tensors; -1 where the body finds them. Refuses dims
 // that are others than the tensors', and workspaces that are too small.
 Result<std::vector<int64_t>> body_bytes(const plan::Plan& plan, const plan::Step& step, size_t body, std::span<const Arg> inputs,

@@ -128,6 +128,11 @@ std::vector<bool> RegionRun::relevant_symbols(uint32_t begin, uint32_t end) cons
     for (const auto* list : {&step.inputs, &step.outputs})
       for (uint32_t value : *list) add_value(region, value);
     for (const plan::DimParam& p : step.dim_params) entries[p.dim] = true;
+    if (step.control.kind != plan::ControlKind::none) {
+      entries[step.control.selector] = true;
+      for (const auto& sizes : step.control.sizes)
+        for (uint32_t dim : sizes) entries[dim] = true;
+    }
     for (const plan::Region& body : step.bodies)
       for (const plan::Step& inner : body.steps) again(body, inner, again);
   };
@@ -270,8 +275,10 @@ Status RegionRun::launch_step(Segment& segment, size_t index, const Lane& lane, 
   const plan::Step& step = region_.steps[segment.begin + index];
   if (!launch.kernel) {
     Status status = controls_.at(segment.begin + static_cast<uint32_t>(index))->launch(launch.call, lane, found_, within);
-    if (status && !is_bound(segment)) return bind_segment(segment);  // a body needed more memory
-    return status;
+    if (!status || is_bound(segment)) return status;
+    // A body needed more memory. What is queued reads the old arguments.
+    if (!setting_.on_host()) TN_TRY(setting_.stream->drain(lane));
+    return bind_segment(segment);
   }
   launch.call.texts = setting_.texts;
   Status status;
@@ -419,11 +426,9 @@ Status ControlRun::prepare(const KnownSymbols& symbols, const LaunchCall& call, 
   for (size_t i = 0; i < computed(); ++i) room_.push_back(storage_bytes(call.outputs[i]));
   // What may never run at this shape fails when it is to: a branch, the body of a loop without iterations.
   const DimValues dims(setting_.plan, symbols);
-  const uint32_t selector = step_.control.selector;
-  const bool must_run = step_.control.kind == plan::ControlKind::loop && !(dims.has(selector) && dims.value(selector) <= 0);
   for (size_t b = 0; b < bodies_.size(); ++b) {
     bodies_[b].prepared = prepare_body(b, symbols, call, other);
-    if (must_run) TN_TRY(std::exchange(bodies_[b].prepared, Status()));
+    if (must_run(step_, dims)) TN_TRY(std::exchange(bodies_[b].prepared, Status()));
   }
   return {};
 }
@@ -482,6 +487,7 @@ Status ControlRun::tell_sizes(const LaunchCall& call, const Lane& lane, std::spa
 Status ControlRun::launch_loop(const LaunchCall& call, const Lane& lane, int64_t trips, const Within* around) {
   Body& body = bodies_[0];
   if (!body.prepared && trips > 0) return tl::unexpected<Error>(body.prepared.error());
+  if (trips == 0) TN_TRY(check_carried(step_, call.inputs, call.outputs));
   const plan::Control& control = step_.control;
   const size_t carried = control.split, scans = control.reversed.size(), inputs = body.inputs.size();
   const bool conditional = control.condition != plan::kNoSymbol;

@@ -360,6 +360,19 @@ def branch_of_other_shapes(rng):
     return g, {"x": ((1, 3), (2, 3), (5, 3)), "c": ((), (), ())}, feeds
 
 
+def loop_in_branch(rng):
+    """A size that the run finds is the trip count of a loop in a branch: another one in each run at the same shapes."""
+    body = body_of([("Add", "h v", "h1", {}), ("Identity", "c", "c1", {})], [("h", F)], ["c1", "h1"])
+    then = graph([("Loop", "k _ v", "a", {"body": body})], [], [tensor("a", F, [2])], name="then")
+    other = graph([("Neg", "v", "b", {})], [], [tensor("b", F, [2])], name="else")
+    g = graph([("NonZero", "x", "p", {}), ("Shape", "p", "shape", {}), ("Gather", "shape last", "k", {}),
+               ("If", "go", "y", {"then_branch": then, "else_branch": other})],
+              [tensor("x", F, [8]), tensor("v", F, [2]), tensor("go", B, [])], [tensor("y", F, [2])], [("last", np.array(1, np.int64))])
+    feeds = [{"x": (np.arange(8) < k).astype(np.float32), "v": normal(rng, 2), "go": np.array(go)}
+             for k, go in ((3, True), (5, True), (1, True), (0, True), (8, False), (8, True), (2, True))]
+    return g, {"x": ((8,),) * 3, "v": ((2,),) * 3, "go": ((), (), ())}, feeds
+
+
 def branch_that_fails(rng):
     """An If whose branch that is not taken has an index that the tensor lacks."""
     then = graph([("Gather", "x k", "a", {"axis": 0})], [], [tensor("a", F, None)], name="then")
@@ -402,7 +415,7 @@ def branch_of_sequences(rng):
 
 CASES = (nonzero, masked_product, boxes, unique, branches, branch_of_shapes, branch_of_emptiness, branch_of_rate, branch_of_other_shapes,
          branch_that_fails, branch_of_others, branch_of_sequences, loop, loop_until, loop_of_count, loop_of_bounded_count, loop_while, loop_of_both,
-         loop_once, loop_of_found, loop_nested,
+         loop_once, loop_of_found, loop_nested, loop_in_branch,
          loop_over_time, loop_of_many, loop_greedy, scan, scan_dynamic, scan_8)
 
 

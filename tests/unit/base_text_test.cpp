@@ -119,6 +119,11 @@ TEST(Regex, RefusesWhatItDoesNotKnow) {
 TEST(Regex, TakesTimeInProportion) {
   Regex::Threads threads;
   EXPECT_FALSE(Regex::compile("(a*)*(a*)*(a|a)*b")->matches(std::string(2000, 'a'), threads));
+  // Repeats of nothing, and classes with the same range again and again, cost nothing.
+  EXPECT_TRUE(Regex::compile("(((((){1000}){1000}){1000}){1000}){1000}a")->matches("a", threads));
+  std::string ranges;
+  for (int i = 0; i < 10000; ++i) ranges += "\u0101-\u24ff";
+  EXPECT_TRUE(Regex::compile("(?i)[" + ranges + "]")->matches("\u0100", threads));
   EXPECT_TRUE(Regex::compile("(x+x+)+y")->matches(std::string(2000, 'x') + "y", threads));
 }
 

@@ -1,4 +1,6 @@
 // matmul kernels: the reference against sums by hand, the packed ones against the reference.
+#include <cmath>
+
 #include "matmul/packed.h"
 #include "matmul/params.h"
 #include "support/guarded_run.h"
@@ -154,6 +156,43 @@ TEST(Matmul, PackedEqualsReference) {
   };
   int seed = 0;
   for (const Case& c : cases) check(c, {}, {}, ++seed);
+}
+
+// A row that is not finite, or far larger than the others, changes no other row; a row of zeros gives zeros.
+TEST(Matmul, StrassensRowsStayApart) {
+  constexpr int64_t m = 80, k = 128, n = 128;
+  for (const std::string& isa : instruction_sets()) {
+    const int64_t lanes = isa == "avx512" ? 16 : 8;
+    std::mt19937 random(3);
+    Tensor a(DType::f32, {m, k}), b(DType::f32, {k, n}), bias(DType::f32, {n}), blob(DType::u8, {*strassen_b_bytes(k, n, lanes)});
+    a.random(random), b.random(random), bias.random(random);
+    MatmulPackParams pack;
+    pack.vectors = 2;
+    EXPECT_OK(run("matmul.pack_strassen.f32." + isa, pack, {&b}, {&blob}));
+    for (float factor : {INFINITY, NAN, 1e7f, 0.0f}) {
+      Tensor other = a;
+      float* row = other.as<float>() + 5 * k;
+      for (int64_t i = 0; i < k; ++i) row[i] *= factor;
+      for (bool fused : {false, true}) {
+        MatmulPackedParams packed{{}, 1, k, n, 2, 2};
+        if (fused) packed.matmul.epilogue = bias_relu();
+        std::vector<const Tensor*> inputs = {&other, &blob}, plain = {&other, &b};
+        if (fused) inputs.push_back(&bias), plain.push_back(&bias);
+        Tensor out(DType::f32, {m, n}), expected = out;
+        EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs, {&out}));
+        EXPECT_OK(run("matmul.reference", packed.matmul, plain, {&expected}));
+        for (int64_t r = 0; r < m; ++r) {
+          double error = 0, norm = 0;
+          for (int64_t i = r * n; i < (r + 1) * n; ++i) {
+            error += std::pow(out.as<float>()[i] - expected.as<float>()[i], 2);
+            norm += std::pow(expected.as<float>()[i], 2);
+          }
+          if (r == 5 && !(factor <= 1e7f)) continue;
+          EXPECT_LE(std::sqrt(error), 1e-5 * std::sqrt(norm)) << isa << " row " << r << " with a row 5 of " << factor;
+        }
+      }
+    }
+  }
 }
 
 TEST(Matmul, Epilogues) {
