@@ -30,10 +30,12 @@ Result<uint64_t> RegionBuilder::bytes_of(const TensorType& type) {
   return static_cast<uint64_t>(round_up(std::max<int64_t>(*bytes, 1), 64));
 }
 
-// Whether the region's symbols say how large it can be.
+// Whether no symbol without a bound says how large it is.
 Result<bool> RegionBuilder::is_bounded(const TensorType& type) const {
-  for (const Dim& dim : type.shape) {
-    TN_ASSIGN(Interval range, s_.bounds(dim));
+  std::vector<std::string> names;
+  for (const Dim& dim : type.shape) collect_symbols(dim, names);
+  for (const std::string& name : names) {
+    TN_ASSIGN(Interval range, s_.bounds(Dim::symbol(name)));
     if (range.high >= plan::kNoBound) return false;
   }
   return true;

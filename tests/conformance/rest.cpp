@@ -84,7 +84,7 @@ void runs() {
   EXPECT(fails([&] { context.set_output("y", integers); }) == tenon::ErrorCode::invalid_argument);
   EXPECT(fails([&] { tenon::TensorView view({2, 4}, x); }) == tenon::ErrorCode::invalid_argument);
   EXPECT(fails([&] { tenon::TensorView view({-1}, x); }) == tenon::ErrorCode::invalid_argument);
-  EXPECT(fails([&] { tenon::Tensor tensor(tenon::DataType::string, {1}); }) ==
+  EXPECT(fails([&] { tenon::Tensor tensor(tenon::DataType::none, {1}); }) ==
          tenon::ErrorCode::invalid_argument);
   tenon::Outputs outputs = context.run({{"x", tenon::TensorView({2, 3}, x)}});
   EXPECT(outputs.size() == 1 && outputs["y"].as<float>()[3] == 11);
