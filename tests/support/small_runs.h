@@ -3,13 +3,25 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
+#include <string_view>
 
+#include "base/text.h"
 #include "plan/verify.h"
 #include "runtime/engine.h"
 
 namespace tenon::test {
 
+inline void fill_texts(std::span<std::byte> memory) {
+  static constexpr std::string_view kTexts[] = {"", "a", "Ä b|c", "12.5", "true"};
+  for (size_t i = 0; i + sizeof(Text) <= memory.size(); i += sizeof(Text)) {
+    const Text text = Text::of(kTexts[i / sizeof(Text) % std::size(kTexts)]);
+    std::memcpy(memory.data() + i, &text, sizeof text);
+  }
+}
+
 inline void fill(std::vector<std::byte>& memory, DType dtype) {
+  if (dtype == DType::string) return fill_texts(memory);
   size_t width = size_of(dtype);
   for (size_t i = 0; i + width <= memory.size(); i += width) {
     float f = static_cast<float>((i * 7919) % 41) / 8 - 2;
@@ -51,7 +63,7 @@ inline std::vector<std::byte> run_anything(Engine& engine, int64_t most_bytes = 
     auto context = engine.create_context(profile);
     if (!context) return {};
     std::vector<std::vector<std::byte>> memory;
-    std::vector<size_t> outputs;
+    std::vector<std::pair<size_t, DType>> outputs;
     for (const IoTensor& tensor : engine.io()) {
       if (tensor.mode != IoMode::input) continue;
       auto ranges = engine.profile_shape(profile, tensor.name);
@@ -65,13 +77,25 @@ inline std::vector<std::byte> run_anything(Engine& engine, int64_t most_bytes = 
       if (!dims) return {};
       int64_t bytes = plan::storage_bytes(tensor.dtype, kLinear, *dims).value_or(-1);
       if (bytes < 0 || bytes > most_bytes) return {};
-      if (tensor.mode == IoMode::output) outputs.push_back(memory.size());
+      if (tensor.mode == IoMode::output) outputs.emplace_back(memory.size(), tensor.dtype);
       memory.emplace_back(static_cast<size_t>(bytes));
       fill(memory.back(), tensor.dtype);
       if (!(*context)->set_buffer(tensor.name, memory.back().data(), memory.back().size())) return {};
     }
     if (!(*context)->run()) return {};
-    for (size_t i : outputs) out.insert(out.end(), memory[i].begin(), memory[i].end());
+    for (auto [i, dtype] : outputs) {
+      if (dtype != DType::string) {
+        out.insert(out.end(), memory[i].begin(), memory[i].end());
+        continue;
+      }
+      for (size_t at = 0; at + sizeof(Text) <= memory[i].size(); at += sizeof(Text)) {
+        Text text;
+        std::memcpy(&text, memory[i].data() + at, sizeof text);
+        const auto* bytes = reinterpret_cast<const std::byte*>(text.data);
+        out.insert(out.end(), bytes, bytes + text.size);
+        out.push_back(std::byte{0});
+      }
+    }
     out.push_back(std::byte{1});  // an engine that has run gives something
   }
   return out;
