@@ -156,6 +156,25 @@ TEST(RuntimeText, StringsOfOneRunHaveALimit) {
   EXPECT_TRUE(run(small));
 }
 
+// The outputs of the last run that succeeded may still be inputs after one that failed.
+TEST(RuntimeText, ARunThatFailsKeepsTheStringsOfTheLast) {
+  EngineOptions options;
+  options.limits.arena_bytes = 4096;
+  auto engine = Engine::load(joining(packed({"."})).bytes(), options, Log{});
+  ASSERT_TRUE(engine);
+  Runner run(**engine);
+  const std::string large(5000, 'x');
+  const Text first[] = {Text::of("a")};
+  ASSERT_TRUE(run(first));
+  const std::vector<Text> kept = run.y;
+  const Text failing[] = {kept[0], Text::of(large)};
+  for (int round = 0; round < 3; ++round) EXPECT_FALSE(run(failing));
+  EXPECT_EQ(kept[0].view(), "a.");
+  ASSERT_TRUE(run(kept));
+  EXPECT_EQ(run.z[0].view(), "a.");
+  EXPECT_EQ(run.y[0].view(), "a..");
+}
+
 // Memory that is taken in the run holds what memory of the arena would.
 TEST(RuntimeText, MemoryTakenInTheRun) {
   PlanBuilder b = joining(packed({"!"}));
