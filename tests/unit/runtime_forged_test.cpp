@@ -78,6 +78,16 @@ TEST(ForgedPlan, AnyByteWithAllHashesRecomputedDoesNoHarm) {
   EXPECT_GT(outcome.changed, 10);  // the hashes were right: weights and constants took effect
 }
 
+// A first value larger than what the loop carries on would be read beyond its end.
+TEST(ForgedPlan, WhatALoopCarriesKeepsItsSize) {
+  PlanBuilder b = looping_plan();
+  const uint32_t six = b.constant(6);
+  b.plan.inputs[0].dims[1] = b.region().values[0].dims[1] = b.region().steps[0].bodies[0].values[0].dims[1] = six;
+  auto engine = Engine::load(b.bytes(), {}, Log{});
+  ASSERT_FALSE(engine);
+  EXPECT_NE(engine.error().text().find("must not change its shape"), std::string::npos) << engine.error().text();
+}
+
 TEST(ForgedPlan, NoByteOfAPlanWithLoopsDoesHarm) {
   Outcome sections = sweep(looping_plan().bytes(), Hashes::of_sections);
   EXPECT_EQ(sections.changed, 0);
