@@ -237,7 +237,7 @@ class Candidates {
   }
 
   // Why a candidate cannot be used; empty if it can. On a device that is not the host, where to prepare may mean to
-  // compile, only the point that is timed is looked at: verify_elsewhere does the rest for what is chosen.
+  // compile, only the point that is timed is looked at: verify_everywhere does the rest for what is chosen.
   Status check(NodeView view, const Candidate& candidate) const {
     if (!well_formed(candidate, view)) return fail(Code::internal, "the claim does not fit the node");
     const Kernel* kernel = kernels_.find(candidate.call.kernel);
