@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Tenon against ONNX Runtime on the CPU: the zoo at batch 1, FP32.
+"""Tenon against ONNX Runtime on the CPU: the zoo at batch 1, FP32; or Tenon in BF16 against itself in FP32.
 
-    bench/bench.py [--build DIR] [--threads 1,2] [--rounds 7] [--no-onednn | --both] [--results]
+    bench/bench.py [--build DIR] [--threads 1,2] [--rounds 7] [--no-onednn | --both] [--bf16] [--results]
                    [--layers] [MODEL ...]
 
 Both run in one process, on the same processors (sched_setaffinity), with the same number of threads. In each round
@@ -10,6 +10,8 @@ poll for a while after a run, on the processors that the other would use), warms
 of several runs over rotated input buffers.
 A row is the median over the rounds of (ONNX Runtime's time / Tenon's time): above 1, Tenon is faster. The A/A column is
 the spread of (Tenon's first time / Tenon's second time) over the rounds: what the machine's noise does to a ratio.
+
+--bf16: the other is Tenon in FP32, the ratio says how many times faster BF16 is; `share`: of the multiply-adds, those in BF16.
 
 --results merges the rows into docs/results/cpu-DATE.json (--date for another day's) and writes the page beside it anew,
 but for what follows its heading "Notes". --layers prints where Tenon's time goes, step by step, and ONNX
@@ -44,11 +46,11 @@ def fixed_profile(feed):
 
 
 class Tenon:
-    def __init__(self, zoo, name, threads, onednn):
+    def __init__(self, zoo, name, threads, onednn, precisions=()):
         import tenon_ctypes as tenon
         self.feeds = feeds(zoo, name)
         start = time.monotonic()
-        self.built = tenon.build(zoo.path(name), [fixed_profile(self.feeds[0])], threads=threads, onednn=onednn,
+        self.built = tenon.build(zoo.path(name), [fixed_profile(self.feeds[0])], threads=threads, onednn=onednn, precisions=precisions,
                                  timing_cache=zoo.CACHE / f"bench-{threads}.timing")
         self.build_s = time.monotonic() - start
         self.engine = tenon.Engine(self.built.plan, threads=threads)
@@ -120,7 +122,11 @@ def row(arguments, name, threads, onednn):
     """One network, one thread count, in this process; prints a JSON row."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     import zoo
-    tenon, peer = Tenon(zoo, name, threads, onednn), OnnxRuntime(zoo, name, threads)
+    if arguments.bf16:
+        tenon, peer = Tenon(zoo, name, threads, onednn, ("bf16",)), Tenon(zoo, name, threads, onednn)
+    else:
+        tenon, peer = Tenon(zoo, name, threads, onednn), OnnxRuntime(zoo, name, threads)
+    multiply_adds = tenon.built.report["multiply_adds"]
     runs = {each: max(3, int(SLICE * 1e3 / max(measure(each, 3), 1e-3))) for each in (tenon, peer)}
     runs = {each: min(n, 2000) for each, n in runs.items()}
     rounds = []
@@ -132,18 +138,19 @@ def row(arguments, name, threads, onednn):
     ratios = [2 * b / (a + c) for a, b, c in rounds]
     aa = [a / c for a, _, c in rounds]
     print("ROW " + json.dumps({
-        "model": name, "threads": threads, "onednn": onednn, "batch": 1, "precision": "fp32",
-        "tenon_ms": statistics.median(a for a, _, _ in rounds), "ort_ms": statistics.median(b for _, b, _ in rounds),
+        "model": name, "threads": threads, "onednn": onednn, "batch": 1, "precision": "bf16" if arguments.bf16 else "fp32",
+        "tenon_ms": statistics.median(a for a, _, _ in rounds), "peer_ms": statistics.median(b for _, b, _ in rounds),
+        "share": multiply_adds.get("bf16" if arguments.bf16 else "f32", 0) / max(1, sum(multiply_adds.values())),
         "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios),
         "aa_min": min(aa), "aa_max": max(aa), "rounds": len(rounds), "error": worst, "build_s": tenon.build_s,
-        "tenon_rounds_ms": [t for a, _, c in rounds for t in (a, c)], "ort_rounds_ms": [b for _, b, _ in rounds]}), flush=True)
+        "tenon_rounds_ms": [t for a, _, c in rounds for t in (a, c)], "peer_rounds_ms": [b for _, b, _ in rounds]}), flush=True)
 
 
 def layers(arguments, name, threads, onednn):
     """Where the time goes: Tenon by step, both by operator."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     import zoo
-    tenon, repeats = Tenon(zoo, name, threads, onednn), 20
+    tenon, repeats = Tenon(zoo, name, threads, onednn, ("bf16",) if arguments.bf16 else ()), 20
     for index in range(3):
         tenon.run(index)
     totals = collections.OrderedDict()
@@ -183,6 +190,7 @@ def spawn(arguments, name, threads, onednn, extra=()):
     command = [sys.executable, __file__, "--build", str(arguments.build), "--rounds", str(arguments.rounds),
                "--top", str(arguments.top), "--threads", str(threads), *extra, name]
     command += [] if onednn else ["--no-onednn"]
+    command += ["--bf16"] if arguments.bf16 else []
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     return done.returncode, done.stdout, done.stderr
 
@@ -198,7 +206,7 @@ def machine():
 
 def merged(file, rows, about):
     """The rows of `file` and `rows`, which replace those of the same network, thread count and library."""
-    key = lambda r: (not r["onednn"], r["threads"], r["model"])
+    key = lambda r: (r["precision"] != "fp32", not r["onednn"], r["threads"], r["model"])
     known = {}
     if file.exists():
         before = json.loads(file.read_text())
@@ -231,17 +239,19 @@ def markdown(rows, about):
              f"{about['processor']}, {about['processors']} processors.", "",
              "Ratio: ONNX Runtime's time over Tenon's, median over alternating rounds; above 1, Tenon is faster. A/A: the "
              "same ratio of Tenon to itself, smallest to largest.", ""]
-    for onednn in (True, False):
+    for precision, onednn in (("fp32", True), ("fp32", False), ("bf16", True), ("bf16", False)):
         for threads in sorted({r["threads"] for r in rows}):
-            part = [r for r in rows if r["onednn"] == onednn and r["threads"] == threads]
+            part = [r for r in rows if (r["precision"], r["onednn"], r["threads"]) == (precision, onednn, threads)]
             if not part:
                 continue
-            lines += [f"## {threads} thread{'s' if threads > 1 else ''}, {'with' if onednn else 'without'} oneDNN", "",
-                      "| model | Tenon ms | ONNX Runtime ms | ratio | of rounds | A/A | error |",
-                      "| --- | ---: | ---: | ---: | --- | --- | ---: |"]
-            lines += [f"| {r['model']} | {r['tenon_ms']:.3f} | {r['ort_ms']:.3f} | **{r['ratio']:.2f}** | "
+            own, peer = ("Tenon", "ONNX Runtime") if precision == "fp32" else ("BF16", "FP32")
+            title = "" if precision == "fp32" else "BF16 over Tenon's own FP32, "
+            lines += [f"## {title}{threads} thread{'s' if threads > 1 else ''}, {'with' if onednn else 'without'} oneDNN", "",
+                      f"| model | {own} ms | {peer} ms | ratio | of rounds | A/A | share | error |",
+                      "| --- | ---: | ---: | ---: | --- | --- | ---: | ---: |"]
+            lines += [f"| {r['model']} | {r['tenon_ms']:.3f} | {r['peer_ms']:.3f} | **{r['ratio']:.2f}** | "
                       f"{r['ratio_min']:.2f}–{r['ratio_max']:.2f} | {r['aa_min']:.2f}–{r['aa_max']:.2f} | "
-                      f"{r['error']:.0e} |" for r in part]
+                      f"{r['share']:.1%} | {r['error']:.0e} |" for r in part]
             lines.append("")
     return "\n".join(lines)
 
@@ -253,6 +263,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--no-onednn", action="store_true")
     parser.add_argument("--both", action="store_true", help="a second table without oneDNN")
+    parser.add_argument("--bf16", action="store_true", help="BF16 against Tenon's own FP32")
     parser.add_argument("--results", action="store_true", help="merge into docs/results/cpu-DATE.{json,md}")
     parser.add_argument("--date", default=datetime.date.today().isoformat(), help="of the results, today")
     parser.add_argument("--layers", action="store_true", help="per-layer tables instead of ratios")
@@ -272,7 +283,7 @@ def main():
         return layers(arguments, names[0], threads[-1], not arguments.no_onednn)
 
     rows, failed = [], 0
-    print(f"{'model':24} {'threads':>7} {'oneDNN':>6} {'Tenon ms':>9} {'ORT ms':>9} {'ratio':>6} {'rounds':>11} {'A/A':>11} {'error':>8}")
+    print(f"{'model':24} {'threads':>7} {'oneDNN':>6} {'Tenon ms':>9} {'peer ms':>9} {'ratio':>6} {'rounds':>11} {'A/A':>11} {'share':>6} {'error':>8}")
     for onednn in ([True, False] if arguments.both else [not arguments.no_onednn]):
         for count in threads:
             for name in names:
@@ -285,8 +296,8 @@ def main():
                     continue
                 r = found[0]
                 rows.append(r)
-                print(f"{name:24} {count:7} {'on' if onednn else 'off':>6} {r['tenon_ms']:9.3f} {r['ort_ms']:9.3f} {r['ratio']:6.2f} "
-                      f"{r['ratio_min']:5.2f}–{r['ratio_max']:<5.2f} {r['aa_min']:5.2f}–{r['aa_max']:<5.2f} {r['error']:8.0e}", flush=True)
+                print(f"{name:24} {count:7} {'on' if onednn else 'off':>6} {r['tenon_ms']:9.3f} {r['peer_ms']:9.3f} {r['ratio']:6.2f} "
+                      f"{r['ratio_min']:5.2f}–{r['ratio_max']:<5.2f} {r['aa_min']:5.2f}–{r['aa_max']:<5.2f} {r['share']:6.1%} {r['error']:8.0e}", flush=True)
     if arguments.results and rows:
         write_results(rows, arguments.date)
     return 1 if failed else 0

@@ -1,5 +1,5 @@
-// Rates of the f32 product and convolution kernels on the layers of well-known networks, against this
-// machine's measured peak: for tuning. `bench_kernels [threads] [filter]`.
+// Rates of the product and convolution kernels on the layers of well-known networks, against this machine's measured peak: for
+// tuning. `bench_kernels [threads] [filter] [f32 or bf16]`.
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -41,13 +41,16 @@ struct Memory {
 
 class Bench {
  public:
-  Bench(Team& team, std::string filter) : team_(team), filter_(std::move(filter)) {
+  Bench(Team& team, std::string filter, bool bf16) : team_(team), filter_(std::move(filter)), bf16_(bf16) {
     isa_ = cpu_features() & kAvx512 ? "avx512" : "avx2";
     lanes_ = isa_ == "avx512" ? 16 : 8;
     measure_peak();
   }
-  const std::string& isa() const { return isa_; }
+  // "conv.blocked.f32.avx512"
+  std::string id(const std::string& kernel) const { return kernel + (bf16_ ? ".bf16." : ".f32.") + isa_; }
   int64_t lanes() const { return lanes_; }
+  bool bf16() const { return bf16_; }
+  int64_t pair() const { return bf16_ ? 2 : 1; }
   bool wants(const std::string& name) const { return name.find(filter_) != std::string::npos; }
 
   Arg tensor(DType dtype, std::vector<int64_t> dims, Format format = kLinear) {
@@ -96,7 +99,7 @@ class Bench {
  private:
   // The register tile on data in the first-level cache, on every thread.
   void measure_peak() {
-    const MicroTable& table = lanes_ == 16 ? avx512::kMicro : avx2::kMicro;
+    const MicroTable& table = bf16_ ? avx512_bf16::kMicro : lanes_ == 16 ? avx512::kMicro : avx2::kMicro;
     const int64_t rows = table.max_rows[2], width = 2 * lanes_, k = lanes_;
     const MicroBlock block{0, 0, k};
     std::vector<MicroBlock> blocks(2000, block);
@@ -115,12 +118,13 @@ class Bench {
       });
       best = std::min(best, now(team_.size()) - begin);
     }
-    peak_ = 2.0 * static_cast<double>(rows * width * k) * 2000 * team_.size() / best;
-    std::printf("peak %.1f GFLOP/s on %d threads (%s)\n", peak_ * 1e-9, team_.size(), isa_.c_str());
+    peak_ = 2.0 * static_cast<double>(rows * width * k * pair()) * 2000 * team_.size() / best;
+    std::printf("peak %.1f GFLOP/s on %d threads (%s)\n", peak_ * 1e-9, team_.size(), id("").c_str() + 1);
   }
 
   Team& team_;
   std::string filter_, isa_;
+  bool bf16_ = false;
   int64_t lanes_ = 16;
   double peak_ = 1, sum_ = 0;
   std::vector<Memory> memory_;
@@ -151,7 +155,7 @@ void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t 
     const Arg a = bench.tensor(DType::f32, {batch, m, k}), c = bench.tensor(DType::f32, {batch, m, n});
     Arg b;
     if (constant) {
-      b = bench.tensor(DType::u8, {*packed_b_bytes(k, n, bench.lanes())});
+      b = bench.tensor(DType::u8, {*packed_b_bytes(k, n, bench.lanes(), bench.pair())});
       params.packed = 1, params.k = k, params.n = n, params.b_rank = 2;
     } else if (transpose_b) {
       b = bench.tensor(DType::f32, {batch, n, k});
@@ -161,11 +165,11 @@ void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t 
     }
     std::vector<Arg> inputs = {a, b};
     inputs.insert(inputs.end(), extras.begin(), extras.end());
-    bench.run("matmul.packed.f32." + bench.isa(), params, inputs, {c}, flops,
+    bench.run(bench.id("matmul.packed"), params, inputs, {c}, flops,
               name + " x" + std::to_string(vectors));
-    if (const auto seven = constant && m > 1 ? strassen_b_bytes(k, n, bench.lanes()) : std::nullopt) {
+    if (const auto seven = constant && m > 1 && !bench.bf16() ? strassen_b_bytes(k, n, bench.lanes()) : std::nullopt) {
       inputs[1] = bench.tensor(DType::u8, {*seven});
-      bench.run("matmul.strassen.f32." + bench.isa(), params, inputs, {c}, flops, name + " Strassen x" + std::to_string(vectors));
+      bench.run(bench.id("matmul.strassen"), params, inputs, {c}, flops, name + " Strassen x" + std::to_string(vectors));
     }
     bench.forget();
   }
@@ -206,7 +210,8 @@ void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int6
   const ConvLayout layout = group > 1 ? ConvLayout::depthwise
                             : c <= 4  ? ConvLayout::first
                                       : ConvLayout::blocked;
-  const char* kernel = group > 1 ? "conv.depthwise.f32." : c <= 4 ? "conv.first.f32." : "conv.blocked.f32.";
+  if (bench.bf16() && layout != ConvLayout::blocked) return;
+  const char* kernel = group > 1 ? "conv.depthwise" : c <= 4 ? "conv.first" : "conv.blocked";
   const double flops = 2.0 * static_cast<double>(out * out * o * c / group * k * k);
   double best = 1e9;
   if (k == 3 && stride == 1 && layout == ConvLayout::blocked)
@@ -215,8 +220,8 @@ void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int6
         const Arg x = bench.tensor(DType::f32, {1, c, in, in}, block), y = bench.tensor(DType::f32, {1, o, out, out}, block),
                   bias = bench.tensor(DType::f32, {o}),
                   w = bench.tensor(DType::u8, {*conv_packed_bytes(m == 2 ? ConvLayout::winograd2 : ConvLayout::winograd4,
-                                                                  {1, o, c, 9}, bench.lanes())});
-        bench.run("conv.winograd.f32." + bench.isa(), params, {x, w, bias}, {y}, flops,
+                                                                  {1, o, c, 9}, bench.lanes(), bench.pair())});
+        bench.run(bench.id("conv.winograd"), params, {x, w, bias}, {y}, flops,
                   name + " winograd " + std::to_string(m) + " x" + std::to_string(params.vectors));
         best = std::min(best, bench.take_sum());
         bench.forget();
@@ -227,8 +232,8 @@ void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int6
     const Arg x = bench.tensor(DType::f32, {1, c, in, in}, c <= 4 ? kLinear : block),
               y = bench.tensor(DType::f32, {1, o, out, out}, block), bias = bench.tensor(DType::f32, {o}),
               w = bench.tensor(DType::u8, {*conv_packed_bytes(layout, {group, o / group, c / group, k * k},
-                                                              bench.lanes())});
-    bench.run(kernel + bench.isa(), params, {x, w, bias}, {y}, flops,
+                                                              bench.lanes(), bench.pair())});
+    bench.run(bench.id(kernel), params, {x, w, bias}, {y}, flops,
               name + " x" + std::to_string(params.vectors));
     best = std::min(best, bench.take_sum());
     bench.forget();
@@ -288,7 +293,7 @@ void mobilenet(Bench& bench) {
 int main(int argc, char** argv) {
   auto team = tenon::Team::create(argc > 1 ? std::atoi(argv[1]) : 1);
   if (!team) return 1;
-  tenon::Bench bench(**team, argc > 2 ? argv[2] : "");
+  tenon::Bench bench(**team, argc > 2 ? argv[2] : "", argc > 3 && std::string_view(argv[3]) == "bf16");
   bert(bench);
   resnet50(bench);
   mobilenet(bench);

@@ -185,7 +185,8 @@ TN_API TN_SINCE(0, 1) TN_MUST_USE tn_error_t
 tn_builder_config_get_deadline(tn_builder_config_t config, TN_OUT double *out_seconds) TN_NOEXCEPT;
 
 /**
- * Says whether FP32 work may be done in a lower precision. On the CPU this version computes in FP32 whatever is set.
+ * Says whether FP32 work may be done in a lower precision. On the CPU only BF16 has an effect, and only where the processor
+ * multiplies it (AVX512_BF16): operands of matrix products and convolutions are rounded to it, and tensors stay in FP32.
  *
  * @param config     The configuration.
  * @param precision  The precision.

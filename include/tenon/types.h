@@ -98,7 +98,7 @@ typedef int32_t tn_precision;
 TN_ENUM(tn_precision) {
   TN_PRECISION_TF32 = 0,  /**< operands of matrix products rounded to 10 bits of mantissa; allowed by default */
   TN_PRECISION_FP16 = 1,  /**< tensors stored and multiplied in FP16 */
-  TN_PRECISION_BF16 = 2   /**< tensors stored and multiplied in BF16 */
+  TN_PRECISION_BF16 = 2   /**< tensors stored and multiplied in BF16; on the CPU, multiplied only */
 };
 
 /** Form of a document that describes an object. */

@@ -3,7 +3,8 @@
 // (input channel block, tap); conv.first reads a linear input, one (input channel, tap) at a time. Rows that
 // need padding or a stride along the last dim are first copied to scratch, with the columns of each phase of
 // the stride next to each other; taps outside the other spatial dims are left out. Every element is summed in
-// one order, whatever the threads.
+// one order, whatever the threads. conv.blocked.bf16.<isa> rounds weights and inputs to bf16 and multiplies pairs: its source is
+// always a copy, of the whole input, or, where all pixels are one row, of a chunk of them.
 #include <algorithm>
 #include <vector>
 
@@ -28,26 +29,36 @@ struct State : KernelState {
   ConvGeometry g;
   BlockedEpilogue epilogue;
   int64_t lanes = 0;
-  int64_t pixel = 0;      // floats of a pixel of the source: lanes, or 1 for a first layer
-  int64_t blocks_in = 0;  // channel blocks (first: channels) of the whole input
+  int64_t pixel = 0;      // elements of a pixel of the source: lanes, or 1 for a first layer
+  int64_t pair = 1;       // input channels of an element of the source
+  int64_t depth = 0;      // elements of packed w for each tap of a group's filter
+  int64_t blocks_in = 0;  // blocks (first: channels) of the whole source
   int64_t group_blocks_in = 0, blocks_out = 0;
   int64_t vectors = 0, width = 0, panels = 0;  // of output channels, per group
   int64_t max_rows = 0;
-  bool copies = false, flat = false;  // flat: all pixels are one row
+  bool copies = false, flat = false;  // of the whole input; flat: all pixels are one row
+  int64_t chunk_pixels = 0;           // of a thread's copy of a chunk; 0: none is made
   int64_t row_width = 0;              // pixels of a row of the source
   std::vector<int64_t> phase_begin;   // input column (may be negative) of the first pixel of a phase
   int64_t phase_width = 0;
   std::vector<Tap> taps;
   std::vector<MicroBlock> whole[2];  // all taps; [1]: last panel
   int64_t rows = 0, row_pixels = 0, chunks = 1;
-  int64_t copy_bytes = 0, thread_bytes = 0;
+  int64_t copy_bytes = 0, chunk_bytes = 0, thread_bytes = 0;
 };
+
+// Whether the product is one of matrices.
+bool is_flat(const ConvGeometry& g) {
+  for (int i = 0; i < 3; ++i)
+    if (g.kernel[i] != 1 || g.stride[i] != 1 || g.pad[i] != 0 || g.in[i] != g.out[i]) return false;
+  return true;
+}
 
 // Columns of the source: direct, or phases of a padded copy.
 Status plan_columns(State& s) {
   const ConvGeometry& g = s.g;
   const int64_t reach = g.dilation[2] * (g.kernel[2] - 1);
-  const bool direct = g.stride[2] == 1 && g.pad[2] == 0 && g.out[2] + reach <= g.in[2];
+  const bool direct = s.flat || (s.pair == 1 && g.stride[2] == 1 && g.pad[2] == 0 && g.out[2] + reach <= g.in[2]);
   s.copies = !direct;
   std::vector<int64_t> column(static_cast<size_t>(g.kernel[2]));
   if (direct) {
@@ -85,10 +96,10 @@ template <class F>
 void list_blocks(const State& s, int64_t panel_width, F&& has, std::vector<MicroBlock>& out) {
   const ConvGeometry& g = s.g;
   out.clear();
-  const int64_t plane = g.in[0] * g.in[1] * s.row_width * s.pixel;
+  const int64_t plane = (s.chunk_pixels ? s.chunk_pixels : g.in[0] * g.in[1] * s.row_width) * s.pixel;
   int64_t b = 0;
   for (int64_t i = 0; i < s.group_blocks_in; ++i) {
-    const int64_t k = std::min(s.pixel, g.cg - i * s.pixel);
+    const int64_t k = std::min(s.pixel, g.cg - i * s.pixel * s.pair);
     for (const Tap& tap : s.taps) {
       const int64_t a = i * plane + ((tap.d * g.in[1] + tap.h) * s.row_width + tap.column) * s.pixel;
       if (has(tap)) out.push_back({a, b, k});
@@ -101,14 +112,8 @@ int64_t panel_columns(const State& s, int64_t panel) { return std::min(s.width, 
 
 void plan_work(State& s, int threads) {
   const ConvGeometry& g = s.g;
-  s.flat = !s.copies && s.taps.size() == 1 && g.stride[0] == 1 && g.stride[1] == 1 &&
-           g.in_count == g.out_count && g.pad[0] == 0 && g.pad[1] == 0;
   s.rows = s.flat ? g.out_count : g.out[0] * g.out[1];
   s.row_pixels = s.flat ? 1 : g.out[2];
-  for (int last = 0; last < 2; ++last)
-    list_blocks(
-        s, round_up(panel_columns(s, last ? s.panels - 1 : 0), s.lanes), [](const Tap&) { return true; },
-        s.whole[last]);
   const int64_t input_bytes = g.in_count * s.group_blocks_in * s.pixel * 4;
   const int64_t least = std::max<int64_t>(1, ceil_div(4 * s.max_rows, std::max<int64_t>(s.row_pixels, 1)));
   const int64_t most_chunks = std::max<int64_t>(1, s.rows / least);
@@ -116,6 +121,14 @@ void plan_work(State& s, int threads) {
   const int64_t others = g.group * s.panels * (s.copies ? 1 : g.n);
   if (threads > 1 && others * s.chunks < 4 * threads)
     s.chunks = std::min(most_chunks, ceil_div(4 * threads, others));
+  if (s.flat && s.pair > 1) {
+    s.chunk_pixels = ceil_div(s.rows, s.chunks);
+    s.chunk_bytes = s.chunk_pixels * s.group_blocks_in * s.pixel * 4;
+  }
+  for (int last = 0; last < 2; ++last)
+    list_blocks(
+        s, round_up(panel_columns(s, last ? s.panels - 1 : 0), s.lanes), [](const Tap&) { return true; },
+        s.whole[last]);
 }
 
 // Where the last spatial dim is 1, the one before it makes the rows.
@@ -140,16 +153,18 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   State& s = *state;
   Arg w;
   TN_TRY(unpacked_weight(params, kFirst ? ConvLayout::first : ConvLayout::blocked, kTable.lanes,
-                         call.inputs[1], w));
+                         call.inputs[1], w, kTable.group));
   const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
   TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
   drop_unit_columns(s.g);
   const ConvGeometry& g = s.g;
   s.lanes = kTable.lanes;
   s.pixel = kFirst ? 1 : s.lanes;
-  if (g.group > 1 && (kFirst || g.cg % s.lanes != 0 || g.og % s.lanes != 0))
+  s.pair = kTable.group;
+  s.flat = !kFirst && is_flat(g);
+  if (g.group > 1 && (kFirst || g.cg % (s.lanes * s.pair) != 0 || g.og % s.lanes != 0))
     return fail(Code::invalid_plan, "channels of a group must be a multiple of {}, x is {} in {} groups",
-                s.lanes, describe(x), g.group);
+                s.lanes * s.pair, describe(x), g.group);
   if (params.vectors < 1 || params.vectors > (kFirst ? 2 : kMaxVectors))
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
   const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
@@ -159,23 +174,29 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.width = s.vectors * s.lanes;
     s.max_rows = kTable.max_rows[s.vectors];
     s.panels = ceil_div(g.og, s.width);
-    s.group_blocks_in = ceil_div(g.cg, s.pixel);
+    s.depth = conv_depth(g.cg, s.lanes, s.pair);
+    s.group_blocks_in = ceil_div(g.cg, s.pixel * s.pair);
     s.blocks_in = s.group_blocks_in * g.group;
     s.blocks_out = ceil_div(g.o, s.lanes);
     if (g.cg > 0) TN_TRY(plan_columns(s));
     plan_work(s, call.threads);
-    s.thread_bytes =
-        kTileScratchBytes + round_up(static_cast<int64_t>(s.whole[0].size() * sizeof(MicroBlock)), 64);
+    s.thread_bytes = kTileScratchBytes + round_up(s.chunk_bytes, 64) +
+                     round_up(static_cast<int64_t>(s.whole[0].size() * sizeof(MicroBlock)), 64);
     prepared.scratch_bytes = s.copy_bytes + call.threads * s.thread_bytes;
   }
   prepared.state = std::move(state);
   return {};
 }
 
-// Copies input row `row` (of all channel blocks' rows) into the phases of the padded copy.
-void copy_row(const State& s, const float* x, int64_t row, float* copy) {
+// The blocks of x whose channels make pairs with those of block `block` of the source: the first of two, and whether there is
+// a second one.
+bool has_second(const State& s, int64_t block) { return (2 * block + 1) * s.lanes < s.g.cg * s.g.group; }
+
+// Copies row `row` (of all blocks' rows) of the source's pixels into the phases of the padded copy.
+void copy_row(const State& s, const MicroTable& table, const float* x, int64_t row, float* copy) {
   const int64_t bytes = s.pixel * 4, columns = s.g.in[2], stride = s.g.stride[2];
-  const float* from = x + row * columns * s.pixel;
+  const int64_t plane_rows = s.g.in[0] * s.g.in[1], block = row / plane_rows;
+  const float* from = x + (row + (s.pair - 1) * block * plane_rows) * columns * s.pixel;
   float* to = copy + row * s.row_width * s.pixel;
   for (int64_t begin : s.phase_begin) {
     const int64_t skip = std::min(s.phase_width, begin < 0 ? ceil_div(-begin, stride) : 0);
@@ -183,7 +204,10 @@ void copy_row(const State& s, const float* x, int64_t row, float* copy) {
     const int64_t end = std::clamp(inside, skip, s.phase_width);
     std::memset(to, 0, static_cast<size_t>(skip * bytes));
     const float* at = from + (begin + skip * stride) * s.pixel;
-    if (stride == 1) {
+    if (s.pair > 1) {
+      const float* second = has_second(s, block) ? at + s.g.in_count * s.pixel : nullptr;
+      table.pair_blocks(at, second, stride * s.pixel, end - skip, to + skip * s.pixel);
+    } else if (stride == 1) {
       std::memcpy(to + skip * s.pixel, at, static_cast<size_t>((end - skip) * bytes));
     } else if (s.pixel == 1) {
       for (int64_t i = skip; i < end; ++i, at += stride) to[i] = *at;
@@ -209,7 +233,8 @@ class Worker {
   Worker(const LaunchCall& call, const State& s, int member) : call_(call), s_(s), g_(s.g) {
     auto* memory = static_cast<std::byte*>(call.scratch) + s.copy_bytes + member * s.thread_bytes;
     tile_scratch_ = memory;
-    blocks_ = reinterpret_cast<MicroBlock*>(memory + kTileScratchBytes);
+    chunk_source_ = reinterpret_cast<float*>(memory + kTileScratchBytes);
+    blocks_ = reinterpret_cast<MicroBlock*>(memory + kTileScratchBytes + round_up(s.chunk_bytes, 64));
     program_ = &call.as<ConvPackedParams>().conv.epilogue;
     bias_ = call.inputs.size() > 2 && call.inputs[2].present() ? call.inputs[2].as<const float>() : nullptr;
     if (s.epilogue.bias >= 0) bias_ = extra(s.epilogue.bias);
@@ -224,14 +249,19 @@ class Worker {
     vectors_ = ceil_div(columns_, s_.lanes);
     channel_ = group * g_.og + panel_ * s_.width;
     const auto* packed = call_.inputs[1].as<const float>();
-    const int64_t group_floats = round_up(g_.og, s_.lanes) * g_.taps * g_.cg;
-    b_ = packed + group * group_floats + panel_ * s_.width * g_.taps * g_.cg;
+    const int64_t group_floats = round_up(g_.og, s_.lanes) * g_.taps * s_.depth;
+    b_ = packed + group * group_floats + panel_ * s_.width * g_.taps * s_.depth;
     source_ = source + group * s_.group_blocks_in * g_.in[0] * g_.in[1] * s_.row_width * s_.pixel;
     tiles_done_ = 0;
     const Split split(s_.rows, ceil_div(s_.rows, s_.chunks));
     if (chunk >= split.parts) return;
     pending_ = split.begin(chunk) * s_.row_pixels;
     const int64_t first = split.begin(chunk), last = first + split.size(chunk);
+    if (s_.chunk_pixels) {
+      if (chunk_item_ != item / s_.panels || chunk_n_ != n) pair_chunk(source, group, first, last - first);
+      chunk_item_ = item / s_.panels, chunk_n_ = n;
+      source_ = chunk_source_ - first * s_.pixel;
+    }
     if (s_.flat)
       run_flat(first, last);
     else
@@ -240,6 +270,17 @@ class Worker {
   }
 
  private:
+  // Makes pairs of `count` pixels of a group's channels.
+  void pair_chunk(const float* x, int64_t group, int64_t first, int64_t count) {
+    const int64_t block_floats = g_.in_count * s_.pixel;
+    for (int64_t i = 0; i < s_.group_blocks_in; ++i) {
+      const int64_t block = group * s_.group_blocks_in + i;
+      const float* low = x + 2 * block * block_floats + first * s_.pixel;
+      kTable.pair_blocks(low, has_second(s_, block) ? low + block_floats : nullptr, s_.pixel, count,
+                         chunk_source_ + i * s_.chunk_pixels * s_.pixel);
+    }
+  }
+
   void run_flat(int64_t first, int64_t last) {
     const auto& blocks = s_.whole[panel_ + 1 == s_.panels];
     const Split tiles(last - first, s_.max_rows);
@@ -341,8 +382,8 @@ class Worker {
       t.bounded = s_.epilogue.bounded();
     }
     if (!kFirst && tiles_done_ < s_.width / 4)
-      t.prefetch = reinterpret_cast<const char*>(b_ + s_.width * g_.taps * g_.cg) +
-                   tiles_done_ * (g_.taps * g_.cg / 4) * 64;
+      t.prefetch = reinterpret_cast<const char*>(b_ + s_.width * g_.taps * s_.depth) +
+                   tiles_done_ * (g_.taps * s_.depth / 4) * 64;
     ++tiles_done_;
     (kFirst ? kTable.unit : kTable.dense)[vectors_][rows](t);
   }
@@ -366,7 +407,9 @@ class Worker {
   const Program* program_;
   const float *bias_, *b_ = nullptr, *source_ = nullptr;
   void* tile_scratch_;
+  float* chunk_source_;
   MicroBlock* blocks_;
+  int64_t chunk_item_ = -1, chunk_n_ = -1;  // which chunk has been made pairs of
   int64_t count_ = 0, n_ = 0, panel_ = 0, channel_ = 0, columns_ = 0, vectors_ = 0, tiles_done_ = 0;
   int64_t pending_ = 0;  // first pixel whose epilogue program has not run
 };
@@ -377,7 +420,8 @@ Status launch(const LaunchCall& call) {
   const ConvGeometry& g = s.g;
   if (s.panels == 0) return {};
   const int64_t items = g.group * s.chunks * s.panels;
-  const int64_t plane_rows = g.in[0] * g.in[1], item_floats = s.blocks_in * g.in_count * s.pixel;
+  const int64_t plane_rows = g.in[0] * g.in[1];
+  const int64_t item_floats = (kFirst ? s.blocks_in : ceil_div(g.cg * g.group, s.lanes)) * g.in_count * s.pixel;
   const auto* x = call.inputs[0].as<const float>();
   if (!s.copies) {
     call.team->parallel_for(g.n * items, [&](int64_t begin, int64_t end, int member) {
@@ -390,7 +434,7 @@ Status launch(const LaunchCall& call) {
   for (int64_t n = 0; n < g.n; ++n, x += item_floats) {
     call.team->parallel_for(s.blocks_in * plane_rows, [&](int64_t begin, int64_t end, int) {
       for (int64_t row = begin; row < end; ++row)
-        if (is_read(g, row % g.in[1])) copy_row(s, x, row, copy);
+        if (is_read(g, row % g.in[1])) copy_row(s, kTable, x, row, copy);
     });
     call.team->parallel_for(items, [&](int64_t begin, int64_t end, int member) {
       Worker<kTable, kFirst> worker(call, s, member);
@@ -407,6 +451,9 @@ extern const Kernel kConvBlockedAvx2{"conv.blocked.f32.avx2",      sizeof(ConvPa
 extern const Kernel kConvBlockedAvx512{
     "conv.blocked.f32.avx512",      sizeof(ConvPackedParams),     kAvx2 | kAvx512, 0,
     prepare<avx512::kMicro, false>, launch<avx512::kMicro, false>};
+extern const Kernel kConvBlockedBf16Avx512{
+    "conv.blocked.bf16.avx512",          sizeof(ConvPackedParams),           kAvx2 | kAvx512 | kAvx512Bf16, 0,
+    prepare<avx512_bf16::kMicro, false>, launch<avx512_bf16::kMicro, false>};
 extern const Kernel kConvFirstAvx2{"conv.first.f32.avx2",       sizeof(ConvPackedParams),  kAvx2, 0,
                                    prepare<avx2::kMicro, true>, launch<avx2::kMicro, true>};
 extern const Kernel kConvFirstAvx512{

@@ -1,4 +1,4 @@
-// Packed weights of the f32 convolution kernels. `lanes`: f32 of a vector; a panel is `vectors` * lanes
+// Packed weights of the convolution kernels. `lanes`: f32 of a vector; a panel is `vectors` * lanes
 // output channels of one group, the last one of a group as narrow as its vectors allow; absent channels are
 // zero.
 //   blocked     [group][panel][input channels / lanes][tap][input channel of the block][panel's channels]
@@ -7,8 +7,12 @@
 //   linear      [group][(input channel, tap) / lanes][output channel of the group][lanes]
 //   transposed  [group][input channels / lanes][(output channel of the group, tap)][lanes]
 //   winograd2, winograd4  [value of the transformed filter][panel][input channel][panel's channels]   (group 1, 3 x 3)
+// blocked and winograd2 also exist as pairs of bf16 in 32 bits ("group" 2 of the register tile): element i of a block of
+// 2 * lanes input channels holds channels i and lanes + i of it (zero if there is none), so that two blocks of a
+// channel-blocked tensor make one of pairs; elements that would hold no channel are left out.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -22,7 +26,13 @@ struct ConvWeight {
   int64_t group = 1, og = 0, cg = 0, taps = 1;
 };
 
-inline std::optional<int64_t> conv_packed_bytes(ConvLayout layout, const ConvWeight& w, int64_t lanes) {
+// Elements that hold `channels` input channels, as pairs or one by one.
+inline int64_t conv_depth(int64_t channels, int64_t lanes, int64_t pair) {
+  return pair == 1 ? channels : channels / (2 * lanes) * lanes + std::min(channels % (2 * lanes), lanes);
+}
+
+// `pair`: input channels of an element, 1 or 2.
+inline std::optional<int64_t> conv_packed_bytes(ConvLayout layout, const ConvWeight& w, int64_t lanes, int64_t pair = 1) {
   auto mul = [](std::optional<int64_t> a, std::optional<int64_t> b) {
     return a && b ? checked_mul(*a, *b) : std::nullopt;
   };
@@ -31,14 +41,16 @@ inline std::optional<int64_t> conv_packed_bytes(ConvLayout layout, const ConvWei
     return round_up(*n, lanes);
   };
   if (w.group < 1 || w.og < 0 || w.cg < 0 || w.taps < 1) return std::nullopt;
+  if (pair != 1 && layout != ConvLayout::blocked && layout != ConvLayout::winograd2) return std::nullopt;
+  const int64_t depth = conv_depth(w.cg, lanes, pair);
   std::optional<int64_t> count;
   switch (layout) {
     case ConvLayout::blocked:
-    case ConvLayout::first: count = mul(mul(w.group, up(w.og)), mul(w.taps, w.cg)); break;
+    case ConvLayout::first: count = mul(mul(w.group, up(w.og)), mul(w.taps, depth)); break;
     case ConvLayout::depthwise: count = mul(up(w.group), w.taps); break;
     case ConvLayout::linear: count = mul(mul(w.group, w.og), up(mul(w.cg, w.taps))); break;
     case ConvLayout::transposed: count = mul(mul(w.group, up(w.cg)), mul(w.og, w.taps)); break;
-    case ConvLayout::winograd2: count = mul(mul(16, up(w.og)), w.cg); break;
+    case ConvLayout::winograd2: count = mul(mul(16, up(w.og)), depth); break;
     case ConvLayout::winograd4: count = mul(mul(36, up(w.og)), w.cg); break;
   }
   return mul(count, int64_t{4});

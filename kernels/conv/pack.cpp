@@ -1,6 +1,8 @@
-// conv.pack.f32.<isa>: constant weights into the layouts of conv/layout.h.
+// conv.pack.f32.<isa>, conv.pack.bf16.<isa>: constant weights into the layouts of conv/layout.h.
 #include <algorithm>
+#include <bit>
 
+#include "base/half.h"
 #include "common/kernel.h"
 #include "conv/layout.h"
 #include "conv/winograd_tile.h"
@@ -16,7 +18,7 @@ bool transposes(ConvLayout layout) { return layout == ConvLayout::transposed; }
 
 bool is_winograd(ConvLayout layout) { return layout == ConvLayout::winograd2 || layout == ConvLayout::winograd4; }
 
-template <int64_t kLanes>
+template <int64_t kLanes, int64_t kPair>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_counts(call, 1, 1, 1));
   const auto& params = call.as<ConvPackParams>();
@@ -46,7 +48,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     return fail(Code::invalid_plan, "depthwise weights have one channel a group, w is {}", describe(w));
   if (is_winograd(params.layout) && (c.group != 1 || w.rank != 4 || w.dims[2] != 3 || w.dims[3] != 3))
     return fail(Code::invalid_plan, "Winograd's weights are 3 x 3 of one group, w is {}", describe(w));
-  const auto bytes = conv_packed_bytes(params.layout, c, kLanes);
+  const auto bytes = conv_packed_bytes(params.layout, c, kLanes, kPair);
   if (!bytes) return fail(Code::invalid_plan, "w {} is empty or too large to be packed", describe(w));
   TN_TRY(expect_type(out, DType::u8, "output"));
   TN_TRY(expect_format(out, kLinear, "output"));
@@ -55,17 +57,31 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   return {};
 }
 
+// One element of a block of input channels that begins at `first`: channel first + i, or that and first + block + i as a
+// pair of bf16. `weight(k)`: of channel k, of `channels`.
+template <int64_t kPair, class F>
+float element(int64_t first, int64_t i, int64_t block, int64_t channels, F&& weight) {
+  if constexpr (kPair == 1) return weight(first + i);
+  const int64_t second = first + block + i;
+  const uint32_t low = float_to_bfloat(weight(first + i));
+  const uint32_t high = second < channels ? float_to_bfloat(weight(second)) : 0;
+  return std::bit_cast<float>(low | high << 16);
+}
+
 // [group][panel][input channels / block][tap][channel of the block][panel's channels]
+template <int64_t kPair>
 void pack_panels(const ConvWeight& c, const float* w, int64_t lanes, int64_t width, int64_t block,
                  float* out) {
   for (int64_t g = 0; g < c.group; ++g)
     for (int64_t o = 0; o < c.og; o += width) {
       const int64_t channels = std::min(width, c.og - o), columns = round_up(channels, lanes);
-      for (int64_t i = 0; i < c.cg; i += block)
+      for (int64_t i = 0; i < c.cg; i += block * kPair)
         for (int64_t tap = 0; tap < c.taps; ++tap)
-          for (int64_t k = i; k < std::min(c.cg, i + block); ++k)
-            for (int64_t j = 0; j < columns; ++j)
-              *out++ = j < channels ? w[((g * c.og + o + j) * c.cg + k) * c.taps + tap] : 0.0f;
+          for (int64_t k = 0; k < std::min(c.cg - i, block); ++k)
+            for (int64_t j = 0; j < columns; ++j) {
+              const float* filter = w + (g * c.og + o + j) * c.cg * c.taps + tap;
+              *out++ = j < channels ? element<kPair>(i, k, block, c.cg, [&](int64_t at) { return filter[at * c.taps]; }) : 0.0f;
+            }
     }
 }
 
@@ -99,22 +115,32 @@ void transform_line(int64_t m, const double* w, int64_t step, double* out, int64
   out[count * out_step] = w[2 * step];
 }
 
+// The (m + 2)² values of the filter from input channel i to output channel o.
+void transform_filter(const ConvWeight& c, int64_t m, const float* w, int64_t o, int64_t i, double* values) {
+  double taps[9], lines[6 * 3];
+  for (int64_t t = 0; t < 9; ++t) taps[t] = w[(o * c.cg + i) * 9 + t];
+  for (int64_t k = 0; k < 3; ++k) transform_line(m, taps + k, 3, lines + k, 3);
+  for (int64_t k = 0; k < m + 2; ++k) transform_line(m, lines + k * 3, 1, values + k * (m + 2), 1);
+}
+
+template <int64_t kPair>
 void pack_winograd(const ConvWeight& c, int64_t m, const float* w, int64_t lanes, int64_t width, float* out) {
-  const int64_t n = m + 2, channels_out = round_up(c.og, lanes);
+  const int64_t count = (m + 2) * (m + 2), channels_out = round_up(c.og, lanes), depth = conv_depth(c.cg, lanes, kPair);
   for (int64_t o = 0; o < channels_out; ++o) {
     const int64_t first = o / width * width, columns = std::min(width, channels_out - first);
-    for (int64_t i = 0; i < c.cg; ++i) {
-      double taps[9] = {}, lines[6 * 3], values[6 * 6];
-      for (int64_t t = 0; t < 9 && o < c.og; ++t) taps[t] = w[(o * c.cg + i) * 9 + t];
-      for (int64_t k = 0; k < 3; ++k) transform_line(m, taps + k, 3, lines + k, 3);
-      for (int64_t k = 0; k < n; ++k) transform_line(m, lines + k * 3, 1, values + k * n, 1);
-      for (int64_t v = 0; v < n * n; ++v)
-        out[v * channels_out * c.cg + first * c.cg + i * columns + (o - first)] = static_cast<float>(values[v]);
+    for (int64_t e = 0; e < depth; ++e) {
+      const int64_t low = kPair == 1 ? e : e / lanes * 2 * lanes + e % lanes;
+      double values[kPair][6 * 6] = {};
+      for (int64_t p = 0; p < kPair && o < c.og; ++p)
+        if (low + p * lanes < c.cg) transform_filter(c, m, w, o, low + p * lanes, values[p]);
+      for (int64_t v = 0; v < count; ++v)
+        out[v * channels_out * depth + first * depth + e * columns + (o - first)] =
+            element<kPair>(0, 0, 1, kPair, [&](int64_t p) { return static_cast<float>(values[p][v]); });
     }
   }
 }
 
-template <int64_t kLanes>
+template <int64_t kLanes, int64_t kPair>
 Status launch(const LaunchCall& call) {
   const auto& params = call.as<ConvPackParams>();
   const ConvWeight& c = static_cast<const State*>(call.state)->w;
@@ -122,8 +148,8 @@ Status launch(const LaunchCall& call) {
   auto* out = call.outputs[0].as<float>();
   const int64_t width = params.vectors * kLanes;
   switch (params.layout) {
-    case ConvLayout::blocked: pack_panels(c, w, kLanes, width, kLanes, out); break;
-    case ConvLayout::first: pack_panels(c, w, kLanes, width, 1, out); break;
+    case ConvLayout::blocked: pack_panels<kPair>(c, w, kLanes, width, kLanes, out); break;
+    case ConvLayout::first: pack_panels<1>(c, w, kLanes, width, 1, out); break;
     case ConvLayout::depthwise: pack_depthwise(c, w, kLanes, out); break;
     case ConvLayout::linear: {
       const int64_t k = c.cg * c.taps;
@@ -135,16 +161,16 @@ Status launch(const LaunchCall& call) {
       pack_rows(c.group, rows, c.cg, c.cg * rows, 1, rows, w, kLanes, out);
       break;
     }
-    case ConvLayout::winograd2: pack_winograd(c, 2, w, kLanes, width, out); break;
-    case ConvLayout::winograd4: pack_winograd(c, 4, w, kLanes, width, out); break;
+    case ConvLayout::winograd2: pack_winograd<kPair>(c, 2, w, kLanes, width, out); break;
+    case ConvLayout::winograd4: pack_winograd<1>(c, 4, w, kLanes, width, out); break;
   }
   return {};
 }
 
 }  // namespace
 
-extern const Kernel kConvPackAvx2{"conv.pack.f32.avx2", sizeof(ConvPackParams), 0, 0, prepare<8>, launch<8>};
-extern const Kernel kConvPackAvx512{
-    "conv.pack.f32.avx512", sizeof(ConvPackParams), 0, 0, prepare<16>, launch<16>};
+extern const Kernel kConvPackAvx2{"conv.pack.f32.avx2", sizeof(ConvPackParams), 0, 0, prepare<8, 1>, launch<8, 1>};
+extern const Kernel kConvPackAvx512{"conv.pack.f32.avx512", sizeof(ConvPackParams), 0, 0, prepare<16, 1>, launch<16, 1>};
+extern const Kernel kConvPackBf16Avx512{"conv.pack.bf16.avx512", sizeof(ConvPackParams), 0, 0, prepare<16, 2>, launch<16, 2>};
 
 }  // namespace tenon

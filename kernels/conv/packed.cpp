@@ -6,7 +6,7 @@
 namespace tenon {
 
 Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_t lanes, const Arg& blob,
-                       Arg& w) {
+                       Arg& w, int64_t pair) {
   if (params.w_rank < 3 || params.w_rank > 2 + kMaxSpatial)
     return fail(Code::invalid_plan, "packed w must have had 3 to {} dims, not {}", 2 + kMaxSpatial,
                 params.w_rank);
@@ -30,7 +30,7 @@ Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_
   c.cg = turned ? w.dims[0] / c.group : w.dims[1];
   if (layout == ConvLayout::depthwise && (c.og != 1 || c.cg != 1))
     return fail(Code::invalid_plan, "a depthwise w must have one channel a group, it is {}", describe(w));
-  const auto bytes = conv_packed_bytes(layout, c, lanes);
+  const auto bytes = conv_packed_bytes(layout, c, lanes, pair);
   if (!bytes) return fail(Code::invalid_plan, "packed w {} is empty or too large", describe(w));
   TN_TRY(expect_type(blob, DType::u8, "packed w"));
   TN_TRY(expect_format(blob, kLinear, "packed w"));

@@ -8,9 +8,10 @@
 
 namespace tenon {
 
-// The weight's dims before packing, as an argument without data. The blob must have exactly its size.
+// The weight's dims before packing, as an argument without data. The blob must have exactly its size. `pair`: input
+// channels of an element.
 Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_t lanes, const Arg& blob,
-                       Arg& w);
+                       Arg& w, int64_t pair = 1);
 
 // The epilogue of a convolution with a blocked f32 output.
 struct BlockedEpilogue {

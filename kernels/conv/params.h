@@ -30,7 +30,7 @@ struct ConvPackedParams {
   int64_t rows = 0;     // output columns computed together; of Winograd's, rows and columns of a tile
 };
 
-// How conv.pack.f32.<isa> lays out a weight; see conv/layout.h.
+// How conv.pack.<f32 or bf16>.<isa> lays out a weight; see conv/layout.h.
 enum class ConvLayout : int64_t { blocked = 0, first = 1, depthwise = 2, linear = 3, transposed = 4, winograd2 = 5, winograd4 = 6 };
 
 // input: w f32; output: u8[conv_packed_bytes].

@@ -1,7 +1,8 @@
 // conv.winograd.f32.<isa>: 3 x 3 convolutions with stride 1 of blocked tensors by Winograd's minimal filtering, tiles of
 // m x m outputs (ConvPackedParams::rows, 2 or 4). Tiles of the whole batch are taken in chunks whose values fit the cache. Each
 // of a chunk's (m + 2)² values is one product of [tiles, input channels] with [input channels, output channels]. Every element
-// is summed in one order, whatever the threads and chunks.
+// is summed in one order, whatever the threads and chunks. conv.winograd.bf16.<isa> transforms in f32 and rounds the values and
+// those of the filter to bf16, of tiles of 2 x 2 only: those of 4 x 4 would be off by a hundredth.
 #include <algorithm>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct State : KernelState {
   ConvGeometry g;
   BlockedEpilogue epilogue;
   int64_t lanes = 0, m = 0, values = 0;  // values of a tile
+  int64_t pair = 1, depth = 0;  // input channels of an element of values; elements of all channels
   int64_t blocks_in = 0, blocks_out = 0;
   int64_t vectors = 0, width = 0, panels = 0, max_rows = 0;
   int64_t tiles_h = 0, tiles_w = 0, tiles = 0;  // of an image down and across, of the batch
@@ -49,7 +51,7 @@ void plan_work(State& s, int threads) {
   for (int last = 0; last < 2; ++last) {
     const int64_t columns = panel_columns(s, last ? s.panels - 1 : 0);
     for (int64_t i = 0; i < s.blocks_in; ++i)
-      s.blocks[last].push_back({i * s.chunk * s.lanes, i * s.lanes * columns, std::min(s.lanes, s.g.cg - i * s.lanes)});
+      s.blocks[last].push_back({i * s.chunk * s.lanes, i * s.lanes * columns, std::min(s.lanes, s.depth - i * s.lanes)});
   }
 }
 
@@ -62,11 +64,12 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_type(x, DType::f32, "x"));
   TN_TRY(expect_format(x, format, "x"));
   TN_TRY(expect_format(out, format, "output"));
-  if (params.rows != 2 && params.rows != 4) return fail(Code::invalid_plan, "tiles are 2 x 2 or 4 x 4, not of {}", params.rows);
+  if (params.rows != 2 && (params.rows != 4 || kTable.group > 1))
+    return fail(Code::invalid_plan, "tiles are 2 x 2 or, in f32, 4 x 4, not of {}", params.rows);
   auto state = std::make_unique<State>();
   State& s = *state;
   Arg w;
-  TN_TRY(unpacked_weight(params, params.rows == 2 ? ConvLayout::winograd2 : ConvLayout::winograd4, kTable.lanes, call.inputs[1], w));
+  TN_TRY(unpacked_weight(params, params.rows == 2 ? ConvLayout::winograd2 : ConvLayout::winograd4, kTable.lanes, call.inputs[1], w, kTable.group));
   const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
   TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
   const ConvGeometry& g = s.g;
@@ -82,7 +85,9 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.lanes = kTable.lanes;
     s.m = params.rows;
     s.values = (s.m + 2) * (s.m + 2);
-    s.blocks_in = ceil_div(g.cg, s.lanes);
+    s.pair = kTable.group;
+    s.depth = conv_depth(g.cg, s.lanes, s.pair);
+    s.blocks_in = ceil_div(s.depth, s.lanes);
     s.blocks_out = ceil_div(g.o, s.lanes);
     s.vectors = params.vectors;
     s.width = s.vectors * s.lanes;
@@ -116,6 +121,7 @@ class Chunk {
   int64_t inputs() const { return s_.blocks_in * tiles_; }
   void transform_inputs(int64_t begin, int64_t end) const {
     const auto* x = call_.inputs[0].as<const float>();
+    const int64_t x_blocks = ceil_div(g_.cg, s_.lanes);
     const auto transform = s_.m == 2 ? kTransforms.input2 : kTransforms.input4;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t block = i / tiles_, tile = i % tiles_;
@@ -123,7 +129,8 @@ class Chunk {
       const int64_t h = at.h - g_.pad[1], w = at.w - g_.pad[2];
       WinogradInput t;
       t.row_step = g_.in[2] * s_.lanes;
-      t.x = x + (at.n * s_.blocks_in + block) * g_.in_count * s_.lanes + (h * g_.in[2] + w) * s_.lanes;
+      t.x = x + (at.n * x_blocks + block * s_.pair) * g_.in_count * s_.lanes + (h * g_.in[2] + w) * s_.lanes;
+      t.second = s_.pair > 1 && block * s_.pair + 1 < x_blocks ? t.x + g_.in_count * s_.lanes : nullptr;
       inside(h, g_.in[1], t.row_begin, t.row_end);
       inside(w, g_.in[2], t.column_begin, t.column_end);
       t.to = in_ + (block * s_.chunk + tile) * s_.lanes;
@@ -142,7 +149,7 @@ class Chunk {
       MicroTile t{};
       t.blocks = blocks.data();
       t.count = static_cast<int64_t>(blocks.size());
-      t.b = packed + (value * s_.blocks_out * s_.lanes + panel * s_.width) * g_.cg;
+      t.b = packed + (value * s_.blocks_out * s_.lanes + panel * s_.width) * s_.depth;
       t.c_row = s_.lanes;
       t.c_vector = s_.chunk * s_.lanes;
       t.lanes = s_.lanes;
@@ -251,5 +258,7 @@ extern const Kernel kConvWinogradAvx2{"conv.winograd.f32.avx2", sizeof(ConvPacke
                                       launch<avx2::kMicro, avx2::kWinograd>};
 extern const Kernel kConvWinogradAvx512{"conv.winograd.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
                                         prepare<avx512::kMicro>, launch<avx512::kMicro, avx512::kWinograd>};
+extern const Kernel kConvWinogradBf16Avx512{"conv.winograd.bf16.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512 | kAvx512Bf16, 0,
+                                            prepare<avx512_bf16::kMicro>, launch<avx512_bf16::kMicro, avx512_bf16::kWinograd>};
 
 }  // namespace tenon

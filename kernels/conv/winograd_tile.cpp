@@ -48,44 +48,74 @@ inline __attribute__((always_inline)) void backward(const Vec (&s)[m + 2], Vec (
   }
 }
 
+// The values of the tile's columns at x: lines[column][row].
 template <int m>
-void input(const WinogradInput& tile) {
+inline __attribute__((always_inline)) void columns(const WinogradInput& tile, const float* x, Vec (&lines)[m + 2][m + 2]) {
   constexpr int n = m + 2;
-  Vec lines[n][n];  // [column][row]
   const bool whole = tile.row_begin == 0 && tile.row_end == n && tile.column_begin == 0 && tile.column_end == n;
   if (whole) {
 #pragma GCC unroll 6
     for (int c = 0; c < n; ++c) {
       Vec d[n];
 #pragma GCC unroll 6
-      for (int r = 0; r < n; ++r) d[r] = load(tile.x + r * tile.row_step + c * kLanes);
+      for (int r = 0; r < n; ++r) d[r] = load(x + r * tile.row_step + c * kLanes);
       forward<m>(d);
 #pragma GCC unroll 6
       for (int r = 0; r < n; ++r) lines[c][r] = d[r];
     }
-  } else {
-    for (int c = 0; c < n; ++c) {
-      Vec d[n];
-#pragma GCC unroll 6
-      for (int r = 0; r < n; ++r) {
-        const bool inside = r >= tile.row_begin && r < tile.row_end && c >= tile.column_begin && c < tile.column_end;
-        d[r] = inside ? load(tile.x + r * tile.row_step + c * kLanes) : zero();
-      }
-      forward<m>(d);
-#pragma GCC unroll 6
-      for (int r = 0; r < n; ++r) lines[c][r] = d[r];
-    }
+    return;
   }
+  for (int c = 0; c < n; ++c) {
+    Vec d[n];
+#pragma GCC unroll 6
+    for (int r = 0; r < n; ++r) {
+      const bool inside = r >= tile.row_begin && r < tile.row_end && c >= tile.column_begin && c < tile.column_end;
+      d[r] = inside ? load(x + r * tile.row_step + c * kLanes) : zero();
+    }
+    forward<m>(d);
+#pragma GCC unroll 6
+    for (int r = 0; r < n; ++r) lines[c][r] = d[r];
+  }
+}
+
+template <int m>
+inline __attribute__((always_inline)) void row(const Vec (&lines)[m + 2][m + 2], int r, Vec (&d)[m + 2]) {
+#pragma GCC unroll 6
+  for (int c = 0; c < m + 2; ++c) d[c] = lines[c][r];
+  forward<m>(d);
+}
+
+template <int m>
+void input(const WinogradInput& tile) {
+  constexpr int n = m + 2;
+  Vec lines[n][n];
+  columns<m>(tile, tile.x, lines);
   float* to = tile.to;
+#if defined(__AVX512BF16__)
+  Vec second[n][n];
+  if (tile.second) {
+    columns<m>(tile, tile.second, second);
+  } else {
+    for (int c = 0; c < n; ++c)
+      for (int r = 0; r < n; ++r) second[c][r] = zero();
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < n; ++r) {
+    Vec d[n], e[n];
+    row<m>(lines, r, d);
+    row<m>(second, r, e);
+#pragma GCC unroll 6
+    for (int c = 0; c < n; ++c, to += tile.step) store(to, pairs(d[c], e[c]));
+  }
+#else
 #pragma GCC unroll 6
   for (int r = 0; r < n; ++r) {
     Vec d[n];
-#pragma GCC unroll 6
-    for (int c = 0; c < n; ++c) d[c] = lines[c][r];
-    forward<m>(d);
+    row<m>(lines, r, d);
 #pragma GCC unroll 6
     for (int c = 0; c < n; ++c, to += tile.step) store(to, d[c]);
   }
+#endif
 }
 
 template <int m>
@@ -122,6 +152,10 @@ void output(const WinogradOutput& tile) {
 }  // namespace
 
 extern const WinogradTable kWinograd;
+#if defined(__AVX512BF16__)
+const WinogradTable kWinograd{input<2>, nullptr, output<2>, nullptr};
+#else
 const WinogradTable kWinograd{input<2>, input<4>, output<2>, output<4>};
+#endif
 
 }  // namespace tenon::TN_ISA

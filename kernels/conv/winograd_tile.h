@@ -16,6 +16,7 @@ constexpr WinogradPoints winograd_points(int64_t m) { return m == 4 ? WinogradPo
 
 struct WinogradInput {
   const float* x;     // of the tile's first row and column, which may be outside the input
+  const float* second;  // of pairs of bf16: the same of the block whose channels are the second of each pair, or nullptr: zeros
   int64_t row_step;   // floats from one row to the next
   // Rows and columns of the tile that are inside; the others are zero.
   int64_t row_begin, row_end, column_begin, column_end;
@@ -48,6 +49,9 @@ extern const WinogradTable kWinograd;
 }
 namespace avx512 {
 extern const WinogradTable kWinograd;
+}
+namespace avx512_bf16 {
+extern const WinogradTable kWinograd;  // inputs become values in pairs of bf16; of 2 x 2 only
 }
 
 }  // namespace tenon

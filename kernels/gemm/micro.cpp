@@ -6,6 +6,12 @@
 namespace tenon::TN_ISA {
 namespace {
 
+#if defined(__AVX512BF16__)
+constexpr int kGroup = 2;
+#else
+constexpr int kGroup = 1;
+#endif
+
 template <int kRows, int kVectors, int kStep>
 struct Micro {
   static constexpr int kHalf = (kRows + 1) / 2;
@@ -21,7 +27,7 @@ struct Micro {
     for (int m = 0; m < kRows; ++m) {
       const Vec left = broadcast(m < kHalf ? a + m * kStep : a2 + (m - kHalf) * kStep);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[m][v] = fma(left, right[v], sum[m][v]);
+      for (int v = 0; v < kVectors; ++v) sum[m][v] = accumulate(left, right[v], sum[m][v]);
     }
   }
 
@@ -148,6 +154,7 @@ struct Micro {
 
 #if defined(__AVX512F__)
 extern const MicroTable kMicro{kLanes,
+                               kGroup,
                                {0, 14, 14, 9, 6},
                                {{},
                                 {TN_ROWS_1_14(1, kLanes)},
@@ -156,9 +163,11 @@ extern const MicroTable kMicro{kLanes,
                                 {TN_ROWS_1_6(4, kLanes)}},
                                {{}, {TN_ROWS_1_14(1, 1)}, {TN_ROWS_1_14(2, 1)}},
                                pack_a,
-                               pack_b};
+                               pack_b,
+                               pair_blocks};
 #else
 extern const MicroTable kMicro{kLanes,
+                               kGroup,
                                {0, 12, 6, 4, 3},
                                {{},
                                 {TN_ROWS_1_12(1, kLanes)},
@@ -167,7 +176,8 @@ extern const MicroTable kMicro{kLanes,
                                 {TN_ROWS_1_3(4, kLanes)}},
                                {{}, {TN_ROWS_1_12(1, 1)}, {TN_ROWS_1_6(2, 1)}},
                                pack_a,
-                               pack_b};
+                               pack_b,
+                               pair_blocks};
 #endif
 
 }  // namespace tenon::TN_ISA

@@ -2,7 +2,8 @@
 //   c[rows, vectors * lanes] = epilogue(sum over blocks of A_i[rows, k_i] * B_i[k_i, vectors * lanes])
 // with the sum in registers (Georganas et al., "High-Performance Deep Learning via a Single Building Block",
 // 2019). Row m of a block of A lies at a + block.a + m * row_step; row k of a block of B at b + block.b + k *
-// width.
+// width. Elements of A and B are f32, or pairs of bf16 in 32 bits, of two neighbouring k, whose products are summed in f32
+// (VDPBF16PS: subnormal operands count as zero): wherever k counts elements of 32 bits, it counts pairs then.
 #pragma once
 
 #include <cstdint>
@@ -43,24 +44,32 @@ inline constexpr int kMaxVectors = 4, kMaxMicroRows = 14;
 // at 1.
 struct MicroTable {
   int lanes;
+  int group;                                              // k of one element: 1, or 2 for pairs of bf16
   int max_rows[kMaxVectors + 1];                          // by vectors 1 … 4
   MicroKernel dense[kMaxVectors + 1][kMaxMicroRows + 1];  // [vectors][rows]
   MicroKernel unit[kMaxVectors + 1][kMaxMicroRows + 1];   // vectors 1 and 2 only
 
-  // For b panels of a matrix: dst[(k / lanes) * block_step + row * lanes + k % lanes] = src[row * row_step +
-  // k * k_step]; lanes beyond k in the last block are not written.
+  // From f32 src. For b panels of a matrix: dst[(k / lanes) * block_step + row * lanes + k % lanes] = src[row * row_step +
+  // k * k_step]; lanes beyond k in the last block are not written. Of pairs, element e holds k = 2e and 2e + 1 (zero if
+  // there is none), here and below.
   void (*pack_a)(const float* src, int64_t row_step, int64_t k_step, int64_t rows, int64_t k, float* dst,
                  int64_t block_step);
   // dst[k * width + column] = src[k * k_step + column * column_step]; columns from `columns` to `width` are
   // zero.
   void (*pack_b)(const float* src, int64_t k_step, int64_t column_step, int64_t k, int64_t columns,
                  float* dst, int64_t width);
+  // Of pairs only, else nullptr: `count` pixels of two blocks of a channel-blocked tensor, `step` floats from one pixel to the
+  // next, become pixels of pairs that follow each other in dst. `high` may be nullptr: zeros.
+  void (*pair_blocks)(const float* low, const float* high, int64_t step, int64_t count, float* dst);
 };
 
 namespace avx2 {
 extern const MicroTable kMicro;
 }
 namespace avx512 {
+extern const MicroTable kMicro;
+}
+namespace avx512_bf16 {
 extern const MicroTable kMicro;
 }
 

@@ -32,6 +32,22 @@ static inline Vec load_masked(const float* p, Mask m) { return _mm512_maskz_load
 static inline void store_masked(float* p, Mask m, Vec x) { _mm512_mask_storeu_ps(p, m, x); }
 static inline Vec keep(Vec x, Mask m) { return _mm512_maskz_mov_ps(m, x); }
 
+#if defined(__AVX512BF16__)
+
+// Pairs of bf16 in the 32 bits of a lane: (low[i], high[i]), rounded to the nearest; subnormal numbers become zero.
+static inline Vec pairs(Vec low, Vec high) {
+  const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4,
+                                         19, 3, 18, 2, 17, 1, 16, 0);
+  return _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, both));
+}
+// The same of neighbours: lanes 2i and 2i + 1 of `first`, then of `second`.
+static inline Vec neighbours(Vec first, Vec second) {
+  return _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(second, first));
+}
+
+#endif
+
 #else
 
 inline constexpr int kLanes = 8;
@@ -57,6 +73,13 @@ static inline Vec load_masked(const float* p, Mask m) { return _mm256_maskload_p
 static inline void store_masked(float* p, Mask m, Vec x) { _mm256_maskstore_ps(p, m, x); }
 static inline Vec keep(Vec x, Mask m) { return _mm256_and_ps(x, _mm256_castsi256_ps(m)); }
 
+#endif
+
+// A product of one 32-bit element of each operand, added to the sum: f32, or both products of two pairs of bf16.
+#if defined(__AVX512BF16__)
+static inline Vec accumulate(Vec a, Vec b, Vec sum) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+#else
+static inline Vec accumulate(Vec a, Vec b, Vec sum) { return fma(a, b, sum); }
 #endif
 
 }  // namespace tenon::TN_ISA

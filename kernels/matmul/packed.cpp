@@ -1,6 +1,7 @@
 // matmul.packed.f32.<isa>: blocked product over packed panels (Goto and van de Geijn, "Anatomy of
 // High-Performance Matrix Multiplication", 2008). Every element is summed in order of k, so results depend
-// neither on threads nor on blocking. matmul.pack_b.f32.<isa> packs a constant b.
+// neither on threads nor on blocking. matmul.pack_b.f32.<isa> packs a constant b. matmul.packed.bf16.<isa> and
+// matmul.pack_b.bf16.<isa>: the same, with operands rounded to bf16 as they are packed.
 #include "matmul/packed.h"
 
 #include <algorithm>
@@ -49,6 +50,7 @@ bool place_extras(State& s) {
   return true;
 }
 
+// k: elements of 32 bits, as those below.
 std::vector<MicroBlock> k_blocks(int64_t k, int64_t lanes, int64_t rows, int64_t width) {
   std::vector<MicroBlock> out;
   for (int64_t at = 0; at < k; at += lanes)
@@ -57,12 +59,13 @@ std::vector<MicroBlock> k_blocks(int64_t k, int64_t lanes, int64_t rows, int64_t
 }
 
 // How a's rows are cut: blocks that fit the cache, and enough of them for the threads.
-void cut_rows(State& s, int64_t lanes, int threads) {
+void cut_rows(State& s, const MicroTable& table, int threads) {
   const MatmulGeometry& g = s.g;
-  s.depths = s.in_place && g.k > kMaxDepth ? ceil_div(g.k, kMaxDepth) : 1;
-  s.depth = round_up(ceil_div(g.k, s.depths), lanes);
+  const int64_t lanes = table.lanes, block = lanes * table.group;
+  s.depths = s.in_place && g.k > kMaxDepth * table.group ? ceil_div(g.k, kMaxDepth * table.group) : 1;
+  s.depth = round_up(ceil_div(g.k, s.depths), block);
   s.depths = s.depth ? ceil_div(g.k, s.depth) : 1;
-  const int64_t row_bytes = std::max(s.depth, lanes) * 4;
+  const int64_t row_bytes = std::max(s.depth, block) / table.group * 4;
   int64_t most = std::clamp<int64_t>(kPackedABytes / row_bytes, std::min(s.max_rows, g.m), g.m);
   auto items = [&] { return g.batch_count * s.panels * ceil_div(g.m, most); };
   while (threads > 1 && items() < 3 * threads && most >= 2 * s.max_rows)
@@ -75,7 +78,7 @@ void cut_rows(State& s, int64_t lanes, int threads) {
     for (int fewer = 0; fewer < 2; ++fewer)
       for (int last = 0; last < 2; ++last)
         s.blocks[end][fewer][last] =
-            k_blocks(end ? g.k - (s.depths - 1) * s.depth : s.depth, lanes,
+            k_blocks(ceil_div(end ? g.k - (s.depths - 1) * s.depth : s.depth, table.group), lanes,
                      std::max<int64_t>(s.block_rows - fewer, 1), last ? last_width : s.width);
   s.a_bytes = round_up(s.block_rows * row_bytes, 64);
 }
@@ -94,7 +97,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   s.max_rows = kTable.max_rows[params.vectors];
   Arg b = call.inputs[1];
   if (params.packed) {
-    const auto bytes = packed_b_bytes(params.k, params.n, kTable.lanes);
+    const auto bytes = packed_b_bytes(params.k, params.n, kTable.lanes, kTable.group);
     if (!bytes) return fail(Code::invalid_plan, "packed b of {} x {} is too large", params.k, params.n);
     TN_TRY(expect_type(b, DType::u8, "packed b"));
     TN_TRY(expect_format(b, kLinear, "packed b"));
@@ -111,8 +114,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.panels = ceil_div(s.g.n, s.width);
     s.in_registers = match_add_clamp(params.matmul.epilogue, s.add_clamp) && place_extras(s);
     s.in_place = (s.g.out.col == 1 || s.g.n == 1) && call.outputs[0].dtype == DType::f32;
-    cut_rows(s, kTable.lanes, call.threads);
-    if (!params.packed) s.b_bytes = round_up(s.depth * s.width * 4, 64);
+    cut_rows(s, kTable, call.threads);
+    if (!params.packed) s.b_bytes = round_up(s.depth / kTable.group * s.width * 4, 64);
     if (!s.in_registers) s.region_bytes = kTilesAtOnce * s.max_rows * s.width * 12;
     s.thread_bytes = s.a_bytes + s.b_bytes + round_up(s.region_bytes, 64) + kTileScratchBytes;
     prepared.scratch_bytes = s.thread_bytes * call.threads;
@@ -159,9 +162,10 @@ class Worker {
     const int64_t column = panel * s_.width, columns = std::min(s_.width, g_.n - column);
     vectors_ = ceil_div(columns, kTable.lanes);
     const int64_t width = vectors_ * kTable.lanes, some = std::min(s_.depth, g_.k - k_);
+    const int64_t panel_floats = ceil_div(g_.k, kTable.group) * s_.width;
     const float* b;
     if (params_.packed) {
-      b = call_.inputs[1].as<const float>() + panel * g_.k * s_.width + k_ * width;
+      b = call_.inputs[1].as<const float>() + panel * panel_floats + k_ / kTable.group * width;
     } else {
       const float* from =
           call_.inputs[1].as<const float>() + g_.offset(g_.b, batch_) + column * g_.b.col + k_ * g_.b.row;
@@ -176,7 +180,7 @@ class Worker {
       const int64_t row = tiles.begin(t);
       for (int64_t i = t; i < last; ++i) {
         const char* next = params_.packed && i < s_.width / 4
-                               ? reinterpret_cast<const char*>(b + g_.k * s_.width) + i * (some / 4) * 64
+                               ? reinterpret_cast<const char*>(b + panel_floats) + i * (some / kTable.group / 4) * 64
                                : nullptr;
         tile(b, blocks, tiles.begin(i), tiles.size(i), first, row, column,
              columns - (vectors_ - 1) * kTable.lanes, next);
@@ -299,7 +303,7 @@ Status launch(const LaunchCall& call) {
 template <const MicroTable& kTable>
 Status prepare_pack(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_vectors(kTable, call.as<MatmulPackParams>().vectors));
-  return prepare_pack_b(call, [](int64_t k, int64_t n) { return packed_b_bytes(k, n, kTable.lanes); }, prepared);
+  return prepare_pack_b(call, [](int64_t k, int64_t n) { return packed_b_bytes(k, n, kTable.lanes, kTable.group); }, prepared);
 }
 
 template <const MicroTable& kTable>
@@ -310,7 +314,7 @@ Status launch_pack(const LaunchCall& call) {
     for (int64_t panel = begin; panel < end; ++panel) {
       const int64_t column = panel * width, columns = std::min(width, s.n - column);
       kTable.pack_b(call.inputs[0].as<const float>() + column * s.n_step, s.k_step, s.n_step, s.k, columns,
-                    call.outputs[0].as<float>() + column * s.k, round_up(columns, kTable.lanes));
+                    call.outputs[0].as<float>() + column * ceil_div(s.k, kTable.group), round_up(columns, kTable.lanes));
     }
   });
   return {};
@@ -323,10 +327,16 @@ extern const Kernel kMatmulPackedAvx2{"matmul.packed.f32.avx2", sizeof(MatmulPac
 extern const Kernel kMatmulPackedAvx512{
     "matmul.packed.f32.avx512", sizeof(MatmulPackedParams), kAvx2 | kAvx512, 0,
     prepare<avx512::kMicro>,    launch<avx512::kMicro>};
+extern const Kernel kMatmulPackedBf16Avx512{
+    "matmul.packed.bf16.avx512",  sizeof(MatmulPackedParams),  kAvx2 | kAvx512 | kAvx512Bf16, 0,
+    prepare<avx512_bf16::kMicro>, launch<avx512_bf16::kMicro>};
 extern const Kernel kMatmulPackAvx2{"matmul.pack_b.f32.avx2",   sizeof(MatmulPackParams), kAvx2, 0,
                                     prepare_pack<avx2::kMicro>, launch_pack<avx2::kMicro>};
 extern const Kernel kMatmulPackAvx512{
     "matmul.pack_b.f32.avx512",   sizeof(MatmulPackParams),   kAvx2 | kAvx512, 0,
     prepare_pack<avx512::kMicro>, launch_pack<avx512::kMicro>};
+extern const Kernel kMatmulPackBf16Avx512{
+    "matmul.pack_b.bf16.avx512",       sizeof(MatmulPackParams),         kAvx2 | kAvx512 | kAvx512Bf16, 0,
+    prepare_pack<avx512_bf16::kMicro>, launch_pack<avx512_bf16::kMicro>};
 
 }  // namespace tenon

@@ -8,12 +8,13 @@
 
 namespace tenon {
 
-// Bytes of a packed [k, n] matrix: panels of `width` columns one after the other, each [k][width] f32; the
-// last panel is as wide as the vectors of `lanes` that its columns fill, absent columns zero.
-inline std::optional<int64_t> packed_b_bytes(int64_t k, int64_t n, int64_t lanes) {
+// Bytes of a packed [k, n] matrix: panels of `width` columns one after the other, each [k / group][width] elements of 32
+// bits: f32, or of a group of 2 pairs of bf16; the last panel is as wide as the vectors of `lanes` that its columns fill,
+// absent columns zero.
+inline std::optional<int64_t> packed_b_bytes(int64_t k, int64_t n, int64_t lanes, int64_t group = 1) {
   if (k < 0 || n < 0) return std::nullopt;
   auto columns = checked_mul(ceil_div(n, lanes), lanes);
-  auto count = columns ? checked_mul(*columns, k) : std::nullopt;
+  auto count = columns ? checked_mul(*columns, ceil_div(k, group)) : std::nullopt;
   return count ? checked_mul(*count, 4) : std::nullopt;
 }
 

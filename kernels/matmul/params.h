@@ -25,7 +25,7 @@ struct MatmulPackedParams {
   int64_t vectors = 0;   // width of a panel of b in vector registers
 };
 
-// matmul.pack_b.f32.<isa>: input b f32, whose batch dims are all 1; output u8[packed_b_bytes].
+// matmul.pack_b.<f32 or bf16>.<isa>: input b f32, whose batch dims are all 1; output u8[packed_b_bytes].
 struct MatmulPackParams {
   int8_t perm_b[kMaxRank] = {0, 1, 2, 3, 4, 5, 6, 7};
   int64_t vectors = 0;

@@ -108,7 +108,7 @@ void add_common_options(CLI::App& app, Common& common) {
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   app.add_flag("--fp16", common.fp16, "FP16 is allowed where it is faster (on a GPU)");
-  app.add_flag("--bf16", common.bf16, "BF16 is allowed where it is faster (on a GPU)");
+  app.add_flag("--bf16", common.bf16, "BF16 is allowed where it is faster (on a GPU, and on processors that multiply it)");
   app.add_flag("--tf32,!--no-tf32", common.tf32, "TF32 is allowed (the default) or not (on a GPU)");
   app.add_flag("--no-onednn", common.no_onednn, "own kernels only");
   app.add_option("--option", common.options, "experimental option of the build, KEY=VALUE")

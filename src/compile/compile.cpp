@@ -146,6 +146,7 @@ class Build {
     } else {
       TN_TRY(find_device_target());
     }
+    target_.allow_bf16 = config_.allow_bf16;
     target_.cpu_features = cpu_features() & ~config_.masked_cpu_features;
     CacheSizes caches = cpu_caches();
     target_.l1d = caches.l1d;
@@ -166,7 +167,6 @@ class Build {
     target_.shared_memory = facts.shared_memory;
     target_.allow_tf32 = config_.allow_tf32;
     target_.allow_f16 = config_.allow_f16;
-    target_.allow_bf16 = config_.allow_bf16;
     return {};
   }
 

@@ -42,6 +42,10 @@ std::optional<std::vector<int64_t>> typical_shape(const Shape& shape, const Targ
   return out;
 }
 
+bool multiplies_pairs(const TargetInfo& target) {
+  return target.allow_bf16 && (target.cpu_features & kAvx512Bf16) && instruction_set(target).lanes == 16;
+}
+
 InstructionSet instruction_set(const TargetInfo& target) {
   if ((target.cpu_features & kAvx512) && (target.cpu_features & kAvx2)) return {"avx512", 16};
   if (target.cpu_features & kAvx2) return {"avx2", 8};

@@ -21,4 +21,7 @@ struct InstructionSet {
 };
 InstructionSet instruction_set(const TargetInfo& target);
 
+// Whether f32 products may round their operands to bf16 and the target multiplies pairs of it.
+bool multiplies_pairs(const TargetInfo& target);
+
 }  // namespace tenon

@@ -1,5 +1,5 @@
 // conv_blocked, conv_first, conv_depthwise, conv_winograd: the library's own f32 convolutions to channel-blocked
-// outputs, with weights packed when the plan is made.
+// outputs, with weights packed when the plan is made; the first and the last also with operands rounded to bf16.
 #include <algorithm>
 
 #include "conv/layout.h"
@@ -51,15 +51,18 @@ std::string read(NodeView node, const TargetInfo& target, Problem& out) {
   return {};
 }
 
+// `math`: as a candidate's.
 Candidate candidate(NodeView node, const Problem& problem, const char* kernel, ConvLayout layout,
-                    int64_t vectors, int64_t rows, int64_t bytes) {
+                    int64_t vectors, int64_t rows, int64_t bytes, std::string_view math) {
+  const std::string suffix = fmt::format("{}.{}", math.empty() ? "f32" : math, problem.isa.name);
   const Format block = blocked(static_cast<uint8_t>(problem.isa.lanes));
   ConvPackedParams params = problem.params;
   params.vectors = vectors;
   params.rows = rows;
   Candidate out;
-  out.config = fmt::format("{} channels", vectors * problem.isa.lanes);
-  out.call = KernelCall::with(fmt::format("conv.{}.f32.{}", kernel, problem.isa.name), params);
+  out.config = fmt::format("{}{}{} channels", math, math.empty() ? "" : ", ", vectors * problem.isa.lanes);
+  out.math = math;
+  out.call = KernelCall::with(fmt::format("conv.{}.{}", kernel, suffix), params);
   out.call.dims = problem.dims;
   out.inputs.assign(node.input_count(), kLinear);
   out.inputs[0] = layout == ConvLayout::first ? kLinear : block;
@@ -67,26 +70,32 @@ Candidate candidate(NodeView node, const Problem& problem, const char* kernel, C
             out.inputs.begin() + std::min<ptrdiff_t>(3, static_cast<ptrdiff_t>(out.inputs.size())));
   out.outputs = {block};
   const ConvPackParams pack{problem.params.conv.group, layout, vectors};
-  out.packs.push_back({1, KernelCall::with("conv.pack.f32." + problem.isa.name, pack), bytes});
+  out.packs.push_back({1, KernelCall::with("conv.pack." + suffix, pack), bytes});
   return out;
 }
 
 bool is_depthwise(const Problem& p) { return p.weight.group > 1 && p.weight.cg == 1 && p.weight.og == 1; }
 
 Claim claim(NodeView node, const TargetInfo& target, const char* kernel, ConvLayout layout,
-            std::string (*refusal)(const Problem&), std::span<const int64_t> choices, int64_t rows = 0) {
+            std::string (*refusal)(const Problem&), std::span<const int64_t> choices, int64_t rows = 0,
+            std::string_view math = {}) {
   Problem problem;
   if (std::string why = read(node, target, problem); !why.empty()) return Claim::refuse(why);
   if (std::string why = refusal(problem); !why.empty()) return Claim::refuse(why);
-  const auto bytes = conv_packed_bytes(layout, problem.weight, problem.isa.lanes);
+  const auto bytes = conv_packed_bytes(layout, problem.weight, problem.isa.lanes, math == "bf16" ? 2 : 1);
   if (!bytes || *bytes == 0) return Claim::refuse("w is empty or too large");
   const int64_t blocks = ceil_div(problem.weight.og, problem.isa.lanes);
   Claim out;
   for (int64_t vectors : choices)
     if (vectors <= blocks || out.candidates.empty())
       out.candidates.push_back(
-          candidate(node, problem, kernel, layout, std::min(vectors, std::max<int64_t>(blocks, 1)), rows, *bytes));
+          candidate(node, problem, kernel, layout, std::min(vectors, std::max<int64_t>(blocks, 1)), rows, *bytes, math));
   return out;
+}
+
+// Further ways to compute what `out` claims.
+void add(Claim& out, Claim more) {
+  if (!out.candidates.empty()) std::move(more.candidates.begin(), more.candidates.end(), std::back_inserter(out.candidates));
 }
 
 std::string refuse_blocked(const Problem& p) {
@@ -95,6 +104,11 @@ std::string refuse_blocked(const Problem& p) {
   if (p.weight.cg % p.isa.lanes == 0 && p.weight.og % p.isa.lanes == 0) return {};
   return fmt::format("channels of a group must be a multiple of {}, they are {} to {}", p.isa.lanes,
                      p.weight.cg, p.weight.og);
+}
+
+std::string refuse_blocked_pairs(const Problem& p) {
+  if (p.weight.group > 1 && p.weight.cg % (2 * p.isa.lanes) != 0) return "channels of a group must be pairs of blocks";
+  return refuse_blocked(p);
 }
 
 std::string refuse_first(const Problem& p) {
@@ -111,7 +125,9 @@ std::string refuse_depthwise(const Problem& p) {
 Claim claim_blocked(NodeView node, const TargetInfo& target) {
   // Wider panels broadcast each input less often, narrower ones hold more pixels.
   static constexpr int64_t kWide[] = {2, 3, 4};
-  return claim(node, target, "blocked", ConvLayout::blocked, refuse_blocked, kWide);
+  Claim out = claim(node, target, "blocked", ConvLayout::blocked, refuse_blocked, kWide);
+  if (multiplies_pairs(target)) add(out, claim(node, target, "blocked", ConvLayout::blocked, refuse_blocked_pairs, kWide, 0, "bf16"));
+  return out;
 }
 
 Claim claim_first(NodeView node, const TargetInfo& target) {
@@ -138,7 +154,9 @@ Claim claim_winograd(NodeView node, const TargetInfo& target) {
   static constexpr int64_t kWide[] = {2, 3};
   Claim out;
   for (int64_t m : {4, 2}) {
-    Claim one = claim(node, target, "winograd", m == 4 ? ConvLayout::winograd4 : ConvLayout::winograd2, refuse_winograd, kWide, m);
+    const ConvLayout layout = m == 4 ? ConvLayout::winograd4 : ConvLayout::winograd2;
+    Claim one = claim(node, target, "winograd", layout, refuse_winograd, kWide, m);
+    if (m == 2 && multiplies_pairs(target)) add(one, claim(node, target, "winograd", layout, refuse_winograd, kWide, m, "bf16"));
     if (one.candidates.empty()) return one;
     for (Candidate& c : one.candidates) {
       c.config = fmt::format("tiles of {} x {}, {}", m, m, c.config);

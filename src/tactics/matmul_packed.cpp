@@ -1,5 +1,5 @@
-// matmul_packed, matmul_strassen: the library's own f32 products over packed panels; a constant b is packed when the plan
-// is made.
+// matmul_packed, matmul_strassen: the library's own f32 products over packed panels, of operands as they are or, where that is
+// allowed, rounded to bf16; a constant b is packed when the plan is made.
 #include <algorithm>
 
 #include "matmul/packed.h"
@@ -30,22 +30,24 @@ std::string read(NodeView node, const TargetInfo& target, InstructionSet& isa, M
   return {};
 }
 
-// With panels of `vectors`; `bytes`: of packed b, by the kernel `pack`; 0: b is not packed.
+// With panels of `vectors`; `bytes`: of packed b, by the kernel `pack`; 0: b is not packed. `math`: as a candidate's.
 Candidate candidate(NodeView node, const InstructionSet& isa, MatmulPackedParams params, int64_t vectors, const char* kernel,
-                    const char* pack, int64_t bytes) {
+                    const char* pack, int64_t bytes, std::string_view math = {}) {
+  const std::string suffix = fmt::format(".{}.{}", math.empty() ? "f32" : math, isa.name);
   params.vectors = vectors;
   params.packed = bytes > 0;
   if (!params.packed) params.k = params.n = params.b_rank = 0;
   Candidate out;
-  out.config = fmt::format("{} columns", vectors * isa.lanes);
-  out.call = KernelCall::with(fmt::format("{}.f32.{}", kernel, isa.name), params);
+  out.config = fmt::format("{}{}{} columns", math, math.empty() ? "" : ", ", vectors * isa.lanes);
+  out.math = math;
+  out.call = KernelCall::with(kernel + suffix, params);
   out.inputs.assign(node.input_count(), kLinear);
   out.outputs.assign(1, kLinear);
   if (params.packed) {
     MatmulPackParams packing;
     std::copy(params.matmul.perm_b, params.matmul.perm_b + kMaxRank, packing.perm_b);
     packing.vectors = vectors;
-    out.packs.push_back({1, KernelCall::with(fmt::format("{}.f32.{}", pack, isa.name), packing), bytes});
+    out.packs.push_back({1, KernelCall::with(pack + suffix, packing), bytes});
   }
   return out;
 }
@@ -58,6 +60,10 @@ Claim claim(NodeView node, const TargetInfo& target) {
   Claim out;
   for (int64_t vectors : {2, isa.lanes == 16 ? 4 : 3})
     out.candidates.push_back(candidate(node, isa, params, vectors, "matmul.packed", "matmul.pack_b", bytes));
+  if (!multiplies_pairs(target)) return out;
+  const int64_t pair_bytes = params.packed ? packed_b_bytes(params.k, params.n, isa.lanes, 2).value_or(0) : 0;
+  for (int64_t vectors : {2, 4})
+    out.candidates.push_back(candidate(node, isa, params, vectors, "matmul.packed", "matmul.pack_b", pair_bytes, "bf16"));
   return out;
 }
 

@@ -322,6 +322,7 @@ double handicap(NodeView node, const Candidate& candidate, const TargetInfo& tar
   if (!node.node().op->multiply_adds || candidate.inputs.empty()) return 1;
   const bool stored = target.allow_f16 || target.allow_bf16;
   if (full_form(candidate.inputs[0], node.input(0)).dtype != DType::f32) return 1;
+  if (candidate.math == "bf16") return 1;
   if (candidate.math == "tf32") return stored ? 1 + kStep : 1;
   return 1 + kStep * (stored + target.allow_tf32);
 }

@@ -56,7 +56,7 @@ struct Pack {
 
 struct Candidate {
   std::string config;             // names the variant within the tactic: part of the timing key; "" if only one
-  // How products are computed where that is not in the type of input 0: "tf32"; else "".
+  // How products are computed where that is not in the type of input 0: "tf32", "bf16"; else "".
   std::string_view math = {};
   KernelCall call;
   std::vector<Form> inputs;       // per input; of packed inputs ignored

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Whole networks through Tenon's C API against ONNX Runtime on the CPU.
 
-    tests/models/run.py [--build DIR] [--subset] [--threads N] [--timer fake] [--device cuda --precision fp16] [MODEL ...]
+    tests/models/run.py [--build DIR] [--subset] [--threads N] [--timer fake] [--device cuda --precision fp16]
+                        [--least-share 0.95] [MODEL ...]
 
 Each network is built once (profile: batch 1 to 4, sequences of 1 to 128) and run at batch 1 and 3 (and two sequence
 lengths) from the same plan. Every floating-point output must satisfy ‖out−ref‖/‖ref‖ ≤ the precision's bound, 1e-4 in
@@ -27,6 +28,11 @@ BOUNDS = {"fp32": 1e-4, "tf32": 5e-3, "fp16": 1e-2, "bf16": 5e-2}
 def shapes_of(name):
     lengths = zoo.LENGTHS if zoo.is_sequence(name) else (None,)
     return [(batch, length) for length in lengths for batch in (1, 3)]
+
+
+def processor_flags():
+    with open("/proc/cpuinfo") as file:
+        return next((line.split() for line in file if line.startswith("flags")), [])
 
 
 def share_of(multiply_adds, precision):
@@ -94,6 +100,8 @@ def check(arguments, name):
     planted = " (planted)" if arguments.canary else ""
     for row in rows:
         bad = {o: e for o, e in row["outputs"].items() if isinstance(e, str) or not e <= bound}
+        if row["share"] < arguments.least_share:
+            bad["share"] = f"{row['share']:.1%} of the multiply-adds are in {arguments.precision}"
         worst = max((e for e in row["outputs"].values() if not isinstance(e, str)), default=float("nan"))
         shape = f"b{row['batch']}" + (f" L{row['length']}" if row["length"] else "")
         print(f"{name:24} {shape:9} {worst:9.1e} {row['build_s']:8.1f} {row['plan_bytes'] / 1e6:9.1f} "
@@ -119,6 +127,7 @@ def main():
     parser.add_argument("--level", type=int, default=3, help="the build's optimisation level")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=BOUNDS, default="fp32")
+    parser.add_argument("--least-share", type=float, default=0, help="of the multiply-adds in the precision, else a failure")
     parser.add_argument("--reports", type=pathlib.Path, help="folder for the build reports")
     parser.add_argument("--seconds", type=int, default=1500, help="for one network")
     parser.add_argument("--canary", action="store_true")
@@ -135,6 +144,11 @@ def main():
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(everything)}")
     if arguments.canary:
         names = names[:1]
+    if arguments.device == "cpu" and arguments.precision == "bf16" and "avx512_bf16" not in processor_flags():
+        for name in names:
+            print(f"SKIPPED {name} in bf16: this processor does not have AVX512_BF16")
+        print(f"0 passed, 0 failed, {len(names)} skipped")
+        return 0
     print(f"{'model':24} {'shape':9} {'error':>9} {'build s':>8} {'plan MB':>9} {'run ms':>9} {'share':>6}")
     passed, failures = 0, []
     for name in names:

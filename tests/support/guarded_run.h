@@ -76,6 +76,11 @@ class Tensor {
     clear_padding();
     return *this;
   }
+  // Each element (f32) rounded to bf16.
+  Tensor& round() {
+    for (int64_t i = 0; i < storage_count(arg_); ++i) as<float>()[i] = bfloat_to_float(float_to_bfloat(as<float>()[i]));
+    return *this;
+  }
   // The same elements in another format (f32).
   Tensor in(Format format) const {
     Tensor out(arg_.dtype, {arg_.dims, arg_.dims + arg_.rank}, format);
@@ -184,6 +189,11 @@ inline std::vector<std::string> instruction_sets() {
   if (cpu_features() & kAvx2) out.push_back("avx2");
   if (cpu_features() & kAvx512) out.push_back("avx512");
   return out;
+}
+// Those for which there are kernels of bf16 pairs.
+inline std::vector<std::string> pair_instruction_sets() {
+  if (cpu_features() & kAvx512Bf16) return {"avx512"};
+  return {};
 }
 
 }  // namespace tenon::guarded

@@ -73,12 +73,14 @@ struct Problem {
   std::vector<Tensor> extras;
   bool biased;
 
-  Problem(const Case& c, Fused fused, bool with_bias, uint32_t seed)
+  // `rounded`: x and w are numbers that bf16 holds.
+  Problem(const Case& c, Fused fused, bool with_bias, uint32_t seed, bool rounded = false)
       : params(params_of(c)), biased(with_bias) {
     std::mt19937 random(seed);
     params.epilogue = program_of(fused);
     x = Tensor(DType::f32, join(c.n, c.c, c.in)).random(random);
     w = Tensor(DType::f32, join(c.o, c.c / c.group, c.kernel)).random(random);
+    if (rounded) x.round(), w.round();
     bias = Tensor(DType::f32, {c.o}).random(random);
     const std::vector<int64_t> dims = out_dims(c, params);
     std::vector<int64_t> channel(dims.size(), 1);
@@ -112,17 +114,19 @@ struct Problem {
   }
 };
 
-// Runs one kernel with packed weights and holds it against the reference; `in`, `out`: formats.
+// Runs one kernel with packed weights and holds it against the reference; `in`, `out`: formats. Kernels of bf16 get operands
+// that are rounded already.
 void check(const std::string& kernel, const std::string& isa, ConvLayout layout, const Case& c, Fused fused,
-           bool with_bias, int64_t vectors, bool blocked_in, bool blocked_out) {
+           bool with_bias, int64_t vectors, bool blocked_in, bool blocked_out, double bound = 1e-5) {
+  const bool bf16 = kernel.ends_with(".bf16");
   const int64_t lanes = isa == "avx512" ? 16 : 8;
   const Format block = blocked(static_cast<uint8_t>(lanes));
-  Problem p(c, fused, with_bias, static_cast<uint32_t>(c.c * 7 + c.o + vectors));
+  Problem p(c, fused, with_bias, static_cast<uint32_t>(c.c * 7 + c.o + vectors), bf16);
   const bool turned = layout == ConvLayout::transposed;
   ConvWeight weight{c.group, turned ? p.w.arg().dims[1] : c.o / c.group, c.c / c.group, 1};
   for (int64_t k : c.kernel) weight.taps *= k;
-  Tensor blob(DType::u8, {*conv_packed_bytes(layout, weight, lanes)});
-  EXPECT_OK(run("conv.pack.f32." + isa, ConvPackParams{c.group, layout, vectors}, {&p.w}, {&blob}));
+  Tensor blob(DType::u8, {*conv_packed_bytes(layout, weight, lanes, bf16 ? 2 : 1)});
+  EXPECT_OK(run((bf16 ? "conv.pack.bf16." : "conv.pack.f32.") + isa, ConvPackParams{c.group, layout, vectors}, {&p.w}, {&blob}));
   ConvPackedParams params;
   params.conv = p.params;
   params.w_rank = p.w.arg().rank;
@@ -138,7 +142,7 @@ void check(const std::string& kernel, const std::string& isa, ConvLayout layout,
                                         c.c, c.o, c.group, c.kernel.back(), static_cast<int>(fused));
   SCOPED_TRACE(where);
   EXPECT_OK(run(kernel + "." + isa, params, p.inputs(x, blob, extras), {&one}));
-  EXPECT_LT(distance(one, expected), 1e-5);
+  EXPECT_LT(distance(one, expected), bound);
   EXPECT_TRUE(one.padding_is_zero());
   EXPECT_OK(run(kernel + "." + isa, params, p.inputs(x, blob, extras), {&three}, 3));
   EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
@@ -202,6 +206,19 @@ TEST(Conv, BlockedEqualsReference) {
               true);
 }
 
+TEST(Conv, BlockedPairsEqualReference) {
+  for (const std::string& isa : pair_instruction_sets()) {
+    for (const Case& c : kPlain)
+      for (int64_t vectors = 1; vectors <= 4; ++vectors)
+        check("conv.blocked.bf16", isa, ConvLayout::blocked, c, Fused::none, vectors % 2 == 0, vectors, true, true);
+    const Case grouped[] = {{2, 96, 48, 3, {6, 7}, {3, 3}, {}, {}, {1, 1, 1, 1}}, {2, 64, 32, 2, {9, 30}, {1, 1}, {}, {}, {}},
+                            {1, 64, 64, 2, {9, 9}, {1, 1}, {2, 2}, {}, {}}};
+    for (const Case& c : grouped)
+      for (int64_t vectors = 1; vectors <= 2; ++vectors)
+        check("conv.blocked.bf16", isa, ConvLayout::blocked, c, Fused::residual_relu, true, vectors, true, true);
+  }
+}
+
 TEST(Conv, BlockedGroups) {
   for (const std::string& isa : instruction_sets()) {
     const int64_t lanes = isa == "avx512" ? 16 : 8;
@@ -258,25 +275,42 @@ TEST(Conv, DepthwiseEqualsReference) {
   }
 }
 
+const Case kWinograd[] = {
+    {1, 16, 32, 1, {8, 8}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+    {2, 33, 40, 1, {9, 13}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+    {1, 24, 70, 1, {30, 31}, {3, 3}, {}, {}, {0, 0, 0, 0}},
+    {3, 70, 17, 1, {7, 7}, {3, 3}, {}, {}, {1, 0, 2, 1}},
+    {1, 16, 16, 1, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+    {1, 16, 16, 1, {1, 40}, {3, 3}, {}, {}, {3, 3, 3, 3}},
+    {1, 32, 32, 1, {40, 41}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+    {0, 16, 16, 1, {4, 4}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+};
+
 TEST(Conv, WinogradEqualsReference) {
-  const Case cases[] = {
-      {1, 16, 32, 1, {8, 8}, {3, 3}, {}, {}, {1, 1, 1, 1}},
-      {2, 33, 40, 1, {9, 13}, {3, 3}, {}, {}, {1, 1, 1, 1}},
-      {1, 24, 70, 1, {30, 31}, {3, 3}, {}, {}, {0, 0, 0, 0}},
-      {3, 70, 17, 1, {7, 7}, {3, 3}, {}, {}, {1, 0, 2, 1}},
-      {1, 16, 16, 1, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
-      {1, 16, 16, 1, {1, 40}, {3, 3}, {}, {}, {3, 3, 3, 3}},
-      {1, 32, 32, 1, {40, 41}, {3, 3}, {}, {}, {1, 1, 1, 1}},
-      {0, 16, 16, 1, {4, 4}, {3, 3}, {}, {}, {1, 1, 1, 1}},
-  };
   for (const std::string& isa : instruction_sets())
     for (ConvLayout layout : {ConvLayout::winograd2, ConvLayout::winograd4}) {
-      for (const Case& c : cases)
+      for (const Case& c : kWinograd)
         for (int64_t vectors = 1; vectors <= 4; ++vectors)
           check("conv.winograd.f32", isa, layout, c, Fused::none, vectors % 2 == 0, vectors, true, true);
       for (Fused fused : kAllFused)
-        for (bool with_bias : {false, true}) check("conv.winograd.f32", isa, layout, cases[1], fused, with_bias, 2, true, true);
+        for (bool with_bias : {false, true}) check("conv.winograd.f32", isa, layout, kWinograd[1], fused, with_bias, 2, true, true);
     }
+}
+
+// The values of tiles and filters are rounded after their transforms have added up to four and nine numbers, each by at most 2^-9
+// of itself: about what rounding the operands of the sum would do.
+TEST(Conv, WinogradPairsAreNearReference) {
+  constexpr double kBound = 5e-3;
+  for (const std::string& isa : pair_instruction_sets()) {
+    for (const Case& c : kWinograd) {
+      const bool small = std::min(c.in[0], c.in[1]) < 3;  // outputs of few inputs each: what rounding leaves does not average out
+      for (int64_t vectors = 1; vectors <= 4; ++vectors)
+        check("conv.winograd.bf16", isa, ConvLayout::winograd2, c, Fused::none, vectors % 2 == 0, vectors, true, true,
+              small ? 4 * kBound : kBound);
+    }
+    for (Fused fused : kAllFused)  // bounds make the norm smaller, not the error
+      check("conv.winograd.bf16", isa, ConvLayout::winograd2, kWinograd[1], fused, true, 2, true, true, 4 * kBound);
+  }
 }
 
 TEST(Conv, LinearEqualsReference) {

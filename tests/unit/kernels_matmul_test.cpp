@@ -62,7 +62,7 @@ Program silu() {
 }
 
 // Runs every instruction set and panel width, b dynamic and packed, against the reference.
-void check(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims,
+void check_floats(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims,
            int seed) {
   std::mt19937 random(static_cast<uint32_t>(seed));
   MatmulParams params;
@@ -111,6 +111,52 @@ void check(const Case& c, const Program& epilogue, const std::vector<std::vector
       EXPECT_TRUE(same_bytes(one, three)) << "threads change the result of Strassen's product";
     }
   }
+}
+
+// The kernels of bf16 pairs, b dynamic and packed, against the reference on operands that bf16 holds.
+void check_pairs(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims, int seed) {
+  std::mt19937 random(static_cast<uint32_t>(seed));
+  MatmulParams params;
+  params.epilogue = epilogue;
+  Tensor a(DType::f32, stored(join(c.batch_a, c.m, c.k), c.perm_a, params.perm_a));
+  Tensor b(DType::f32, stored(join(c.batch_b, c.k, c.n), c.perm_b, params.perm_b));
+  std::copy(c.perm_out.begin(), c.perm_out.end(), params.perm_out);
+  a.random(random).round();
+  b.random(random).round();
+  std::vector<Tensor> extras;
+  for (const auto& dims : extra_dims) extras.push_back(Tensor(DType::f32, dims).random(random));
+  auto inputs = [&](const Tensor& right) {
+    std::vector<const Tensor*> out = {&a, &right};
+    for (const Tensor& e : extras) out.push_back(&e);
+    return out;
+  };
+  Tensor expected(DType::f32, out_dims(c, params));
+  ASSERT_TRUE(run("matmul.reference", params, inputs(b), {&expected}));
+  const bool packable = std::all_of(c.batch_b.begin(), c.batch_b.end(), [](int64_t d) { return d == 1; });
+  for (const std::string& isa : pair_instruction_sets())
+    for (int64_t vectors = 1; vectors <= 4; ++vectors) {
+      SCOPED_TRACE(fmt::format("{} x{} m{} n{} k{}", isa, vectors, c.m, c.n, c.k));
+      MatmulPackedParams packed{params, 0, 0, 0, 0, vectors};
+      Tensor one(expected.arg().dtype, out_dims(c, params)), three = one;
+      EXPECT_OK(run("matmul.packed.bf16." + isa, packed, inputs(b), {&one}));
+      EXPECT_LT(distance(one, expected), 1e-5);
+      EXPECT_OK(run("matmul.packed.bf16." + isa, packed, inputs(b), {&three}, 3));
+      EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
+      if (!packable) continue;
+      Tensor blob(DType::u8, {*packed_b_bytes(c.k, c.n, 16, 2)});
+      MatmulPackParams pack;
+      std::copy(params.perm_b, params.perm_b + kMaxRank, pack.perm_b);
+      pack.vectors = vectors;
+      EXPECT_OK(run("matmul.pack_b.bf16." + isa, pack, {&b}, {&blob}, 2));
+      packed = {params, 1, c.k, c.n, b.arg().rank, vectors};
+      EXPECT_OK(run("matmul.packed.bf16." + isa, packed, inputs(blob), {&three}, 2));
+      EXPECT_TRUE(same_bytes(one, three)) << "packing changes the result";
+    }
+}
+
+void check(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims, int seed) {
+  check_floats(c, epilogue, extra_dims, seed);
+  check_pairs(c, epilogue, extra_dims, seed);
 }
 
 TEST(Matmul, ReferenceMultiplies) {

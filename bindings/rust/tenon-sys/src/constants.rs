@@ -120,7 +120,7 @@ pub const TN_SHAPE_SELECTOR_MAX: tn_shape_selector = 2;
 pub const TN_PRECISION_TF32: tn_precision = 0;
 /// tensors stored and multiplied in FP16
 pub const TN_PRECISION_FP16: tn_precision = 1;
-/// tensors stored and multiplied in BF16
+/// tensors stored and multiplied in BF16; on the CPU, multiplied only
 pub const TN_PRECISION_BF16: tn_precision = 2;
 
 /// for people
