@@ -41,6 +41,8 @@ const Pass* const kPasses[] = {
     &k_dead_code,
 };
 
+constexpr double kMostForOneThread = 500;    // microseconds of a network on all threads beyond which one is not tried
+constexpr double kOneThreadHandicap = 1.02;  // by which one thread may be slower: it leaves the other processors free
 constexpr int kMostLevel = 5;
 constexpr int kMostConfigs[kMostLevel + 1] = {1, 2, 4, 8, 16, INT_MAX};  // by optimisation level
 
@@ -243,7 +245,22 @@ class Build {
     return {};
   }
 
+  // For the number of threads that was set, or, where none was, for all or for one thread, whichever takes less: small
+  // networks may run faster on one.
   Result<Selection> choose(const Graph& graph, const std::vector<bool>& is_static) {
+    TN_ASSIGN(Selection all, choose_for_threads(graph, is_static));
+    if (config_.threads != 0 || target_.threads == 1 || !device_->is_host() || config_.timer == "fake" || !bodies_.empty() ||
+        all.microseconds > kMostForOneThread)
+      return all;
+    const int threads = std::exchange(target_.threads, 1);
+    TN_ASSIGN(Selection one, choose_for_threads(graph, is_static));
+    log_(Severity::info, "{:.1f} µs on one thread, {:.1f} µs on {}", one.microseconds, all.microseconds, threads);
+    if (one.microseconds <= all.microseconds * kOneThreadHandicap) return one;
+    target_.threads = threads;
+    return all;
+  }
+
+  Result<Selection> choose_for_threads(const Graph& graph, const std::vector<bool>& is_static) {
     SelectOptions options;
     options.target = target_;
     options.session = session_.get();
