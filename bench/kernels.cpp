@@ -1,13 +1,15 @@
 // Rates of the product and convolution kernels on the layers of well-known networks, against this machine's measured peak: for
-// tuning. `bench_kernels [threads] [filter] [f32 or bf16]`.
+// tuning. `bench_kernels [threads] [layer] [f32 or bf16] [variant]`: those whose name has the layer and the variant in it.
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "attention/params.h"
 #include "base/team.h"
 #include "common/kernel.h"
 #include "conv/layout.h"
@@ -26,12 +28,17 @@ double now(int threads) {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
+constexpr int64_t kColdBytes = 160 << 20;  // more than any cache holds
+
 struct Memory {
-  explicit Memory(int64_t bytes)
-      : data(static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>((bytes + 127) / 64 * 64)))) {
+  explicit Memory(int64_t bytes) : data(allocate(bytes)) {
     auto* f = reinterpret_cast<float*>(data.get());
     std::mt19937 random(7);
     for (int64_t i = 0; i < bytes / 4; ++i) f[i] = static_cast<float>(random() % 2048) / 1024.0f - 1.0f;
+  }
+  Memory(int64_t bytes, const void* from) : data(allocate(bytes)) { std::memcpy(data.get(), from, static_cast<size_t>(bytes)); }
+  static std::byte* allocate(int64_t bytes) {
+    return static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>((bytes + 127) / 64 * 64)));
   }
   struct Free {
     void operator()(std::byte* p) const { std::free(p); }
@@ -41,7 +48,8 @@ struct Memory {
 
 class Bench {
  public:
-  Bench(Team& team, std::string filter, bool bf16) : team_(team), filter_(std::move(filter)), bf16_(bf16) {
+  Bench(Team& team, std::string filter, bool bf16, std::string variant)
+      : team_(team), filter_(std::move(filter)), variant_(std::move(variant)), bf16_(bf16) {
     isa_ = cpu_features() & kAvx512 ? "avx512" : "avx2";
     lanes_ = isa_ == "avx512" ? 16 : 8;
     measure_peak();
@@ -65,9 +73,12 @@ class Bench {
   }
   void forget() { memory_.clear(); }
 
+  // `weights`: which input is a constant that lies in memory, not in a cache, as in a network; -1: all inputs lie where the
+  // run before left them.
   template <class P>
-  bool run(const std::string& id, const P& params, std::vector<Arg> inputs, std::vector<Arg> outputs,
-           double flops, const std::string& name) {
+  bool run(const std::string& id, const P& params, std::vector<Arg> inputs, std::vector<Arg> outputs, double flops,
+           const std::string& name, int weights = -1) {
+    if (name.find(variant_) == std::string::npos) return false;
     const Kernel* kernel = nullptr;
     for (const Kernel* k : host_kernels())
       if (id == k->id) kernel = k;
@@ -79,9 +90,14 @@ class Bench {
       return false;
     }
     Memory scratch(prepared.scratch_bytes);
+    std::vector<Memory> copies;
+    if (weights >= 0)
+      for (int64_t bytes = storage_bytes(inputs[weights]), all = 0; all < kColdBytes; all += bytes)
+        copies.emplace_back(bytes, inputs[weights].data);
     const LaunchCall call{bytes, inputs, outputs, scratch.data.get(), prepared.state.get(), &team_};
     double best = 1e9, total = 0;
     for (int i = 0; i < 30 && (i < 5 || total < 0.15); ++i) {
+      if (weights >= 0) inputs[weights].data = copies[static_cast<size_t>(i) % copies.size()].data.get();
       const double begin = now(team_.size());
       (void)kernel->launch(call);
       const double t = now(team_.size()) - begin;
@@ -123,7 +139,7 @@ class Bench {
   }
 
   Team& team_;
-  std::string filter_, isa_;
+  std::string filter_, variant_, isa_;
   bool bf16_ = false;
   int64_t lanes_ = 16;
   double peak_ = 1, sum_ = 0;
@@ -165,17 +181,33 @@ void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t 
     }
     std::vector<Arg> inputs = {a, b};
     inputs.insert(inputs.end(), extras.begin(), extras.end());
-    bench.run(bench.id("matmul.packed"), params, inputs, {c}, flops,
-              name + " x" + std::to_string(vectors));
-    if (const auto seven = constant && m > 1 && !bench.bf16() ? strassen_b_bytes(k, n, bench.lanes()) : std::nullopt) {
+    bench.run(bench.id("matmul.packed"), params, inputs, {c}, flops, name + " x" + std::to_string(vectors), constant ? 1 : -1);
+    if (const auto seven = constant && !bench.bf16() ? strassen_b_bytes(k, n, bench.lanes()) : std::nullopt) {
       inputs[1] = bench.tensor(DType::u8, {*seven});
-      bench.run(bench.id("matmul.strassen"), params, inputs, {c}, flops, name + " Strassen x" + std::to_string(vectors));
+      bench.run(bench.id("matmul.strassen"), params, inputs, {c}, flops, name + " Strassen x" + std::to_string(vectors), 1);
     }
     bench.forget();
   }
 }
 
+// Heads that lie side by side in one tensor of q, k and v.
+void attention_layer(Bench& bench, const std::string& name, int64_t heads, int64_t length, int64_t size) {
+  if (!bench.wants(name) || bench.bf16()) return;
+  AttentionParams params;
+  params.heads_q = {0, heads}, params.heads_k = {heads, heads}, params.heads_v = {2 * heads, heads};
+  for (int8_t* perm : {params.perm_q, params.perm_k, params.perm_v, params.perm_out}) std::swap(perm[1], perm[2]);
+  params.scale = 0.125;
+  const Arg all = bench.tensor(DType::f32, {1, length, 3 * heads, size}),
+            out = bench.tensor(DType::f32, {1, length, heads, size});
+  bench.run(bench.id("attention.blocked"), params, {all, all, all}, {out},
+            4.0 * static_cast<double>(heads * length * length * size), name);
+  bench.forget();
+}
+
 void bert(Bench& bench) {
+  attention_layer(bench, "attention 12x128x64", 12, 128, 64);
+  attention_layer(bench, "attention 12x197x64", 12, 197, 64);
+  attention_layer(bench, "attention 16x1024x128", 16, 1024, 128);
   matmul_layer(bench, "bert 128x768x768", 1, 128, 768, 768, true, false);
   matmul_layer(bench, "bert 128x3072x768", 1, 128, 3072, 768, true, false);
   matmul_layer(bench, "bert 128x3072x768 gelu", 1, 128, 3072, 768, true, false, true);
@@ -183,7 +215,13 @@ void bert(Bench& bench) {
   matmul_layer(bench, "bert qk", 12, 128, 128, 64, false, true);
   matmul_layer(bench, "bert pv", 12, 128, 64, 128, false, false);
   matmul_layer(bench, "fc 1x1000x2048", 1, 1, 1000, 2048, true, false);
+  matmul_layer(bench, "vit 197x768x768", 1, 197, 768, 768, true, false);
   matmul_layer(bench, "vit 197x3072x768", 1, 197, 3072, 768, true, false);
+  matmul_layer(bench, "vit 197x768x3072", 1, 197, 768, 3072, true, false);
+  matmul_layer(bench, "gpt2 64x3072x768", 1, 64, 3072, 768, true, false);
+  for (int64_t rows : {1, 4, 16, 32}) matmul_layer(bench, fmt::format("few {}x3072x768", rows), 1, rows, 3072, 768, true, false);
+  matmul_layer(bench, "gpt2 64x768x3072", 1, 64, 768, 3072, true, false);
+  matmul_layer(bench, "gpt2 128x50257x768", 1, 128, 50257, 768, true, false);
 }
 
 // A convolution with bias and ReLU, pads of half the kernel; the sum adds up the fastest variant `times`
@@ -293,7 +331,7 @@ void mobilenet(Bench& bench) {
 int main(int argc, char** argv) {
   auto team = tenon::Team::create(argc > 1 ? std::atoi(argv[1]) : 1);
   if (!team) return 1;
-  tenon::Bench bench(**team, argc > 2 ? argv[2] : "", argc > 3 && std::string_view(argv[3]) == "bf16");
+  tenon::Bench bench(**team, argc > 2 ? argv[2] : "", argc > 3 && std::string_view(argv[3]) == "bf16", argc > 4 ? argv[4] : "");
   bert(bench);
   resnet50(bench);
   mobilenet(bench);

@@ -11,13 +11,13 @@ class Matcher {
   Matcher(const Program& program, VectorForm& form) : program_(program), form_(form) {}
 
   bool match() {
-    if (program_.size > 12) return false;
+    if (program_.size > 16) return false;
     for (int i = 0; i < program_.inputs; ++i)
       if (program_.input_type[static_cast<size_t>(i)] != DType::f32) return false;
     for (const Instr& instr : program_.instructions())
       if (instr.type != DType::f32) return false;
     int root = program_.inputs + program_.size - 1;
-    for (auto act : {&Matcher::none, &Matcher::clip, &Matcher::silu, &Matcher::gelu, &Matcher::hard_swish}) {
+    for (auto act : {&Matcher::none, &Matcher::clip, &Matcher::silu, &Matcher::gelu, &Matcher::tanh_gelu, &Matcher::hard_swish}) {
       form_ = {};
       if ((this->*act)(root)) return true;
     }
@@ -123,14 +123,41 @@ class Matcher {
     });
   }
 
-  // The factor p0 stands at x, at the sum, or at the product of both.
+  // tanh(s * (x + c * x^3)) + 1, which is twice the sigmoid of twice that.
+  bool tanh_sum(int operand, int x) {
+    return either(operand, ExprOp::add, [&](int a, int b) {
+      int sum;
+      auto factor = is(a, ExprOp::tanh) ? scaled(instr(a)->a, sum) : std::nullopt;
+      return factor && number(b) == 1.0f && either(sum, ExprOp::add, [&](int linear, int rest) {
+               int cube;
+               auto third = linear == x ? scaled(rest, cube) : std::nullopt;
+               auto square = [&](int p, int q) { return p == x && q == x; };
+               if (!third || !either(cube, ExprOp::mul, [&](int p, int q) { return q == x && either(p, ExprOp::mul, square); }))
+                 return false;
+               form_.p[0] *= 2;
+               form_.p[1] = 2 * *factor * *third;
+               form_.p[2] = 2 * *factor;
+               return true;
+             });
+    });
+  }
+
   bool gelu(int root) {
     form_.act = VectorForm::gelu;
+    return gated(root, &Matcher::error_sum);
+  }
+  bool tanh_gelu(int root) {
+    form_.act = VectorForm::tanh_gelu;
+    return gated(root, &Matcher::tanh_sum);
+  }
+
+  // x times a sum that depends on it. The factor p0 stands at x, at the sum, or at the product of both.
+  bool gated(int root, bool (Matcher::*gate)(int operand, int x)) {
     auto product = [&](int a, int b) {
       int x = a, sum = b;
       if (auto c = scaled(a, x)) form_.p[0] *= *c;
       else if (auto d = scaled(b, sum)) form_.p[0] *= *d;
-      return error_sum(sum, x) && pre(x);
+      return (this->*gate)(sum, x) && pre(x);
     };
     auto attempt = [&](int a, int b) { return form_.p[0] = 1, product(a, b); };
     if (either(root, ExprOp::mul, attempt)) return true;

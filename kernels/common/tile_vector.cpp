@@ -417,6 +417,7 @@ inline Vec activate(Vec x, const Parameters& by) {
     case VectorForm::clip: return min(by.p[1], max(by.p[0], x));
     case VectorForm::silu: return mul(x, sigmoid(x));
     case VectorForm::gelu: return mul(mul(x, by.p[0]), add(erf(mul(x, by.p[1])), by.p[2]));
+    case VectorForm::tanh_gelu: return mul(mul(x, by.p[0]), sigmoid(mul(x, fma(mul(x, x), by.p[1], by.p[2]))));
     default: return mul(mul(x, min(by.p[3], max(by.p[2], fma(x, by.p[0], by.p[1])))), by.p[4]);
   }
 }
@@ -458,6 +459,7 @@ void form_act(const VectorForm& form, const VectorTile& tile) {
     case VectorForm::clip: return form_rows<P, VectorForm::clip>(form, tile);
     case VectorForm::silu: return form_rows<P, VectorForm::silu>(form, tile);
     case VectorForm::gelu: return form_rows<P, VectorForm::gelu>(form, tile);
+    case VectorForm::tanh_gelu: return form_rows<P, VectorForm::tanh_gelu>(form, tile);
     case VectorForm::hard_swish: return form_rows<P, VectorForm::hard_swish>(form, tile);
   }
 }

@@ -40,6 +40,7 @@ static inline Vec select(Test test, Vec yes, Vec no) { return _mm512_mask_blend_
 // All bits of a lane set, or none.
 static inline Vec lanes_of(Test test) { return from_bits(_mm512_movm_epi32(test)); }
 static inline Test test_of(Vec lanes) { return _mm512_movepi32_mask(bits(lanes)); }
+static inline bool all(Test test) { return test == 0xffff; }
 // a * 2^n for integers n, also where the result is subnormal or overflows.
 static inline Vec scale(Vec a, Vec n) { return _mm512_scalef_ps(a, n); }
 
@@ -87,6 +88,7 @@ static inline Test ne(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_NEQ_UQ); }
 static inline Vec select(Test test, Vec yes, Vec no) { return _mm256_blendv_ps(no, yes, test); }
 static inline Vec lanes_of(Test test) { return test; }
 static inline Test test_of(Vec lanes) { return lanes; }
+static inline bool all(Test test) { return _mm256_movemask_ps(test) == 0xff; }
 static inline Vec scale(Vec a, Vec n) {  // in two steps, each a normal power of two
   Ints whole = _mm256_cvtps_epi32(n), half = shift_right(whole, 1);
   Vec first = from_bits(shift_left(add_ints(half, ints(127)), 23));

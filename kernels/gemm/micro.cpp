@@ -1,6 +1,7 @@
 #include "gemm/micro.h"
 
 #include "gemm/pack.h"
+#include "gemm/transpose.h"
 #include "gemm/vector.h"
 
 namespace tenon::TN_ISA {
@@ -113,6 +114,7 @@ struct Micro {
         for (int v = 0; v < kVectors; ++v) sum[m][v] = zero();
     }
     const char* prefetch = tile.prefetch;
+    const int64_t lines = tile.prefetch_lines * 64;
     const MicroBlock* block = tile.blocks;
     for (const MicroBlock* end = block + tile.count; block != end; ++block) {
       const float* a = tile.a + block->a;
@@ -124,10 +126,8 @@ struct Micro {
       }
       int64_t k = block->k;
       for (; k >= 4; k -= 4) {
-        if (prefetch) {
-          _mm_prefetch(prefetch, _MM_HINT_T1);
-          prefetch += 64;
-        }
+        if (prefetch)
+          for (const char* end = prefetch + lines; prefetch != end; prefetch += 64) _mm_prefetch(prefetch, _MM_HINT_T1);
         step(a, a2, b, sum);
         step(a + 1, a2 + 1, b + kWidth, sum);
         step(a + 2, a2 + 2, b + 2 * kWidth, sum);
@@ -153,31 +153,27 @@ struct Micro {
 }  // namespace
 
 #if defined(__AVX512F__)
-extern const MicroTable kMicro{kLanes,
-                               kGroup,
-                               {0, 14, 14, 9, 6},
-                               {{},
-                                {TN_ROWS_1_14(1, kLanes)},
-                                {TN_ROWS_1_14(2, kLanes)},
-                                {TN_ROWS_1_9(3, kLanes)},
-                                {TN_ROWS_1_6(4, kLanes)}},
-                               {{}, {TN_ROWS_1_14(1, 1)}, {TN_ROWS_1_14(2, 1)}},
-                               pack_a,
-                               pack_b,
-                               pair_blocks};
+extern const MicroTable kMicro{
+    kLanes,
+    kGroup,
+    {0, 14, 14, 9, 6},
+    {{}, {TN_ROWS_1_14(1, kLanes)}, {TN_ROWS_1_14(2, kLanes)}, {TN_ROWS_1_9(3, kLanes)}, {TN_ROWS_1_6(4, kLanes)}},
+    {{}, {TN_ROWS_1_14(1, 1)}, {TN_ROWS_1_14(2, 1)}},
+    pack_a,
+    pack_b,
+    pair_blocks,
+    transpose};
 #else
-extern const MicroTable kMicro{kLanes,
-                               kGroup,
-                               {0, 12, 6, 4, 3},
-                               {{},
-                                {TN_ROWS_1_12(1, kLanes)},
-                                {TN_ROWS_1_6(2, kLanes)},
-                                {TN_ROWS_1_4(3, kLanes)},
-                                {TN_ROWS_1_3(4, kLanes)}},
-                               {{}, {TN_ROWS_1_12(1, 1)}, {TN_ROWS_1_6(2, 1)}},
-                               pack_a,
-                               pack_b,
-                               pair_blocks};
+extern const MicroTable kMicro{
+    kLanes,
+    kGroup,
+    {0, 12, 6, 4, 3},
+    {{}, {TN_ROWS_1_12(1, kLanes)}, {TN_ROWS_1_6(2, kLanes)}, {TN_ROWS_1_4(3, kLanes)}, {TN_ROWS_1_3(4, kLanes)}},
+    {{}, {TN_ROWS_1_12(1, 1)}, {TN_ROWS_1_6(2, 1)}},
+    pack_a,
+    pack_b,
+    pair_blocks,
+    transpose};
 #endif
 
 }  // namespace tenon::TN_ISA

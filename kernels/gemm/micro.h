@@ -33,7 +33,8 @@ struct MicroTile {
   bool bounded;
   bool fill;             // the last vector's lanes from `lanes` on are stored as zeros, else not at all
   int64_t lanes;         // of the last vector that count, 1 … lanes of the ISA
-  const char* prefetch;  // memory that is wanted next, or nullptr: one line per 4 k from here
+  const char* prefetch;  // memory that is wanted next, or nullptr: `prefetch_lines` lines per 4 k from here
+  int64_t prefetch_lines = 1;
 };
 
 using MicroKernel = void (*)(const MicroTile& tile);
@@ -61,6 +62,8 @@ struct MicroTable {
   // Of pairs only, else nullptr: `count` pixels of two blocks of a channel-blocked tensor, `step` floats from one pixel to the
   // next, become pixels of pairs that follow each other in dst. `high` may be nullptr: zeros.
   void (*pair_blocks)(const float* low, const float* high, int64_t step, int64_t count, float* dst);
+  // Of `lanes` rows of `lanes` columns: dst[column * dst_step + row] = src[row * src_step + column].
+  void (*transpose)(const float* src, int64_t src_step, float* dst, int64_t dst_step);
 };
 
 namespace avx2 {

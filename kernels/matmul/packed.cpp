@@ -28,27 +28,10 @@ struct State : KernelState {
   int64_t depth = 0, depths = 1;  // of k summed at a time: all but the last part, number of parts
   // [part of k: 1 the last][1: one row fewer than block_rows][1: the last panel]
   std::vector<MicroBlock> blocks[2][2][2];
-  AddClamp add_clamp;
-  bool in_registers = false;  // the epilogue is add_clamp: bias and add say which extras, -1 none
-  int bias = -1, add = -1;
+  StoredEpilogue stored;
   bool in_place = false;  // sums may lie in the output before the program runs
   int64_t a_bytes = 0, b_bytes = 0, region_bytes = 0, thread_bytes = 0;
 };
-
-// Which extras the register epilogue takes as bias and as full operand; false if one fits neither.
-bool place_extras(State& s) {
-  if (s.g.out.col != 1 && s.g.n > 1) return false;
-  for (int i = 0; i < s.add_clamp.adds; ++i) {
-    const MatmulGeometry::Steps& steps = s.g.extra[s.add_clamp.extra[i]];
-    if (steps.col != 1) return false;
-    const bool repeats = steps.row == 0 && std::all_of(steps.batch, steps.batch + s.g.batch_rank,
-                                                       [](int64_t step) { return step == 0; });
-    int& slot = repeats ? s.bias : s.add;
-    if (slot >= 0 || (repeats && s.add >= 0)) return false;
-    slot = s.add_clamp.extra[i];
-  }
-  return true;
-}
 
 // k: elements of 32 bits, as those below.
 std::vector<MicroBlock> k_blocks(int64_t k, int64_t lanes, int64_t rows, int64_t width) {
@@ -112,11 +95,11 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   if (s.g.batch_count) {
     merge_rows(s.g, extras.size());
     s.panels = ceil_div(s.g.n, s.width);
-    s.in_registers = match_add_clamp(params.matmul.epilogue, s.add_clamp) && place_extras(s);
+    s.stored = stored_epilogue(params.matmul.epilogue, s.g);
     s.in_place = (s.g.out.col == 1 || s.g.n == 1) && call.outputs[0].dtype == DType::f32;
     cut_rows(s, kTable, call.threads);
     if (!params.packed) s.b_bytes = round_up(s.depth / kTable.group * s.width * 4, 64);
-    if (!s.in_registers) s.region_bytes = kTilesAtOnce * s.max_rows * s.width * 12;
+    if (!s.stored.fits) s.region_bytes = kTilesAtOnce * s.max_rows * s.width * 12;
     s.thread_bytes = s.a_bytes + s.b_bytes + round_up(s.region_bytes, 64) + kTileScratchBytes;
     prepared.scratch_bytes = s.thread_bytes * call.threads;
   }
@@ -174,24 +157,23 @@ class Worker {
     }
     last_ = depth_ + 1 == s_.depths;
     const Split tiles(count, s_.max_rows);
+    const int64_t lines = ceil_div(width, 4 * tiles.parts), next_bytes = lines * (some / kTable.group / 4) * 64;
     const auto& blocks = s_.blocks[last_][count != s_.block_rows][panel + 1 == s_.panels];
     for (int64_t t = 0; t < tiles.parts; t += kTilesAtOnce) {
       const int64_t last = std::min(tiles.parts, t + kTilesAtOnce);
       const int64_t row = tiles.begin(t);
       for (int64_t i = t; i < last; ++i) {
-        const char* next = params_.packed && i < s_.width / 4
-                               ? reinterpret_cast<const char*>(b + panel_floats) + i * (some / kTable.group / 4) * 64
+        const char* next = params_.packed && i * next_bytes < width * some / kTable.group * 4
+                               ? reinterpret_cast<const char*>(b + panel_floats) + i * next_bytes
                                : nullptr;
-        tile(b, blocks, tiles.begin(i), tiles.size(i), first, row, column,
-             columns - (vectors_ - 1) * kTable.lanes, next);
+        tile(b, blocks, tiles.begin(i), tiles.size(i), first, row, column, columns - (vectors_ - 1) * kTable.lanes, next, lines);
       }
-      if (last_ && !s_.in_registers)
-        finish(first + row, tiles.begin(last - 1) + tiles.size(last - 1) - row, column, columns);
+      if (last_ && !s_.stored.fits) finish(first + row, tiles.begin(last - 1) + tiles.size(last - 1) - row, column, columns);
     }
   }
 
-  void tile(const float* b, const std::vector<MicroBlock>& blocks, int64_t at, int64_t rows, int64_t first,
-            int64_t region_row, int64_t column, int64_t lanes, const char* next) {
+  void tile(const float* b, const std::vector<MicroBlock>& blocks, int64_t at, int64_t rows, int64_t first, int64_t region_row,
+            int64_t column, int64_t lanes, const char* next, int64_t lines) {
     MicroTile t{};
     t.a = packed_a_ + at * kTable.lanes;
     t.b = b;
@@ -199,8 +181,9 @@ class Worker {
     t.count = static_cast<int64_t>(blocks.size());
     t.lanes = lanes;
     t.prefetch = next;
+    t.prefetch_lines = lines;
     t.c_vector = kTable.lanes;
-    if (s_.in_registers || s_.in_place) {
+    if (s_.stored.fits || s_.in_place) {
       t.c = out<float>(first + at, column);
       t.c_row = g_.out.row;
     } else {
@@ -208,15 +191,15 @@ class Worker {
       t.c_row = s_.width;
     }
     t.accumulate = depth_ > 0;
-    if (last_ && s_.in_registers) {
-      if (s_.bias >= 0) t.bias = extra(s_.bias, first + at, column);
-      if (s_.add >= 0) {
-        t.add = extra(s_.add, first + at, column);
-        t.add_row = g_.extra[s_.add].row;
+    if (last_ && s_.stored.fits) {
+      if (s_.stored.bias >= 0) t.bias = extra(s_.stored.bias, first + at, column);
+      if (s_.stored.add >= 0) {
+        t.add = extra(s_.stored.add, first + at, column);
+        t.add_row = g_.extra[s_.stored.add].row;
         t.add_vector = kTable.lanes;
       }
-      t.low = s_.add_clamp.low;
-      t.high = s_.add_clamp.high;
+      t.low = s_.stored.add_clamp.low;
+      t.high = s_.stored.add_clamp.high;
       t.bounded = !(t.low == -HUGE_VALF && t.high == HUGE_VALF);
     }
     const int64_t half = (rows + 1) / 2;
@@ -254,11 +237,8 @@ class Worker {
   void scatter(const std::byte* done, int64_t step, int64_t row, int64_t rows, int64_t column,
                int64_t columns, int64_t size) {
     if (call_.outputs[0].dtype == DType::f32) {
-      const auto* from = reinterpret_cast<const float*>(done);
-      for (int64_t c = 0; c < columns; ++c) {
-        auto* to = out<float>(row, column + c);
-        for (int64_t r = 0; r < rows; ++r) to[r * g_.out.row] = from[r * step + c];
-      }
+      scatter_rows(kTable, reinterpret_cast<const float*>(done), step, rows, columns, out<float>(row, column), g_.out.row,
+                   g_.out.col);
       return;
     }
     for (int64_t r = 0; r < rows; ++r)

@@ -5,8 +5,11 @@
 #include <optional>
 
 #include "base/checked.h"
+#include "gemm/split.h"
 
 namespace tenon {
+
+inline constexpr int64_t kStrassenDepth = 768;
 
 // Bytes of a packed [k, n] matrix: panels of `width` columns one after the other, each [k / group][width] elements of 32
 // bits: f32, or of a group of 2 pairs of bf16; the last panel is as wide as the vectors of `lanes` that its columns fill,
@@ -18,12 +21,19 @@ inline std::optional<int64_t> packed_b_bytes(int64_t k, int64_t n, int64_t lanes
   return count ? checked_mul(*count, 4) : std::nullopt;
 }
 
-// Strassen's products of a [k, n] matrix whose halves are whole vectors: for each panel of n / 2 columns seven matrices
-// [k / 2][width] one after the other, each as above. Nothing for other matrices.
+// Strassen's product halves n between vectors: columns of the left half, the right one has the rest.
+inline int64_t strassen_half(int64_t n, int64_t lanes) { return round_up(ceil_div(n, 2), lanes); }
+
+// Strassen's products of a [k, n] matrix whose halves of k are whole vectors: for each slab of strassen_slabs(k) and each panel
+// of half of n's columns seven matrices [slab / 2][width] one after the other, each as above. Nothing for other matrices.
 inline std::optional<int64_t> strassen_b_bytes(int64_t k, int64_t n, int64_t lanes) {
-  if (k < 1 || n < 1 || k % (2 * lanes) != 0 || n % (2 * lanes) != 0) return std::nullopt;
-  auto count = packed_b_bytes(k / 2, n / 2, lanes);
+  if (k < 1 || k % (2 * lanes) != 0 || n < 2 * lanes || n > INT64_MAX / 2) return std::nullopt;
+  auto count = packed_b_bytes(k / 2, strassen_half(n, lanes), lanes);
   return count ? checked_mul(*count, 7) : std::nullopt;
 }
+
+// Parts of k, in units of 2 * lanes, that are multiplied one after the other: the seven sums of a block of a's rows stay in
+// the second-level cache.
+inline Split strassen_slabs(int64_t k, int64_t lanes) { return {k / (2 * lanes), kStrassenDepth / (2 * lanes)}; }
 
 }  // namespace tenon

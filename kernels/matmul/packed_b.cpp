@@ -45,6 +45,38 @@ void merge_rows(MatmulGeometry& g, size_t extras) {
   }
 }
 
+StoredEpilogue stored_epilogue(const Program& epilogue, const MatmulGeometry& g) {
+  StoredEpilogue out;
+  if (!match_add_clamp(epilogue, out.add_clamp) || (g.out.col != 1 && g.n > 1)) return out;
+  for (int i = 0; i < out.add_clamp.adds; ++i) {
+    const MatmulGeometry::Steps& steps = g.extra[out.add_clamp.extra[i]];
+    if (steps.col != 1) return out;
+    const bool repeats =
+        steps.row == 0 && std::all_of(steps.batch, steps.batch + g.batch_rank, [](int64_t step) { return step == 0; });
+    int& slot = repeats ? out.bias : out.add;
+    if (slot >= 0 || (repeats && out.add >= 0)) return out;
+    slot = out.add_clamp.extra[i];
+  }
+  out.fits = true;
+  return out;
+}
+
+void scatter_rows(const MicroTable& table, const float* from, int64_t step, int64_t rows, int64_t columns, float* to,
+                  int64_t row_step, int64_t column_step) {
+  for (int64_t r = 0; r < rows; r += table.lanes)
+    for (int64_t c = 0; c < columns; c += table.lanes) {
+      const int64_t down = std::min<int64_t>(table.lanes, rows - r), across = std::min<int64_t>(table.lanes, columns - c);
+      const float* part = from + r * step + c;
+      float* target = to + r * row_step + c * column_step;
+      if (row_step == 1 && down == table.lanes && across == table.lanes) {
+        table.transpose(part, step, target, column_step);
+        continue;
+      }
+      for (int64_t j = 0; j < across; ++j)
+        for (int64_t i = 0; i < down; ++i) target[i * row_step + j * column_step] = part[i * step + j];
+    }
+}
+
 Status prepare_pack_b(const PrepareCall& call, std::optional<int64_t> (*bytes_of)(int64_t k, int64_t n), Prepared& prepared) {
   TN_TRY(expect_counts(call, 1, 1, 1));
   const auto& params = call.as<MatmulPackParams>();

@@ -17,6 +17,18 @@ Status unpacked_b(const MatmulPackedParams& params, Arg& b);
 // Makes the innermost batch dims part of M where a, the output and the extras allow it and b repeats over them.
 void merge_rows(MatmulGeometry& g, size_t extras);
 
+// An epilogue that is finished where sums are stored: a bias, an operand of the output's size, bounds.
+struct StoredEpilogue {
+  bool fits = false;  // false: the program must run
+  AddClamp add_clamp;
+  int bias = -1, add = -1;  // which extras these are, -1: none
+};
+StoredEpilogue stored_epilogue(const Program& epilogue, const MatmulGeometry& g);
+
+// Copies rows of results, `step` floats apart, to where element (r, c) lies at to[r * row_step + c * column_step].
+void scatter_rows(const MicroTable& table, const float* from, int64_t step, int64_t rows, int64_t columns, float* to,
+                  int64_t row_step, int64_t column_step);
+
 // A matrix [k, n] and its steps in elements.
 struct PackedB : KernelState {
   int64_t k = 0, n = 0, k_step = 0, n_step = 0;

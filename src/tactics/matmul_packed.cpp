@@ -77,9 +77,8 @@ Claim claim_strassen(NodeView node, const TargetInfo& target) {
   if (!params.packed) return Claim::refuse("b must be one constant matrix");
   const auto bytes = strassen_b_bytes(params.k, params.n, isa.lanes);
   if (!bytes || params.k < kLeastStrassen || params.n < kLeastStrassen)
-    return Claim::refuse(fmt::format("k and n must be multiples of {} and at least {}, b is {} x {}", 2 * isa.lanes, kLeastStrassen, params.k, params.n));
-  const auto rank = static_cast<int>(node.output(0).rank());
-  if (params.matmul.perm_out[rank - 1] != rank - 1) return Claim::refuse("the result's columns lie apart");
+    return Claim::refuse(fmt::format("k must be a multiple of {}, k and n at least {}, b is {} x {}", 2 * isa.lanes,
+                                     kLeastStrassen, params.k, params.n));
   Claim out;
   for (int64_t vectors : {2, isa.lanes == 16 ? 4 : 3})
     out.candidates.push_back(candidate(node, isa, params, vectors, "matmul.strassen", "matmul.pack_strassen", *bytes));

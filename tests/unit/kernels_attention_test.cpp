@@ -1,4 +1,4 @@
-// attention.reference against the formula, and what its prepare refuses.
+// attention.reference and attention.blocked against the formula, and what their prepare refuses.
 #include <cmath>
 #include <limits>
 
@@ -64,6 +64,13 @@ std::vector<float> rows_first(const std::vector<float>& x, int64_t batch, int64_
   return out;
 }
 
+std::vector<std::string> kernels() {
+  std::vector<std::string> out = {"attention.reference"};
+  if (cpu_features() & kAvx2) out.push_back("attention.blocked.f32.avx2");
+  if (cpu_features() & kAvx512) out.push_back("attention.blocked.f32.avx512");
+  return out;
+}
+
 void expect_near(const std::vector<float>& got, const std::vector<float>& want) {
   ASSERT_EQ(got.size(), want.size());
   for (size_t i = 0; i < got.size(); ++i) {
@@ -72,8 +79,22 @@ void expect_near(const std::vector<float>& got, const std::vector<float>& want) 
   }
 }
 
+// f32 sums: in the norm.
+void expect_close(const std::vector<float>& got, const std::vector<float>& want) {
+  ASSERT_EQ(got.size(), want.size());
+  double error = 0, norm = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(std::isnan(got[i]), std::isnan(want[i])) << i;
+    if (std::isnan(want[i])) continue;
+    error += std::pow(static_cast<double>(got[i]) - want[i], 2);
+    norm += std::pow(static_cast<double>(want[i]), 2);
+  }
+  EXPECT_LE(std::sqrt(error), 1e-5 * std::sqrt(norm));
+}
+
 TEST(Attention, EqualsTheFormula) {
-  for (const Problem& p : {Problem{1, 1, 1, 1, 1, 1, 1}, Problem{2, 3, 3, 5, 7, 4, 6}, Problem{1, 4, 2, 9, 3, 8, 8}})
+  for (const Problem& p : {Problem{1, 1, 1, 1, 1, 1, 1}, Problem{2, 3, 3, 5, 7, 4, 6}, Problem{1, 4, 2, 9, 3, 8, 8},
+                           Problem{2, 2, 1, 31, 77, 64, 64}, Problem{1, 2, 2, 45, 33, 21, 50}, Problem{1, 1, 1, 14, 16, 16, 16}})
     for (Causal causal : {Causal::none, Causal::first, Causal::last})
       for (bool masked : {false, true})
         for (bool zero_masked : {false, true}) {
@@ -94,11 +115,15 @@ TEST(Attention, EqualsTheFormula) {
           Tensor tv = Tensor::of(DType::f32, {p.batch, p.kv_heads, p.keys, p.value_size}, v);
           Tensor tm(DType::f32, {p.queries, p.keys}), out(DType::f32, {p.batch, p.heads, p.queries, p.value_size});
           if (masked) tm = Tensor::of(DType::f32, {p.queries, p.keys}, mask);
-          out.poison();
-          auto status = run(*kernel("attention.reference"), &params, {&tq, &tk, &tv, masked ? &tm : nullptr}, {&out});
-          ASSERT_TRUE(status) << status.error().text();
-          expect_near(out.values<float>(), want);
-          EXPECT_TRUE(out.guards_hold());
+          for (const std::string& id : kernels())
+            for (int threads : {1, 3}) {
+              out.poison();
+              auto status = run(*kernel(id), &params, {&tq, &tk, &tv, masked ? &tm : nullptr}, {&out}, threads);
+              ASSERT_TRUE(status) << status.error().text();
+              SCOPED_TRACE(id + ", " + std::to_string(p.queries) + " queries");
+              id == "attention.reference" ? expect_near(out.values<float>(), want) : expect_close(out.values<float>(), want);
+              EXPECT_TRUE(out.guards_hold());
+            }
         }
 }
 
@@ -118,9 +143,74 @@ TEST(Attention, ReadsPartsOfOneTensor) {
   params.heads_k = {2, 2};
   params.heads_v = {4, 2};
   Tensor whole = Tensor::of(DType::f32, {2, 5, 6, 4}, all), out(DType::f32, {2, 5, 2, 4});
-  auto status = run(*kernel("attention.reference"), &params, {&whole, &whole, &whole}, {&out});
-  ASSERT_TRUE(status) << status.error().text();
-  expect_near(out.values<float>(), rows_first(want, 2, 2, 5, 4, 0, 0));
+  for (const std::string& id : kernels()) {
+    out.poison();
+    auto status = run(*kernel(id), &params, {&whole, &whole, &whole}, {&out});
+    ASSERT_TRUE(status) << status.error().text();
+    expect_near(out.values<float>(), rows_first(want, 2, 2, 5, 4, 0, 0));
+  }
+}
+
+// Masks whose last keys have no weight, of all queries, of some, of a whole line.
+TEST(Attention, BlockedSkipsMaskedKeys) {
+  AttentionParams params;
+  params.scale = 0.2;
+  const auto q = numbers(2 * 40 * 24, 1), k = numbers(2 * 70 * 24, 2), v = numbers(2 * 70 * 24, 3);
+  Tensor tq = Tensor::of(DType::f32, {1, 2, 40, 24}, q), tk = Tensor::of(DType::f32, {1, 2, 70, 24}, k),
+         tv = Tensor::of(DType::f32, {1, 2, 70, 24}, v), out(DType::f32, {1, 2, 40, 24});
+  for (float none : {-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::lowest(), -1e9f})
+    for (int kind = 0; kind < 3; ++kind) {
+      std::vector<float> mask(40 * 70);
+      for (int64_t i = 0; i < 40; ++i)
+        for (int64_t j = 0; j < 70; ++j)
+          if (kind == 0 ? j > i : kind == 1 ? j >= 21 : j > i || i == 17) mask[static_cast<size_t>(i * 70 + j)] = none;
+      Tensor tm = Tensor::of(DType::f32, {40, 70}, mask), expected(DType::f32, {1, 2, 40, 24});
+      ASSERT_TRUE(run(*kernel("attention.reference"), &params, {&tq, &tk, &tv, &tm}, {&expected}));
+      for (const std::string& id : kernels()) {
+        ASSERT_TRUE(run(*kernel(id), &params, {&tq, &tk, &tv, &tm}, {&out}));
+        auto got = out.values<float>(), want = expected.values<float>();
+        // Where nothing is left of a line, its scores lie beyond f32's digits.
+        for (int64_t h = 0; kind == 2 && h < 2; ++h)
+          for (int64_t d = 0; d < 24; ++d)
+            got[static_cast<size_t>((h * 40 + 17) * 24 + d)] = want[static_cast<size_t>((h * 40 + 17) * 24 + d)] = 0;
+        SCOPED_TRACE(id);
+        expect_close(got, want);
+      }
+    }
+}
+
+// Operands whose elements lie apart, a mask that repeats along the keys, threads.
+TEST(Attention, BlockedReadsAnyLayout) {
+  const int8_t layouts[][4] = {{0, 1, 2, 3}, {0, 2, 1, 3}, {0, 1, 3, 2}, {3, 2, 1, 0}};
+  const int64_t q_dims[] = {2, 3, 29, 40}, k_dims[] = {2, 3, 50, 40}, v_dims[] = {2, 3, 50, 35}, out_dims[] = {2, 3, 29, 35};
+  for (const auto& layout : layouts) {
+    AttentionParams params;
+    params.scale = 0.15;
+    auto stored = [&](const int64_t* dims, int8_t* perm) {
+      std::vector<int64_t> out(4);
+      std::copy(layout, layout + 4, perm);
+      for (int i = 0; i < 4; ++i) out[static_cast<size_t>(layout[i])] = dims[i];
+      return out;
+    };
+    auto tensor = [](const std::vector<int64_t>& dims, uint32_t seed) {
+      return Tensor::of(DType::f32, dims, numbers(dims[0] * dims[1] * dims[2] * dims[3], seed));
+    };
+    Tensor q = tensor(stored(q_dims, params.perm_q), 1), k = tensor(stored(k_dims, params.perm_k), 2),
+           v = tensor(stored(v_dims, params.perm_v), 3), mask = tensor({2, 1, 29, 1}, 4);
+    for (int i = 0; i < 4; ++i) params.perm_out[i] = layout[i];
+    std::vector<int64_t> to(4);
+    for (int i = 0; i < 4; ++i) to[static_cast<size_t>(i)] = out_dims[layout[i]];
+    Tensor expected(DType::f32, to), one(DType::f32, to), three(DType::f32, to);
+    ASSERT_TRUE(run(*kernel("attention.reference"), &params, {&q, &k, &v, &mask}, {&expected}));
+    for (const std::string& id : kernels()) {
+      const Kernel& blocked = *kernel(id);
+      ASSERT_TRUE(run(blocked, &params, {&q, &k, &v, &mask}, {&one}, 1));
+      ASSERT_TRUE(run(blocked, &params, {&q, &k, &v, &mask}, {&three}, 3));
+      expect_close(one.values<float>(), expected.values<float>());
+      EXPECT_TRUE(one.guards_hold());
+      EXPECT_EQ(one.values<float>(), three.values<float>()) << "threads change the result";
+    }
+  }
 }
 
 TEST(Attention, RefusesWhatDoesNotFit) {

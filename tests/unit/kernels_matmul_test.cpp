@@ -102,7 +102,7 @@ void check_floats(const Case& c, const Program& epilogue, const std::vector<std:
       EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(blob), {&blob_out}, 2));
       EXPECT_TRUE(same_bytes(one, blob_out)) << "packing changes the result";
       const auto seven = strassen_b_bytes(c.k, c.n, lanes);
-      if (!seven || !c.perm_out.empty()) continue;
+      if (!seven) continue;
       Tensor halves(DType::u8, {*seven});
       EXPECT_OK(run("matmul.pack_strassen.f32." + isa, pack, {&b}, {&halves}, 2));
       EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs(halves), {&one}));
@@ -195,6 +195,8 @@ TEST(Matmul, PackedEqualsReference) {
       {{2, 3}, {}, 37, 224, 96, {}, {}, {}},
       {{}, {}, 51, 64, 2112, {1, 0}, {}, {}},
       {{}, {}, 500, 160, 128, {}, {}, {}},
+      {{}, {}, 65, 177, 832, {}, {}, {}},
+      {{}, {}, 33, 65, 1568, {1, 0}, {1, 0}, {}},
       // Attention: q [b,s,h,d] by k [b,s,h,d], and p [b,h,s,s] by v [b,s,h,d] back to [b,s,h,d].
       {{2, 3}, {2, 3}, 20, 20, 16, {0, 2, 1, 3}, {0, 2, 3, 1}, {}},
       {{2, 3}, {2, 3}, 20, 24, 20, {}, {0, 2, 1, 3}, {0, 2, 1, 3}},
@@ -204,9 +206,10 @@ TEST(Matmul, PackedEqualsReference) {
   for (const Case& c : cases) check(c, {}, {}, ++seed);
 }
 
-// A row that is not finite, or far larger than the others, changes no other row; a row of zeros gives zeros.
-TEST(Matmul, StrassensRowsStayApart) {
-  constexpr int64_t m = 80, k = 128, n = 128;
+// A row that is not finite, or far larger than the others, changes no other row; a row of zeros gives zeros. The same where
+// only a part of k is so.
+void check_rows_apart(int64_t k, int64_t from_k) {
+  constexpr int64_t m = 80, n = 128;
   for (const std::string& isa : instruction_sets()) {
     const int64_t lanes = isa == "avx512" ? 16 : 8;
     std::mt19937 random(3);
@@ -218,7 +221,7 @@ TEST(Matmul, StrassensRowsStayApart) {
     for (float factor : {INFINITY, NAN, 1e7f, 0.0f}) {
       Tensor other = a;
       float* row = other.as<float>() + 5 * k;
-      for (int64_t i = 0; i < k; ++i) row[i] *= factor;
+      for (int64_t i = from_k; i < k; ++i) row[i] *= factor;
       for (bool fused : {false, true}) {
         MatmulPackedParams packed{{}, 1, k, n, 2, 2};
         if (fused) packed.matmul.epilogue = bias_relu();
@@ -241,6 +244,11 @@ TEST(Matmul, StrassensRowsStayApart) {
   }
 }
 
+TEST(Matmul, StrassensRowsStayApart) {
+  check_rows_apart(128, 0);
+  check_rows_apart(1600, 800);
+}
+
 TEST(Matmul, Epilogues) {
   const Case plain{{}, {}, 45, 50, 33, {}, {}, {}}, turned{{2}, {2}, 19, 34, 20, {}, {}, {2, 0, 1}},
       batched{{2, 2}, {2, 2}, 15, 40, 17, {}, {}, {0, 2, 1, 3}};
@@ -259,6 +267,16 @@ TEST(Matmul, Epilogues) {
   check(turned, residual(), {{2, 1, 34}, {2, 19, 34}}, 9);
   check(batched, residual(), {{2, 1, 15, 40}, {2, 2, 15, 40}}, 10);
   check(batched, silu(), {{2, 15, 40}}, 11);
+  const Case halves{{}, {}, 45, 75, 96, {}, {}, {}}, slabs{{}, {}, 37, 81, 1568, {}, {}, {}},
+      few{{}, {}, 20, 81, 1568, {}, {}, {}};
+  Case columns = halves, deep_columns = slabs;
+  columns.perm_out = deep_columns.perm_out = {1, 0};
+  for (const Case& c : {halves, slabs, few, columns, deep_columns}) {
+    check(c, bias_relu(), {{c.n}}, 15);
+    check(c, residual(), {{c.n}, {c.m, c.n}}, 16);
+    check(c, residual(), {{c.m, c.n}, {c.n}}, 17);
+    check(c, silu(), {{c.n}}, 18);
+  }
 }
 
 TEST(Matmul, EmptyDims) {
