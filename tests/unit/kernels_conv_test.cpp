@@ -133,6 +133,8 @@ void check(const std::string& kernel, const std::string& isa, ConvLayout layout,
   std::copy(p.w.arg().dims, p.w.arg().dims + p.w.arg().rank, params.w_dims);
   params.vectors = vectors;
   if (layout == ConvLayout::winograd2 || layout == ConvLayout::winograd4) params.rows = layout == ConvLayout::winograd2 ? 2 : 4;
+  if (layout == ConvLayout::winograd_line6) params.rows = 7 - weight.taps;
+  if (layout == ConvLayout::winograd_line8) params.rows = 9 - weight.taps;
   const Tensor x = blocked_in ? p.x.in(block) : p.x;
   const std::vector<Tensor> extras = p.extras_in(blocked_out ? block : kLinear);
   const Tensor expected = blocked_out ? p.expected.in(block) : p.expected;
@@ -311,6 +313,30 @@ TEST(Conv, WinogradPairsAreNearReference) {
     for (Fused fused : kAllFused)  // bounds make the norm smaller, not the error
       check("conv.winograd.bf16", isa, ConvLayout::winograd2, kWinograd[1], fused, true, 2, true, true, 4 * kBound);
   }
+}
+
+TEST(Conv, WinogradLineEqualsReference) {
+  const Case cases[] = {
+      {1, 16, 32, 1, {30, 1}, {5, 1}, {}, {}, {0, 0, 0, 0}},
+      {2, 33, 40, 1, {9, 13}, {3, 1}, {}, {}, {1, 0, 1, 0}},
+      {1, 24, 70, 1, {30, 11}, {1, 5}, {}, {}, {0, 2, 0, 3}},
+      {3, 70, 17, 1, {27}, {4}, {}, {}, {1, 2}},
+      {1, 16, 16, 1, {1}, {3}, {}, {}, {1, 1}},
+      {1, 40, 16, 1, {3, 9, 4}, {1, 5, 1}, {}, {}, {0, 4, 0, 0, 4, 0}},
+      {1, 256, 48, 1, {508}, {5}, {}, {}, {2, 2}},
+      {0, 16, 16, 1, {9}, {3}, {}, {}, {1, 1}},
+  };
+  const Case longer[] = {{1, 20, 24, 1, {17, 5}, {7, 1}, {}, {}, {3, 0, 3, 0}}, {1, 20, 24, 1, {40}, {6}, {}, {}, {0, 5}}};
+  for (const std::string& isa : instruction_sets())
+    for (ConvLayout layout : {ConvLayout::winograd_line6, ConvLayout::winograd_line8}) {
+      for (const Case& c : cases)
+        for (int64_t vectors = 1; vectors <= 4; ++vectors)
+          check("conv.winograd_line.f32", isa, layout, c, Fused::none, vectors % 2 == 0, vectors, true, true);
+      for (Fused fused : kAllFused)
+        for (bool with_bias : {false, true}) check("conv.winograd_line.f32", isa, layout, cases[1], fused, with_bias, 2, true, true);
+      if (layout == ConvLayout::winograd_line8)
+        for (const Case& c : longer) check("conv.winograd_line.f32", isa, layout, c, Fused::relu6, true, 2, true, true);
+    }
 }
 
 TEST(Conv, LinearEqualsReference) {
