@@ -415,7 +415,7 @@ inline Vec activate(Vec x, const Parameters& by) {
   switch (A) {
     case VectorForm::none: return x;
     case VectorForm::clip: return min(by.p[1], max(by.p[0], x));
-    case VectorForm::silu: return mul(x, sigmoid(x));
+    case VectorForm::silu: return silu(x);
     case VectorForm::gelu: return mul(mul(x, by.p[0]), add(erf(mul(x, by.p[1])), by.p[2]));
     default: return mul(mul(x, min(by.p[3], max(by.p[2], fma(x, by.p[0], by.p[1])))), by.p[4]);
   }

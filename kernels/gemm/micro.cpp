@@ -31,6 +31,22 @@ struct Micro {
     }
   }
 
+  static inline __attribute__((always_inline)) Vec column_bias(const MicroTile& tile, int v, Mask mask) {
+    const float* at = tile.bias + v * kLanes;
+    return v + 1 < kVectors || tile.lanes == kLanes ? load(at) : load_masked(at, mask);
+  }
+
+  // A sum that does not resume one starts from the bias.
+  static inline __attribute__((always_inline)) void start(const MicroTile& tile, Vec (&sum)[kRows][kVectors]) {
+    const Mask mask = first_lanes(tile.lanes);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const Vec first = tile.bias ? column_bias(tile, v, mask) : zero();
+#pragma GCC unroll 14
+      for (int m = 0; m < kRows; ++m) sum[m][v] = first;
+    }
+  }
+
   static inline __attribute__((always_inline)) void resume(const MicroTile& tile,
                                                            Vec (&sum)[kRows][kVectors]) {
     const Mask mask = first_lanes(tile.lanes);
@@ -48,11 +64,10 @@ struct Micro {
                                                            Vec (&sum)[kRows][kVectors]) {
     const Mask mask = first_lanes(tile.lanes);
     const bool whole = tile.lanes == kLanes;
-    if (tile.bias) {
+    if (tile.bias && tile.accumulate) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        const float* at = tile.bias + v * kLanes;
-        const Vec bias = v + 1 < kVectors || whole ? load(at) : load_masked(at, mask);
+        const Vec bias = column_bias(tile, v, mask);
 #pragma GCC unroll 14
         for (int m = 0; m < kRows; ++m) sum[m][v] = add(sum[m][v], bias);
       }
@@ -107,10 +122,7 @@ struct Micro {
     if (tile.accumulate) {
       resume(tile, sum);
     } else {
-#pragma GCC unroll 14
-      for (int m = 0; m < kRows; ++m)
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) sum[m][v] = zero();
+      start(tile, sum);
     }
     const char* prefetch = tile.prefetch;
     const MicroBlock* block = tile.blocks;
