@@ -380,6 +380,7 @@ class Worker {
       t.low = s_.epilogue.add_clamp.low;
       t.high = s_.epilogue.add_clamp.high;
       t.bounded = s_.epilogue.bounded();
+      t.silu = s_.epilogue.silu;
     }
     if (!kFirst && tiles_done_ < s_.width / 4)
       t.prefetch = reinterpret_cast<const char*>(b_ + s_.width * g_.taps * s_.depth) +

@@ -37,7 +37,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     return fail(Code::invalid_plan, "a depthwise kernel has at most two spatial dims, x is {}", describe(x));
   const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
   TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
-  if (s.epilogue.add >= 0) s.epilogue.in_registers = false, s.epilogue.bias = s.epilogue.add = -1;
+  if (s.epilogue.add >= 0) s.epilogue.leave_registers();
   s.blocks = ceil_div(g.c, kLanes);
   const int64_t taps = g.kernel[2];
   const int64_t right = (g.out[2] - 1) * g.stride[2] - g.pad[2] + taps - g.in[2];
@@ -74,6 +74,7 @@ class Plane {
     row_.low = s.epilogue.add_clamp.low;
     row_.high = s.epilogue.add_clamp.high;
     row_.bounded = s.epilogue.in_registers && s.epilogue.bounded();
+    row_.silu = s.epilogue.silu;
     row_.lanes = std::min(kLanes, g_.c - block_ * kLanes);
     row_.y_step = g_.out[2] * kLanes;
   }

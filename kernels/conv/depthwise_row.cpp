@@ -1,6 +1,6 @@
 #include "conv/depthwise_row.h"
 
-#include "gemm/vector.h"
+#include "common/vector_math.h"
 
 namespace tenon::TN_ISA {
 namespace {
@@ -8,9 +8,13 @@ namespace {
 // What sums start from, absent channels being zero.
 inline Vec start(const DepthwiseRow& row) { return row.bias ? load_masked(row.bias, first_lanes(row.lanes)) : zero(); }
 
-// Bounds, and zeros in the lanes that are no channels, where a bound is not.
+// Bounds or silu, and zeros in the lanes that are no channels, where a bound is not.
 template <int kOutputs>
 inline __attribute__((always_inline)) void finish(const DepthwiseRow& row, Vec (&sum)[kOutputs]) {
+  if (row.silu) {
+#pragma GCC unroll 8
+    for (int t = 0; t < kOutputs; ++t) sum[t] = silu(sum[t]);
+  }
   if (!row.bounded) return;
   const Vec low = splat(row.low), high = splat(row.high);
 #pragma GCC unroll 8

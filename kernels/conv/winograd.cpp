@@ -121,6 +121,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
   const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
   TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
+  if (s.epilogue.silu) s.epilogue.leave_registers();
   if (g.n != 0 && g.o != 0 && g.out_count != 0) {
     s.lanes = kTable.lanes;
     s.m = m;

@@ -1,7 +1,7 @@
 #include "gemm/micro.h"
 
+#include "common/vector_math.h"
 #include "gemm/pack.h"
-#include "gemm/vector.h"
 
 namespace tenon::TN_ISA {
 namespace {
@@ -98,6 +98,12 @@ struct Micro {
       for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) sum[m][v] = min(high, max(low, sum[m][v]));
+    }
+    if (tile.silu) {
+#pragma GCC unroll 14
+      for (int m = 0; m < kRows; ++m)
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sum[m][v] = silu(sum[m][v]);
     }
     const bool fill = tile.fill;
     if (!whole && fill) {
