@@ -12,6 +12,18 @@ constexpr int kGroup = 2;
 constexpr int kGroup = 1;
 #endif
 
+// In place, while the tile is in the first-level cache: within Micro::run it would cost the sums their registers.
+__attribute__((noinline)) void apply_silu(const MicroTile& tile, int rows, int vectors) {
+  const int half = (rows + 1) / 2;
+  for (int v = 0; v < vectors; ++v)
+    for (int part = 0; part < 2; ++part) {
+      float* at = tile.c + v * tile.c_vector + part * tile.c_jump;
+      const int count = part ? rows - half : half;
+#pragma GCC unroll 2
+      for (int m = 0; m < count; ++m) store(at + m * tile.c_row, silu(load(at + m * tile.c_row)));
+    }
+}
+
 template <int kRows, int kVectors, int kStep>
 struct Micro {
   static constexpr int kHalf = (kRows + 1) / 2;
@@ -99,12 +111,6 @@ struct Micro {
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) sum[m][v] = min(high, max(low, sum[m][v]));
     }
-    if (tile.silu) {
-#pragma GCC unroll 14
-      for (int m = 0; m < kRows; ++m)
-#pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) sum[m][v] = silu(sum[m][v]);
-    }
     const bool fill = tile.fill;
     if (!whole && fill) {
 #pragma GCC unroll 14
@@ -158,6 +164,7 @@ struct Micro {
       }
     }
     finish(tile, sum);
+    if (tile.silu) apply_silu(tile, kRows, kVectors);
   }
 };
 

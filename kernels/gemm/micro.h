@@ -31,7 +31,7 @@ struct MicroTile {
   bool accumulate;  // the sum starts from what c holds
   float low, high;  // bounds, applied when `bounded`
   bool bounded;
-  bool silu;             // of the sum, behind what is added
+  bool silu;             // of the sum, behind what is added; with `fill` only
   bool fill;             // the last vector's lanes from `lanes` on are stored as zeros, else not at all
   int64_t lanes;         // of the last vector that count, 1 … lanes of the ISA
   const char* prefetch;  // memory that is wanted next, or nullptr: one line per 4 k from here
