@@ -49,6 +49,10 @@ struct MicroTable {
   int max_rows[kMaxVectors + 1];                          // by vectors 1 … 4
   MicroKernel dense[kMaxVectors + 1][kMaxMicroRows + 1];  // [vectors][rows]
   MicroKernel unit[kMaxVectors + 1][kMaxMicroRows + 1];   // vectors 1 and 2 only
+  // As dense, where no more than half of the last vector's lanes count: two rows share a vector there. Even rows up to
+  // max_half_rows of 2 and 3 vectors; nullptr elsewhere. Nothing is resumed.
+  int max_half_rows[kMaxVectors + 1];
+  MicroKernel half[kMaxVectors + 1][kMaxMicroRows + 1];
 
   // From f32 src. For b panels of a matrix: dst[(k / lanes) * block_step + row * lanes + k % lanes] = src[row * row_step +
   // k * k_step]; lanes beyond k in the last block are not written. Of pairs, element e holds k = 2e and 2e + 1 (zero if
