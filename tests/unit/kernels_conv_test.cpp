@@ -45,7 +45,7 @@ std::vector<int64_t> join(int64_t a, int64_t b, const std::vector<int64_t>& rest
 
 const DType kF32x3[3] = {DType::f32, DType::f32, DType::f32};
 
-enum class Fused { none, relu6, residual_relu, channel, channel_residual, silu, scaled };
+enum class Fused { none, relu6, residual_relu, channel, channel_residual, silu, channel_silu, residual_silu, scaled };
 
 Program program_of(Fused fused) {
   ProgramBuilder b(
@@ -61,6 +61,11 @@ Program program_of(Fused fused) {
     case Fused::channel: return *b.finish(bounded(b.binary(ExprOp::add, 0, 1), 0));
     case Fused::channel_residual: return *b.finish(b.binary(ExprOp::add, b.binary(ExprOp::add, 0, 1), 2));
     case Fused::silu: return *b.finish(b.binary(ExprOp::mul, 0, b.unary(ExprOp::sigmoid, 0)));
+    case Fused::channel_silu:
+    case Fused::residual_silu: {
+      const uint8_t sum = b.binary(ExprOp::add, 0, 1);
+      return *b.finish(b.binary(ExprOp::mul, b.unary(ExprOp::sigmoid, sum), sum));
+    }
     case Fused::scaled:
       return *b.finish(b.binary(ExprOp::add, b.binary(ExprOp::mul, 0, 1), b.constant(DType::f32, 1)));
   }
@@ -87,9 +92,9 @@ struct Problem {
     channel[1] = c.o;
     std::vector<int64_t> item = channel;
     item[0] = c.n;
-    if (fused == Fused::channel || fused == Fused::channel_residual)
+    if (fused == Fused::channel || fused == Fused::channel_residual || fused == Fused::channel_silu)
       extras.push_back(Tensor(DType::f32, channel));
-    if (fused == Fused::residual_relu || fused == Fused::channel_residual)
+    if (fused == Fused::residual_relu || fused == Fused::channel_residual || fused == Fused::residual_silu)
       extras.push_back(Tensor(DType::f32, dims));
     if (fused == Fused::scaled) extras.push_back(Tensor(DType::f32, item));
     for (Tensor& e : extras) e.random(random);
@@ -231,7 +236,7 @@ TEST(Conv, BlockedGroups) {
 }
 
 constexpr Fused kAllFused[] = {Fused::relu6, Fused::residual_relu, Fused::channel, Fused::channel_residual,
-                               Fused::silu,  Fused::scaled};
+                               Fused::silu,  Fused::channel_silu,  Fused::residual_silu, Fused::scaled};
 
 TEST(Conv, BlockedEpilogues) {
   for (const std::string& isa : instruction_sets())
@@ -267,6 +272,8 @@ TEST(Conv, DepthwiseEqualsReference) {
       {1, 17, 17, 17, {12, 12}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}},
       {1, 16, 16, 16, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
       {1, 16, 16, 16, {3, 3}, {3, 3}, {}, {}, {5, 5, 5, 5}},
+      {1, 16, 16, 16, {3, 3}, {5, 5}, {}, {}, {4, 4, 4, 4}},
+      {1, 18, 18, 18, {6, 19}, {5, 5}, {2, 2}, {}, {3, 4, 4, 1}},
       {2, 33, 33, 33, {50}, {4}, {}, {}, {1, 2}},
   };
   for (const std::string& isa : instruction_sets()) {
