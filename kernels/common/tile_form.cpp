@@ -8,16 +8,16 @@ namespace {
 
 class Matcher {
  public:
-  Matcher(const Program& program, VectorForm& form) : program_(program), form_(form) {}
+  Matcher(const Program& program, const TileOperand* inputs, VectorForm& form) : program_(program), inputs_(inputs), form_(form) {}
 
   bool match() {
-    if (program_.size > 12) return false;
+    if (program_.size > 16) return false;
     for (int i = 0; i < program_.inputs; ++i)
       if (program_.input_type[static_cast<size_t>(i)] != DType::f32) return false;
     for (const Instr& instr : program_.instructions())
       if (instr.type != DType::f32) return false;
     int root = program_.inputs + program_.size - 1;
-    for (auto act : {&Matcher::none, &Matcher::clip, &Matcher::silu, &Matcher::gelu, &Matcher::hard_swish}) {
+    for (auto act : {&Matcher::none, &Matcher::clip, &Matcher::silu, &Matcher::gelu, &Matcher::gelu_tanh, &Matcher::hard_swish}) {
       form_ = {};
       if ((this->*act)(root)) return true;
     }
@@ -31,6 +31,8 @@ class Matcher {
   bool is(int operand, ExprOp op) const { return instr(operand) && instr(operand)->op == op; }
   std::optional<float> number(int operand) const {
     if (is(operand, ExprOp::constant)) return static_cast<float>(instr(operand)->imm);
+    if (operand < program_.inputs && inputs_[operand].row_stride == 0 && inputs_[operand].col_stride == 0)
+      return *static_cast<const float*>(inputs_[operand].data);
     return std::nullopt;
   }
   bool leaf(int operand, int slot) {
@@ -139,6 +141,41 @@ class Matcher {
     return outer && either(inner, ExprOp::mul, [&](int a, int b) { return form_.p[0] = *outer, product(a, b); });
   }
 
+  // A product as numbers, multiplied into `scale`, and at most 4 other factors.
+  struct Factors {
+    int count = 0, operand[4] = {};
+    float scale = 1;
+  };
+  bool factors(int operand, Factors& out) const {
+    if (is(operand, ExprOp::mul)) return factors(instr(operand)->a, out) && factors(instr(operand)->b, out);
+    if (auto n = number(operand)) return out.scale *= *n, true;
+    if (out.count == 4) return false;
+    out.operand[out.count++] = operand;
+    return true;
+  }
+
+  // x * p0 * (tanh(p1 * (x + p2 / p1 * x³)) + 1): Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
+  bool gelu_tanh(int root) {
+    form_.act = VectorForm::gelu_tanh;
+    Factors whole, inner, cube;
+    if (!factors(root, whole) || whole.count != 2) return false;
+    form_.p[0] = whole.scale;
+    int x = whole.operand[0];
+    auto one_more = [&](int a, int b) { return is(a, ExprOp::tanh) && number(b) == 1.0f && factors(instr(a)->a, inner); };
+    if (!either(whole.operand[1], ExprOp::add, one_more)) {
+      x = whole.operand[1];
+      if (inner = {}; !either(whole.operand[0], ExprOp::add, one_more)) return false;
+    }
+    auto odd = [&](int a, int b) {
+      cube = {};
+      return a == x && factors(b, cube) && cube.count == 3 && cube.operand[0] == x && cube.operand[1] == x && cube.operand[2] == x;
+    };
+    if (inner.count != 1 || !either(inner.operand[0], ExprOp::add, odd)) return false;
+    form_.p[1] = inner.scale;
+    form_.p[2] = inner.scale * cube.scale;
+    return pre(x);
+  }
+
   // x * clip(x * p0 + p1), maybe scaled.
   bool hard_swish(int root) {
     form_.act = VectorForm::hard_swish;
@@ -161,11 +198,14 @@ class Matcher {
   }
 
   const Program& program_;
+  const TileOperand* inputs_;
   VectorForm& form_;
 };
 
 }  // namespace
 
-bool match_form(const Program& program, VectorForm& form) { return Matcher(program, form).match(); }
+bool match_form(const Program& program, const TileOperand* inputs, VectorForm& form) {
+  return Matcher(program, inputs, form).match();
+}
 
 }  // namespace tenon
