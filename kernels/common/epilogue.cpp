@@ -91,8 +91,8 @@ bool match_add_silu(const Program& program, AddClamp& out) {
   if (program.size < 2) return false;
   const int sum = program.inputs + program.size - 3, gate = sum + 1;  // sum: input 0 where nothing is added
   const Instr &product = program.code[program.size - 1u], &sigmoid = program.code[program.size - 2u];
-  const bool fits = product.op == ExprOp::mul && product.type == DType::f32 && sigmoid.op == ExprOp::sigmoid && sigmoid.a == sum &&
-                    ((product.a == sum && product.b == gate) || (product.a == gate && product.b == sum));
+  const bool fits = product.op == ExprOp::mul && product.type == DType::f32 && sigmoid.op == ExprOp::sigmoid &&
+                    sigmoid.a == sum && ((product.a == sum && product.b == gate) || (product.a == gate && product.b == sum));
   if (!fits) return false;
   Program inner = program;
   inner.size = static_cast<uint8_t>(program.size - 2);

@@ -8,7 +8,8 @@ namespace {
 
 class Matcher {
  public:
-  Matcher(const Program& program, const TileOperand* inputs, VectorForm& form) : program_(program), inputs_(inputs), form_(form) {}
+  Matcher(const Program& program, const TileOperand* inputs, VectorForm& form)
+      : program_(program), inputs_(inputs), form_(form) {}
 
   bool match() {
     if (program_.size > 16) return false;
@@ -168,7 +169,8 @@ class Matcher {
     }
     auto odd = [&](int a, int b) {
       cube = {};
-      return a == x && factors(b, cube) && cube.count == 3 && cube.operand[0] == x && cube.operand[1] == x && cube.operand[2] == x;
+      return a == x && factors(b, cube) && cube.count == 3 && cube.operand[0] == x && cube.operand[1] == x &&
+             cube.operand[2] == x;
     };
     if (inner.count != 1 || !either(inner.operand[0], ExprOp::add, odd)) return false;
     form_.p[1] = inner.scale;

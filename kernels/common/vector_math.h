@@ -217,7 +217,7 @@ static inline Vec sigmoid(Vec a) {
 static inline Vec times_sigmoid(Vec a, Vec b) {
   const Vec t = max(splat(-100.0f), min(splat(87.0f), b));  // exp(100) is infinite
   const Vec power = round(mul(t, splat(-1.44269504f)));
-  Vec s = fma(power, splat(0.693359375f), t);              // exp(-t) = 2^power * exp(-s)
+  Vec s = fma(power, splat(0.693359375f), t);  // exp(-t) = 2^power * exp(-s)
   s = fma(power, splat(-2.12194440e-4f), s);
   Vec q = splat(1.381314439e-03f);
   q = fma(q, s, splat(-8.369418847e-03f));

@@ -417,7 +417,7 @@ class Worker {
   MicroBlock* blocks_;
   int64_t chunk_item_ = -1, chunk_n_ = -1;  // which chunk has been made pairs of
   int64_t count_ = 0, n_ = 0, panel_ = 0, channel_ = 0, columns_ = 0, vectors_ = 0, max_rows_ = 0, tiles_done_ = 0;
-  bool half_ = false;  // the last vector of the panel is at most half full
+  bool half_ = false;    // the last vector of the panel is at most half full
   int64_t pending_ = 0;  // first pixel whose epilogue program has not run
 };
 

@@ -134,8 +134,10 @@ void any(const DepthwiseRow& row, int64_t outputs) {
 
 }  // namespace
 
-extern const DepthwiseTable kDepthwise{
-    8, {{fixed<3, 1>, fixed<3, 2>}, {fixed<5, 1>, fixed<5, 2>}, {fixed<7, 1>, fixed<7, 2>}},
-    kPairOutputs, {{pair<3, 1>, pair<3, 2>}, {pair<5, 1>, pair<5, 2>}}, any};
+extern const DepthwiseTable kDepthwise{8,
+                                       {{fixed<3, 1>, fixed<3, 2>}, {fixed<5, 1>, fixed<5, 2>}, {fixed<7, 1>, fixed<7, 2>}},
+                                       kPairOutputs,
+                                       {{pair<3, 1>, pair<3, 2>}, {pair<5, 1>, pair<5, 2>}},
+                                       any};
 
 }  // namespace tenon::TN_ISA

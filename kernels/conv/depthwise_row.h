@@ -18,7 +18,7 @@ struct DepthwiseRow {
   const float* bias;  // lanes, `lanes` of them there; or nullptr
   float low, high;
   bool bounded;
-  bool silu;  // of the sum; else bounds
+  bool silu;      // of the sum; else bounds
   int64_t lanes;  // that are channels; the rest is stored as zeros
   float* y;
   int64_t y_step;  // of a pair: floats from row 0 to row 1

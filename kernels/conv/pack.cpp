@@ -31,8 +31,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_format(w, kLinear, "w"));
   TN_TRY(expect_rank(w, 3, 2 + kMaxSpatial, "w"));
   const auto layout = static_cast<int64_t>(params.layout);
-  if (layout < 0 || layout > 8)
-    return fail(Code::invalid_plan, "layout {} of packed weights is not known", layout);
+  if (layout < 0 || layout > 8) return fail(Code::invalid_plan, "layout {} of packed weights is not known", layout);
   if (params.group < 1 || params.vectors < 1 || params.vectors > 64)
     return fail(Code::invalid_plan, "group {} or vectors {} of packed weights is out of range", params.group,
                 params.vectors);
@@ -54,7 +53,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     return fail(Code::invalid_plan, "Winograd's weights are 3 x 3 of one group, w is {}", describe(w));
   if (const int64_t n = line_values(params.layout))
     if (c.group != 1 || kPair != 1 || !is_winograd_line(n, c.taps) || std::count(w.dims + 2, w.dims + w.rank, 1) + 3 != w.rank)
-      return fail(Code::invalid_plan, "weights of Winograd's lines extend along one dim, 2 to {}, in one group, w is {}", n - 1, describe(w));
+      return fail(Code::invalid_plan, "weights of Winograd's lines extend along one dim, 2 to {}, in one group, w is {}", n - 1,
+                  describe(w));
   const auto bytes = conv_packed_bytes(params.layout, c, kLanes, kPair);
   if (!bytes) return fail(Code::invalid_plan, "w {} is empty or too large to be packed", describe(w));
   TN_TRY(expect_type(out, DType::u8, "output"));

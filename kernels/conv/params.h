@@ -32,7 +32,15 @@ struct ConvPackedParams {
 
 // How conv.pack.<f32 or bf16>.<isa> lays out a weight; see conv/layout.h.
 enum class ConvLayout : int64_t {
-  blocked = 0, first = 1, depthwise = 2, linear = 3, transposed = 4, winograd2 = 5, winograd4 = 6, winograd_line6 = 7, winograd_line8 = 8
+  blocked = 0,
+  first = 1,
+  depthwise = 2,
+  linear = 3,
+  transposed = 4,
+  winograd2 = 5,
+  winograd4 = 6,
+  winograd_line6 = 7,
+  winograd_line8 = 8
 };
 
 // input: w f32; output: u8[conv_packed_bytes].

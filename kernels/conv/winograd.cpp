@@ -23,9 +23,9 @@ struct State : KernelState {
   BlockedEpilogue epilogue;
   int64_t lanes = 0, m = 0, values = 0;  // values of a tile
   int64_t pair = 1, depth = 0;  // input channels of an element of values; elements of all channels
-  int64_t span = 0, axis = 0;            // inputs along a tile; the dim of a line
+  int64_t span = 0, axis = 0;   // inputs along a tile; the dim of a line
   bool line = false;
-  int64_t before = 1, after = 1;         // positions in the dims before a line's and behind it
+  int64_t before = 1, after = 1;  // positions in the dims before a line's and behind it
   int64_t blocks_in = 0, blocks_out = 0;
   int64_t vectors = 0, width = 0, panels = 0, max_rows = 0;
   int64_t tiles_h = 0, tiles_w = 0, tiles = 0;  // of an image down (along a line) and across, of the batch
@@ -64,7 +64,8 @@ Status expect_squares(State& s, int64_t m, const Arg& w) {
   const bool fits = w.rank == 4 && g.group == 1 && g.kernel[1] == 3 && g.kernel[2] == 3 && g.stride[1] == 1 && g.stride[2] == 1 &&
                     g.dilation[1] == 1 && g.dilation[2] == 1;
   if (!fits)
-    return fail(Code::invalid_plan, "Winograd's convolution is 3 x 3 of one group without strides or dilations, not of {}", describe(w));
+    return fail(Code::invalid_plan, "Winograd's convolution is 3 x 3 of one group without strides or dilations, not of {}",
+                describe(w));
   s.span = m + 2;
   s.values = s.span * s.span;
   s.tiles_h = ceil_div(g.out[1], m);
@@ -82,8 +83,9 @@ Status expect_lines(State& s, int64_t m, const Arg& w) {
   for (int64_t d = 0; d < 3; ++d)
     fits &= g.stride[d] == 1 && (d == s.axis || (g.kernel[d] == 1 && g.pad[d] == 0 && g.in[d] == g.out[d]));
   if (!fits)
-    return fail(Code::invalid_plan, "lines of {} outputs are not made with {}: one group, no strides, one dim that the filter extends along",
-                m, describe(w));
+    return fail(Code::invalid_plan,
+                "lines of {} outputs are not made with {}: one group, no strides, one dim that the filter extends along", m,
+                describe(w));
   for (int64_t d = 0; d < 3; ++d)
     if (d != s.axis) (d < s.axis ? s.before : s.after) *= g.in[d];
   s.tiles_h = ceil_div(g.out[s.axis], m);
@@ -211,7 +213,9 @@ class Chunk {
   int64_t outputs() const { return s_.blocks_out * tiles_; }
   void transform_outputs(int64_t begin, int64_t end) const {
     auto* y = call_.outputs[0].as<float>();
-    const auto transform = s_.line ? kTransforms.output_line[s_.span == 8][s_.m] : s_.m == 2 ? kTransforms.output2 : kTransforms.output4;
+    const auto transform = s_.line     ? kTransforms.output_line[s_.span == 8][s_.m]
+                           : s_.m == 2 ? kTransforms.output2
+                                       : kTransforms.output4;
     WinogradOutput t{};
     t.step = s_.out_step;
     t.row_step = (s_.line ? s_.after : g_.out[2]) * s_.lanes;
@@ -223,7 +227,8 @@ class Chunk {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t block = i / tiles_, tile = i % tiles_;
       const Place at = place(first_ + tile);
-      const int64_t pixel = s_.line ? (at.w / s_.after * g_.out[s_.axis] + at.h) * s_.after + at.w % s_.after : at.h * g_.out[2] + at.w;
+      const int64_t pixel =
+          s_.line ? (at.w / s_.after * g_.out[s_.axis] + at.h) * s_.after + at.w % s_.after : at.h * g_.out[2] + at.w;
       const int64_t to = ((at.n * s_.blocks_out + block) * g_.out_count + pixel) * s_.lanes;
       t.from = out_ + (block * s_.chunk + tile) * s_.lanes;
       t.bias = bias_ ? bias_ + block * s_.lanes : nullptr;
@@ -300,16 +305,27 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kConvWinogradAvx2{"conv.winograd.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0, prepare<avx2::kMicro, false>,
+extern const Kernel kConvWinogradAvx2{"conv.winograd.f32.avx2",
+                                      sizeof(ConvPackedParams),
+                                      kAvx2,
+                                      0,
+                                      prepare<avx2::kMicro, false>,
                                       launch<avx2::kMicro, avx2::kWinograd>};
-extern const Kernel kConvWinogradAvx512{"conv.winograd.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
-                                        prepare<avx512::kMicro, false>, launch<avx512::kMicro, avx512::kWinograd>};
-extern const Kernel kConvWinogradBf16Avx512{"conv.winograd.bf16.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512 | kAvx512Bf16, 0,
-                                            prepare<avx512_bf16::kMicro, false>,
-                                            launch<avx512_bf16::kMicro, avx512_bf16::kWinograd>};
-extern const Kernel kConvWinogradLineAvx2{"conv.winograd_line.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0,
-                                          prepare<avx2::kMicro, true>, launch<avx2::kMicro, avx2::kWinograd>};
-extern const Kernel kConvWinogradLineAvx512{"conv.winograd_line.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
-                                            prepare<avx512::kMicro, true>, launch<avx512::kMicro, avx512::kWinograd>};
+extern const Kernel kConvWinogradAvx512{"conv.winograd.f32.avx512",
+                                        sizeof(ConvPackedParams),
+                                        kAvx2 | kAvx512,
+                                        0,
+                                        prepare<avx512::kMicro, false>,
+                                        launch<avx512::kMicro, avx512::kWinograd>};
+extern const Kernel kConvWinogradBf16Avx512{
+    "conv.winograd.bf16.avx512",         sizeof(ConvPackedParams),
+    kAvx2 | kAvx512 | kAvx512Bf16,       0,
+    prepare<avx512_bf16::kMicro, false>, launch<avx512_bf16::kMicro, avx512_bf16::kWinograd>};
+extern const Kernel kConvWinogradLineAvx2{
+    "conv.winograd_line.f32.avx2",        sizeof(ConvPackedParams), kAvx2, 0, prepare<avx2::kMicro, true>,
+    launch<avx2::kMicro, avx2::kWinograd>};
+extern const Kernel kConvWinogradLineAvx512{
+    "conv.winograd_line.f32.avx512",          sizeof(ConvPackedParams), kAvx2 | kAvx512, 0, prepare<avx512::kMicro, true>,
+    launch<avx512::kMicro, avx512::kWinograd>};
 
 }  // namespace tenon

@@ -197,9 +197,9 @@ void input_line(const WinogradInput& tile) {
 }
 
 template <int n, int m, int k = 0>
-inline __attribute__((always_inline)) void store_line(const WinogradOutput& tile, const Vec& at_zero, const Vec (&even)[n / 2 - 1],
-                                                      const Vec (&odd)[n / 2 - 1], const Vec& infinity, Vec low, Vec high, Vec bias,
-                                                      Mask mask) {
+inline __attribute__((always_inline)) void store_line(const WinogradOutput& tile, const Vec& at_zero,
+                                                      const Vec (&even)[n / 2 - 1], const Vec (&odd)[n / 2 - 1],
+                                                      const Vec& infinity, Vec low, Vec high, Vec bias, Mask mask) {
   if constexpr (k < m) {
     if (k >= tile.rows) return;
     Vec sum = add(line_output<n, m, k>(at_zero, k % 2 ? odd : even, infinity), bias);
@@ -233,7 +233,11 @@ extern const WinogradTable kWinograd;
 const WinogradTable kWinograd{input<2>, nullptr, output<2>, nullptr, {}, {}};
 #else
 const WinogradTable kWinograd{
-    input<2>, input<4>, output<2>, output<4>, {input_line<6>, input_line<8>},
+    input<2>,
+    input<4>,
+    output<2>,
+    output<4>,
+    {input_line<6>, input_line<8>},
     {{nullptr, nullptr, output_line<6, 2>, output_line<6, 3>, output_line<6, 4>, output_line<6, 5>, nullptr},
      {nullptr, nullptr, output_line<8, 2>, output_line<8, 3>, output_line<8, 4>, output_line<8, 5>, output_line<8, 6>}}};
 #endif

@@ -179,8 +179,8 @@ struct HalfMicro {
   static inline Vec twice(Vec x) { return _mm512_broadcast_f32x8(_mm512_castps512_ps256(x)); }
 
   // both[m]: the last vector's sums of row m, and in the upper half those of row m + kHalf.
-  static inline __attribute__((always_inline)) void step(const float* a, const float* a2, const float* b, Vec (&sum)[kRows][kVectors],
-                                                         Vec (&both)[kHalf]) {
+  static inline __attribute__((always_inline)) void step(const float* a, const float* a2, const float* b,
+                                                         Vec (&sum)[kRows][kVectors], Vec (&both)[kHalf]) {
     Vec right[kVectors];
 #pragma GCC unroll 3
     for (int v = 0; v < kLast; ++v) right[v] = load(b + v * kLanes);
@@ -243,8 +243,8 @@ struct HalfMicro {
 #define TN_ROWS_1_9(v, s) TN_ROWS_1_6(v, s), Micro<7, v, s>::run, Micro<8, v, s>::run, Micro<9, v, s>::run
 #define TN_ROWS_1_12(v, s) TN_ROWS_1_9(v, s), Micro<10, v, s>::run, Micro<11, v, s>::run, Micro<12, v, s>::run
 #define TN_ROWS_1_14(v, s) TN_ROWS_1_12(v, s), Micro<13, v, s>::run, Micro<14, v, s>::run
-#define TN_EVEN_ROWS_2_10(v)                                                                                           \
-  nullptr, nullptr, HalfMicro<2, v>::run, nullptr, HalfMicro<4, v>::run, nullptr, HalfMicro<6, v>::run, nullptr,       \
+#define TN_EVEN_ROWS_2_10(v)                                                                                     \
+  nullptr, nullptr, HalfMicro<2, v>::run, nullptr, HalfMicro<4, v>::run, nullptr, HalfMicro<6, v>::run, nullptr, \
       HalfMicro<8, v>::run, nullptr, HalfMicro<10, v>::run
 #define TN_EVEN_ROWS_2_14(v) TN_EVEN_ROWS_2_10(v), nullptr, HalfMicro<12, v>::run, nullptr, HalfMicro<14, v>::run
 

@@ -22,11 +22,11 @@ bool is_static(const Graph& graph, ValueId id) { return static_values(graph)[id.
 
 // The one-hot rows of a node: of what, and with which values in place of 1 and 0.
 struct OneHot {
-  ValueId count;               // 0 … depth-1, along the last dim
+  ValueId count;  // 0 … depth-1, along the last dim
   int64_t depth = 0;
-  uint8_t number = 0;          // operands of its program
-  bool plain = true;           // 1 and 0
-  uint8_t on = 0, off = 0;     // else
+  uint8_t number = 0;       // operands of its program
+  bool plain = true;        // 1 and 0
+  uint8_t on = 0, off = 0;  // else
 };
 
 template <class T>
@@ -58,7 +58,10 @@ bool holds(DType type, int64_t depth) {
     case DType::i8: return depth <= 1 << 7;
     case DType::u8: return depth <= 1 << 8;
     case DType::i16: return depth <= 1 << 15;
-    case DType::i32: case DType::i64: case DType::f32: case DType::f64: return depth <= kMostDepth;
+    case DType::i32:
+    case DType::i64:
+    case DType::f32:
+    case DType::f64: return depth <= kMostDepth;
     default: return false;
   }
 }
@@ -69,7 +72,8 @@ ValueId count_of(const Graph& graph, ValueId id) {
   if (type.rank() == 0 || !type.shape.back().is_constant()) return {};
   const int64_t depth = type.shape.back().value();
   while (depth > 0 && holds(graph.value(id).type.dtype, depth) && element_count(graph.value(id).type.shape).is(depth)) {
-    if (const auto& constant = graph.value(id).constant) return counts(*constant, graph.value(id).type.dtype, depth) ? id : ValueId{};
+    if (const auto& constant = graph.value(id).constant)
+      return counts(*constant, graph.value(id).type.dtype, depth) ? id : ValueId{};
     const Node* node = graph.producer(id);
     if (!node) return {};
     const Attrs& attrs = node->attrs;
@@ -218,8 +222,9 @@ Result<ValueId> table(Patch& patch, const Expression& of, const OneHot& hot, Val
   if (hot.plain) {
     TN_ASSIGN(outside, expand(patch, patch.scalar(type.dtype, 0), {Dim(1), columns}));
   } else {
-    TN_ASSIGN(ValueId sum, patch.add(kReduce, {weights}, {{"kind", std::string("sum")}, {"axes", std::vector<int64_t>{0}},
-                                                          {"keep_dims", int64_t{1}}}));
+    TN_ASSIGN(ValueId sum,
+              patch.add(kReduce, {weights},
+                        {{"kind", std::string("sum")}, {"axes", std::vector<int64_t>{0}}, {"keep_dims", int64_t{1}}}));
     const Program& program = of.program;
     std::vector<ValueId> inputs = {weights, sum};
     std::vector<DType> types = {type.dtype, type.dtype};
@@ -239,7 +244,8 @@ Result<ValueId> table(Patch& patch, const Expression& of, const OneHot& hot, Val
     ProgramBuilder one(types);
     const uint8_t off = append(one, program, hot.off, slots);
     const uint8_t more = one.binary(ExprOp::sub, append(one, program, hot.on, slots), off);
-    TN_ASSIGN(Program of_one, one.finish(one.binary(ExprOp::add, one.binary(ExprOp::mul, more, 0), one.binary(ExprOp::mul, off, 1))));
+    TN_ASSIGN(Program of_one,
+              one.finish(one.binary(ExprOp::add, one.binary(ExprOp::mul, more, 0), one.binary(ExprOp::mul, off, 1))));
     TN_ASSIGN(weights, patch.add(kPointwise, inputs, {{"program", of_one}}));
   }
   return patch.add(kConcat, {weights, outside}, {{"axis", int64_t{0}}});
@@ -247,7 +253,8 @@ Result<ValueId> table(Patch& patch, const Expression& of, const OneHot& hot, Val
 
 Result<bool> one_hot_product(NodeView view, Patch& patch) {
   const Node& product = view.node();
-  if (product.op != &kMatmul || product.attrs.has("perm_a") || product.attrs.has("perm_out") || product.inputs.size() != 2) return false;
+  if (product.op != &kMatmul || product.attrs.has("perm_a") || product.attrs.has("perm_out") || product.inputs.size() != 2)
+    return false;
   Graph& graph = patch.graph();
   const Node* node = graph.producer(product.inputs[0]);
   const TensorType &left = view.input(0), &right = view.input(1);
@@ -273,7 +280,8 @@ Result<bool> one_hot_product(NodeView view, Patch& patch) {
 // A gather of rows of a matrix.
 const Node* picked_rows(const Graph& graph, ValueId id) {
   const Node* node = graph.producer(id);
-  const bool fits = node && node->op == &kGather && node->attrs.integer("axis") == 0 && graph.value(node->inputs[0]).type.rank() == 2;
+  const bool fits =
+      node && node->op == &kGather && node->attrs.integer("axis") == 0 && graph.value(node->inputs[0]).type.rank() == 2;
   return fits ? node : nullptr;
 }
 

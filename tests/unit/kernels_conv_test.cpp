@@ -235,7 +235,7 @@ TEST(Conv, BlockedGroups) {
   }
 }
 
-constexpr Fused kAllFused[] = {Fused::relu6, Fused::residual_relu, Fused::channel, Fused::channel_residual,
+constexpr Fused kAllFused[] = {Fused::relu6, Fused::residual_relu, Fused::channel,       Fused::channel_residual,
                                Fused::silu,  Fused::channel_silu,  Fused::residual_silu, Fused::scaled};
 
 TEST(Conv, BlockedEpilogues) {
@@ -263,18 +263,12 @@ TEST(Conv, FirstLayerEqualsReference) {
 
 TEST(Conv, DepthwiseEqualsReference) {
   const Case cases[] = {
-      {1, 32, 32, 32, {14, 14}, {3, 3}, {}, {}, {1, 1, 1, 1}},
-      {2, 20, 20, 20, {15, 17}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}},
-      {1, 40, 40, 40, {7, 7}, {5, 5}, {}, {}, {2, 2, 2, 2}},
-      {1, 16, 16, 16, {14, 28}, {5, 5}, {2, 2}, {}, {1, 2, 2, 1}},
-      {1, 24, 24, 24, {9, 30}, {7, 7}, {}, {}, {3, 3, 3, 3}},
-      {1, 8, 8, 8, {9, 9}, {3, 3}, {3, 3}, {}, {1, 1, 1, 1}},
-      {1, 17, 17, 17, {12, 12}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}},
-      {1, 16, 16, 16, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
-      {1, 16, 16, 16, {3, 3}, {3, 3}, {}, {}, {5, 5, 5, 5}},
-      {1, 16, 16, 16, {3, 3}, {5, 5}, {}, {}, {4, 4, 4, 4}},
-      {1, 18, 18, 18, {6, 19}, {5, 5}, {2, 2}, {}, {3, 4, 4, 1}},
-      {2, 33, 33, 33, {50}, {4}, {}, {}, {1, 2}},
+      {1, 32, 32, 32, {14, 14}, {3, 3}, {}, {}, {1, 1, 1, 1}},     {2, 20, 20, 20, {15, 17}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}},
+      {1, 40, 40, 40, {7, 7}, {5, 5}, {}, {}, {2, 2, 2, 2}},       {1, 16, 16, 16, {14, 28}, {5, 5}, {2, 2}, {}, {1, 2, 2, 1}},
+      {1, 24, 24, 24, {9, 30}, {7, 7}, {}, {}, {3, 3, 3, 3}},      {1, 8, 8, 8, {9, 9}, {3, 3}, {3, 3}, {}, {1, 1, 1, 1}},
+      {1, 17, 17, 17, {12, 12}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}}, {1, 16, 16, 16, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+      {1, 16, 16, 16, {3, 3}, {3, 3}, {}, {}, {5, 5, 5, 5}},       {1, 16, 16, 16, {3, 3}, {5, 5}, {}, {}, {4, 4, 4, 4}},
+      {1, 18, 18, 18, {6, 19}, {5, 5}, {2, 2}, {}, {3, 4, 4, 1}},  {2, 33, 33, 33, {50}, {4}, {}, {}, {1, 2}},
   };
   for (const std::string& isa : instruction_sets()) {
     for (const Case& c : cases)
@@ -340,7 +334,8 @@ TEST(Conv, WinogradLineEqualsReference) {
         for (int64_t vectors = 1; vectors <= 4; ++vectors)
           check("conv.winograd_line.f32", isa, layout, c, Fused::none, vectors % 2 == 0, vectors, true, true);
       for (Fused fused : kAllFused)
-        for (bool with_bias : {false, true}) check("conv.winograd_line.f32", isa, layout, cases[1], fused, with_bias, 2, true, true);
+        for (bool with_bias : {false, true})
+          check("conv.winograd_line.f32", isa, layout, cases[1], fused, with_bias, 2, true, true);
       if (layout == ConvLayout::winograd_line8)
         for (const Case& c : longer) check("conv.winograd_line.f32", isa, layout, c, Fused::relu6, true, 2, true, true);
     }

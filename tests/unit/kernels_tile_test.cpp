@@ -210,10 +210,16 @@ TEST(Tile, FormsInRegisters) {
   std::normal_distribution<float> normal(0, 2);
   const DType types[] = {DType::f32, DType::f32, DType::f32, DType::f32};
   const char* pres[] = {"x0", "add(x0, x1)", "add(x2, add(x0, x1))", "add(mul(x0, x1), x2)", "add(x3, add(x2, mul(x1, x0)))"};
-  const char* acts[] = {"max({}, 0)", "min(max({}, -1), 2)", "max(min({}, 2), -1)", "mul({}, sigmoid({}))",
-                        "mul(mul({}, 0.5), add(erf(mul({}, 0.7071)), 1))", "mul(mul({}, add(erf(div({}, 1.4142)), 1)), 0.5)",
-                        "mul({}, max(min(add(mul({}, 0.16666), 0.5), 1), 0))", "div(mul({}, min(max(add({}, 3), 0), 6)), 6)",
-                        "{}", "mul({}, mul(add(erf(mul({}, 0.7071)), 1), 0.5))",
+  const char* acts[] = {"max({}, 0)",
+                        "min(max({}, -1), 2)",
+                        "max(min({}, 2), -1)",
+                        "mul({}, sigmoid({}))",
+                        "mul(mul({}, 0.5), add(erf(mul({}, 0.7071)), 1))",
+                        "mul(mul({}, add(erf(div({}, 1.4142)), 1)), 0.5)",
+                        "mul({}, max(min(add(mul({}, 0.16666), 0.5), 1), 0))",
+                        "div(mul({}, min(max(add({}, 3), 0), 6)), 6)",
+                        "{}",
+                        "mul({}, mul(add(erf(mul({}, 0.7071)), 1), 0.5))",
                         "mul(mul({}, 0.5), add(tanh(mul(add({}, mul(mul(mul({}, {}), {}), 0.0447)), 0.7979)), 1))",
                         "mul({}, mul(0.5, add(1, tanh(mul(0.7979, add({}, mul({}, mul({}, mul(0.0447, {})))))))))"};
   for (const char* pre : pres) {
