@@ -290,13 +290,13 @@ void mobilenet(Bench& bench) {
 // Filters of `k` taps along lines of `in` positions, by minimal filtering and directly.
 void line_layer(Bench& bench, int64_t c, int64_t o, int64_t in, int64_t k) {
   const std::string name = fmt::format("line {} {}-{} k{}", in, c, o, k);
-  if (!bench.wants(name)) return;
+  if (!bench.wants(name) || bench.bf16()) return;
   const int64_t out = in - k + 1;
   const Format block = blocked(static_cast<uint8_t>(bench.lanes()));
   ConvPackedParams params;
   params.w_rank = 3;
   params.w_dims[0] = o, params.w_dims[1] = c, params.w_dims[2] = k;
-  for (int64_t values : {0, 6, 8})
+  for (int64_t values : {0, 6, 8})  // 0: directly
     for (params.vectors = 2; params.vectors <= 4; ++params.vectors) {
       const ConvLayout layout = values == 0   ? ConvLayout::blocked
                                 : values == 6 ? ConvLayout::winograd_line6
@@ -304,7 +304,7 @@ void line_layer(Bench& bench, int64_t c, int64_t o, int64_t in, int64_t k) {
       params.rows = values ? values + 1 - k : 0;
       const Arg x = bench.tensor(DType::f32, {1, c, in}, block), y = bench.tensor(DType::f32, {1, o, out}, block),
                 w = bench.tensor(DType::u8, {*conv_packed_bytes(layout, {1, o, c, k}, bench.lanes())});
-      bench.run((values ? "conv.winograd_line.f32." : "conv.blocked.f32.") + bench.isa(), params, {x, w}, {y},
+      bench.run(bench.id(values ? "conv.winograd_line" : "conv.blocked"), params, {x, w}, {y},
                 2.0 * static_cast<double>(out * o * c * k), fmt::format("{} values {} x{}", name, values, params.vectors));
       bench.forget();
     }

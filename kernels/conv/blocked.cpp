@@ -209,6 +209,8 @@ void copy_row(const State& s, const MicroTable& table, const float* x, int64_t r
       table.pair_blocks(at, second, stride * s.pixel, end - skip, to + skip * s.pixel);
     } else if (stride == 1) {
       std::memcpy(to + skip * s.pixel, at, static_cast<size_t>((end - skip) * bytes));
+    } else if (s.pixel == 1 && stride == 2 && end > skip) {
+      table.every_second(at, end - skip, to + skip);
     } else if (s.pixel == 1) {
       for (int64_t i = skip; i < end; ++i, at += stride) to[i] = *at;
     } else {

@@ -264,6 +264,7 @@ extern const MicroTable kMicro{kLanes,
                                {{}, {}, {TN_EVEN_ROWS_2_14(2)}, {TN_EVEN_ROWS_2_10(3)}},
                                pack_a,
                                pack_b,
+                               every_second,
                                pair_blocks};
 #else
 extern const MicroTable kMicro{kLanes,
@@ -279,6 +280,7 @@ extern const MicroTable kMicro{kLanes,
                                {},
                                pack_a,
                                pack_b,
+                               every_second,
                                pair_blocks};
 #endif
 

@@ -63,6 +63,8 @@ struct MicroTable {
   // zero.
   void (*pack_b)(const float* src, int64_t k_step, int64_t column_step, int64_t k, int64_t columns,
                  float* dst, int64_t width);
+  // dst[i] = src[2 * i]; nothing beyond src[2 * (count - 1)] is read. nullptr for pairs.
+  void (*every_second)(const float* src, int64_t count, float* dst);
   // Of pairs only, else nullptr: `count` pixels of two blocks of a channel-blocked tensor, `step` floats from one pixel to the
   // next, become pixels of pairs that follow each other in dst. `high` may be nullptr: zeros.
   void (*pair_blocks)(const float* low, const float* high, int64_t step, int64_t count, float* dst);
