@@ -325,6 +325,29 @@ void mobilenet(Bench& bench) {
   report("mobilenet_v2 convolutions");
 }
 
+// Filters of `k` taps along lines of `in` positions, by minimal filtering and directly.
+void line_layer(Bench& bench, int64_t c, int64_t o, int64_t in, int64_t k) {
+  const std::string name = fmt::format("line {} {}-{} k{}", in, c, o, k);
+  if (!bench.wants(name) || bench.bf16()) return;
+  const int64_t out = in - k + 1;
+  const Format block = blocked(static_cast<uint8_t>(bench.lanes()));
+  ConvPackedParams params;
+  params.w_rank = 3;
+  params.w_dims[0] = o, params.w_dims[1] = c, params.w_dims[2] = k;
+  for (int64_t values : {0, 6, 8})  // 0: directly
+    for (params.vectors = 2; params.vectors <= 4; ++params.vectors) {
+      const ConvLayout layout = values == 0   ? ConvLayout::blocked
+                                : values == 6 ? ConvLayout::winograd_line6
+                                              : ConvLayout::winograd_line8;
+      params.rows = values ? values + 1 - k : 0;
+      const Arg x = bench.tensor(DType::f32, {1, c, in}, block), y = bench.tensor(DType::f32, {1, o, out}, block),
+                w = bench.tensor(DType::u8, {*conv_packed_bytes(layout, {1, o, c, k}, bench.lanes())});
+      bench.run(bench.id(values ? "conv.winograd_line" : "conv.blocked"), params, {x, w}, {y},
+                2.0 * static_cast<double>(out * o * c * k), fmt::format("{} values {} x{}", name, values, params.vectors));
+      bench.forget();
+    }
+}
+
 }  // namespace
 }  // namespace tenon
 
@@ -335,4 +358,6 @@ int main(int argc, char** argv) {
   bert(bench);
   resnet50(bench);
   mobilenet(bench);
+  line_layer(bench, 256, 512, 512, 5);
+  line_layer(bench, 256, 512, 512, 3);
 }

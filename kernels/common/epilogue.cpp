@@ -87,4 +87,18 @@ bool match_add_clamp(const Program& program, AddClamp& out) {
          program.input_type[0] == DType::f32;
 }
 
+bool match_add_silu(const Program& program, AddClamp& out) {
+  if (program.size < 2) return false;
+  const int sum = program.inputs + program.size - 3, gate = sum + 1;  // sum: input 0 where nothing is added
+  const Instr &product = program.code[program.size - 1u], &sigmoid = program.code[program.size - 2u];
+  const bool fits = product.op == ExprOp::mul && product.type == DType::f32 && sigmoid.op == ExprOp::sigmoid &&
+                    sigmoid.a == sum && ((product.a == sum && product.b == gate) || (product.a == gate && product.b == sum));
+  if (!fits) return false;
+  Program inner = program;
+  inner.size = static_cast<uint8_t>(program.size - 2);
+  if (inner.empty() && (sum != 0 || program.input_type[0] != DType::f32)) return false;
+  return match_add_clamp(inner, out) && out.low == -std::numeric_limits<float>::infinity() &&
+         out.high == std::numeric_limits<float>::infinity();
+}
+
 }  // namespace tenon

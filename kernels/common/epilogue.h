@@ -32,5 +32,7 @@ struct AddClamp {
 };
 // Whether `program` (which may be empty) is one; every extra is then added once.
 bool match_add_clamp(const Program& program, AddClamp& out);
+// Whether `program` is silu(x0 + extra + extra…), silu(x) = x * sigmoid(x): then `out` holds the sum, without bounds.
+bool match_add_silu(const Program& program, AddClamp& out);
 
 }  // namespace tenon

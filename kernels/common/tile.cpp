@@ -50,7 +50,7 @@ void run_vector(const Program& program, const TileOperand* inputs, int64_t rows,
                 int64_t dst_row_stride, void* scratch) {
   if (rows <= 0 || cols <= 0) return;
   VectorForm form;
-  const bool in_registers = program.size > 0 && match_form(program, form);
+  const bool in_registers = program.size > 0 && match_form(program, inputs, form);
   if (!in_registers && !is_vectorised(program))
     return run_tile_scalar(program, inputs, rows, cols, dst, dst_row_stride, scratch);
   // Rows that every operand walks on from one to the next are one long row; a column is a row.

@@ -8,7 +8,8 @@ namespace {
 
 class Matcher {
  public:
-  Matcher(const Program& program, VectorForm& form) : program_(program), form_(form) {}
+  Matcher(const Program& program, const TileOperand* inputs, VectorForm& form)
+      : program_(program), inputs_(inputs), form_(form) {}
 
   bool match() {
     if (program_.size > 16) return false;
@@ -17,7 +18,7 @@ class Matcher {
     for (const Instr& instr : program_.instructions())
       if (instr.type != DType::f32) return false;
     int root = program_.inputs + program_.size - 1;
-    for (auto act : {&Matcher::none, &Matcher::clip, &Matcher::silu, &Matcher::gelu, &Matcher::tanh_gelu, &Matcher::hard_swish}) {
+    for (auto act : {&Matcher::none, &Matcher::clip, &Matcher::silu, &Matcher::gelu, &Matcher::gelu_tanh, &Matcher::hard_swish}) {
       form_ = {};
       if ((this->*act)(root)) return true;
     }
@@ -31,6 +32,8 @@ class Matcher {
   bool is(int operand, ExprOp op) const { return instr(operand) && instr(operand)->op == op; }
   std::optional<float> number(int operand) const {
     if (is(operand, ExprOp::constant)) return static_cast<float>(instr(operand)->imm);
+    if (operand < program_.inputs && inputs_[operand].row_stride == 0 && inputs_[operand].col_stride == 0)
+      return *static_cast<const float*>(inputs_[operand].data);
     return std::nullopt;
   }
   bool leaf(int operand, int slot) {
@@ -123,47 +126,56 @@ class Matcher {
     });
   }
 
-  // tanh(s * (x + c * x^3)) + 1, which is twice the sigmoid of twice that.
-  bool tanh_sum(int operand, int x) {
-    return either(operand, ExprOp::add, [&](int a, int b) {
-      int sum;
-      auto factor = is(a, ExprOp::tanh) ? scaled(instr(a)->a, sum) : std::nullopt;
-      return factor && number(b) == 1.0f && either(sum, ExprOp::add, [&](int linear, int rest) {
-               int cube;
-               auto third = linear == x ? scaled(rest, cube) : std::nullopt;
-               auto square = [&](int p, int q) { return p == x && q == x; };
-               if (!third || !either(cube, ExprOp::mul, [&](int p, int q) { return q == x && either(p, ExprOp::mul, square); }))
-                 return false;
-               form_.p[0] *= 2;
-               form_.p[1] = 2 * *factor * *third;
-               form_.p[2] = 2 * *factor;
-               return true;
-             });
-    });
-  }
-
+  // The factor p0 stands at x, at the sum, or at the product of both.
   bool gelu(int root) {
     form_.act = VectorForm::gelu;
-    return gated(root, &Matcher::error_sum);
-  }
-  bool tanh_gelu(int root) {
-    form_.act = VectorForm::tanh_gelu;
-    return gated(root, &Matcher::tanh_sum);
-  }
-
-  // x times a sum that depends on it. The factor p0 stands at x, at the sum, or at the product of both.
-  bool gated(int root, bool (Matcher::*gate)(int operand, int x)) {
     auto product = [&](int a, int b) {
       int x = a, sum = b;
       if (auto c = scaled(a, x)) form_.p[0] *= *c;
       else if (auto d = scaled(b, sum)) form_.p[0] *= *d;
-      return (this->*gate)(sum, x) && pre(x);
+      return error_sum(sum, x) && pre(x);
     };
     auto attempt = [&](int a, int b) { return form_.p[0] = 1, product(a, b); };
     if (either(root, ExprOp::mul, attempt)) return true;
     int inner;
     auto outer = scaled(root, inner);
     return outer && either(inner, ExprOp::mul, [&](int a, int b) { return form_.p[0] = *outer, product(a, b); });
+  }
+
+  // A product as numbers, multiplied into `scale`, and at most 4 other factors.
+  struct Factors {
+    int count = 0, operand[4] = {};
+    float scale = 1;
+  };
+  bool factors(int operand, Factors& out) const {
+    if (is(operand, ExprOp::mul)) return factors(instr(operand)->a, out) && factors(instr(operand)->b, out);
+    if (auto n = number(operand)) return out.scale *= *n, true;
+    if (out.count == 4) return false;
+    out.operand[out.count++] = operand;
+    return true;
+  }
+
+  // x * p0 * (tanh(p1 * (x + p2 / p1 * x³)) + 1): Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
+  bool gelu_tanh(int root) {
+    form_.act = VectorForm::gelu_tanh;
+    Factors whole, inner, cube;
+    if (!factors(root, whole) || whole.count != 2) return false;
+    form_.p[0] = whole.scale;
+    int x = whole.operand[0];
+    auto one_more = [&](int a, int b) { return is(a, ExprOp::tanh) && number(b) == 1.0f && factors(instr(a)->a, inner); };
+    if (!either(whole.operand[1], ExprOp::add, one_more)) {
+      x = whole.operand[1];
+      if (inner = {}; !either(whole.operand[0], ExprOp::add, one_more)) return false;
+    }
+    auto odd = [&](int a, int b) {
+      cube = {};
+      return a == x && factors(b, cube) && cube.count == 3 && cube.operand[0] == x && cube.operand[1] == x &&
+             cube.operand[2] == x;
+    };
+    if (inner.count != 1 || !either(inner.operand[0], ExprOp::add, odd)) return false;
+    form_.p[1] = inner.scale;
+    form_.p[2] = inner.scale * cube.scale;
+    return pre(x);
   }
 
   // x * clip(x * p0 + p1), maybe scaled.
@@ -188,11 +200,14 @@ class Matcher {
   }
 
   const Program& program_;
+  const TileOperand* inputs_;
   VectorForm& form_;
 };
 
 }  // namespace
 
-bool match_form(const Program& program, VectorForm& form) { return Matcher(program, form).match(); }
+bool match_form(const Program& program, const TileOperand* inputs, VectorForm& form) {
+  return Matcher(program, inputs, form).match();
+}
 
 }  // namespace tenon

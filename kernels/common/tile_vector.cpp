@@ -415,9 +415,9 @@ inline Vec activate(Vec x, const Parameters& by) {
   switch (A) {
     case VectorForm::none: return x;
     case VectorForm::clip: return min(by.p[1], max(by.p[0], x));
-    case VectorForm::silu: return mul(x, sigmoid(x));
+    case VectorForm::silu: return silu(x);
     case VectorForm::gelu: return mul(mul(x, by.p[0]), add(erf(mul(x, by.p[1])), by.p[2]));
-    case VectorForm::tanh_gelu: return mul(mul(x, by.p[0]), sigmoid(mul(x, fma(mul(x, x), by.p[1], by.p[2]))));
+    case VectorForm::gelu_tanh: return times_sigmoid(mul(x, by.p[3]), mul(x, fma(mul(x, x), by.p[2], by.p[1])));
     default: return mul(mul(x, min(by.p[3], max(by.p[2], fma(x, by.p[0], by.p[1])))), by.p[4]);
   }
 }
@@ -427,6 +427,11 @@ void form_rows(const VectorForm& form, const VectorTile& tile) {
   constexpr int kLeaves = P == VectorForm::leaf ? 1 : P == VectorForm::sum2 ? 2 : P == VectorForm::product_sum2 ? 4 : 3;
   Parameters by;
   for (int i = 0; i < 5; ++i) by.p[i] = splat(form.p[i]);
+  if (A == VectorForm::gelu_tanh) {  // tanh(u) + 1 is 2 * sigmoid(2 * u)
+    by.p[1] = add(by.p[1], by.p[1]);
+    by.p[2] = add(by.p[2], by.p[2]);
+    by.p[3] = add(by.p[0], by.p[0]);
+  }
   float repeated[4][kSplat];
   Source leaf[4];
   for (int k = kLeaves; k < 4; ++k) leaf[k] = {repeated[k], 0};
@@ -459,7 +464,7 @@ void form_act(const VectorForm& form, const VectorTile& tile) {
     case VectorForm::clip: return form_rows<P, VectorForm::clip>(form, tile);
     case VectorForm::silu: return form_rows<P, VectorForm::silu>(form, tile);
     case VectorForm::gelu: return form_rows<P, VectorForm::gelu>(form, tile);
-    case VectorForm::tanh_gelu: return form_rows<P, VectorForm::tanh_gelu>(form, tile);
+    case VectorForm::gelu_tanh: return form_rows<P, VectorForm::gelu_tanh>(form, tile);
     case VectorForm::hard_swish: return form_rows<P, VectorForm::hard_swish>(form, tile);
   }
 }

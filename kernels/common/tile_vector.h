@@ -41,10 +41,10 @@ struct VectorTile {
 // Programs that run in registers: act(pre), all f32.
 struct VectorForm {
   enum Pre : uint8_t { leaf, sum2, sum3, product_sum, product_sum2 } pre;  // a, a+b, a+b+c, a*b+c, a*b+c+d
-  enum Act : uint8_t { none, clip, silu, gelu, tanh_gelu, hard_swish } act;
+  enum Act : uint8_t { none, clip, silu, gelu, gelu_tanh, hard_swish } act;
   uint8_t leaves[4];              // program inputs
-  // clip: low, high. gelu: x * p0 * (erf(x * p1) + p2). tanh_gelu: x * p0 * sigmoid(x * (x * x * p1 + p2)).
-  // hard_swish: x * clip(x * p0 + p1, p2, p3) * p4.
+  // clip: low, high. gelu: x * p0 * (erf(x * p1) + p2). gelu_tanh: x * p0 * (tanh(x * (p1 + p2 * x²)) + 1). hard_swish: x *
+  // clip(x * p0 + p1, p2, p3) * p4.
   float p[5];
 };
 

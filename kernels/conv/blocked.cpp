@@ -209,6 +209,8 @@ void copy_row(const State& s, const MicroTable& table, const float* x, int64_t r
       table.pair_blocks(at, second, stride * s.pixel, end - skip, to + skip * s.pixel);
     } else if (stride == 1) {
       std::memcpy(to + skip * s.pixel, at, static_cast<size_t>((end - skip) * bytes));
+    } else if (s.pixel == 1 && stride == 2 && end > skip) {
+      table.every_second(at, end - skip, to + skip);
     } else if (s.pixel == 1) {
       for (int64_t i = skip; i < end; ++i, at += stride) to[i] = *at;
     } else {
@@ -247,6 +249,8 @@ class Worker {
     n_ = n;
     columns_ = panel_columns(s_, panel_);
     vectors_ = ceil_div(columns_, s_.lanes);
+    half_ = !kFirst && kTable.max_half_rows[vectors_] > 0 && 2 * (columns_ - (vectors_ - 1) * s_.lanes) <= s_.lanes;
+    max_rows_ = half_ ? kTable.max_half_rows[vectors_] : s_.max_rows;
     channel_ = group * g_.og + panel_ * s_.width;
     const auto* packed = call_.inputs[1].as<const float>();
     const int64_t group_floats = round_up(g_.og, s_.lanes) * g_.taps * s_.depth;
@@ -283,13 +287,15 @@ class Worker {
 
   void run_flat(int64_t first, int64_t last) {
     const auto& blocks = s_.whole[panel_ + 1 == s_.panels];
-    const Split tiles(last - first, s_.max_rows);
-    for (int64_t t = 0; t < tiles.parts; ++t) {
-      const int64_t at = first + tiles.begin(t), rows = tiles.size(t);
+    auto part = [&](int64_t at, int64_t rows) {
       tile(source_ + at * s_.pixel, (rows + 1) / 2, blocks.data(), static_cast<int64_t>(blocks.size()), at,
            rows, (rows + 1) / 2);
       if (at + rows - pending_ >= kProgramPixels) program(at + rows);
-    }
+    };
+    const int64_t unit = half_ ? 2 : 1;  // pixels that share a vector
+    const Split tiles((last - first) / unit, max_rows_ / unit);
+    for (int64_t t = 0; t < tiles.parts; ++t) part(first + tiles.begin(t) * unit, tiles.size(t) * unit);
+    if ((last - first) % unit != 0) part(last - 1, 1);
   }
 
   // Taps of one output row that lie inside along the outer spatial dims, as bounds of kd and kh.
@@ -318,7 +324,7 @@ class Worker {
 
   void run_rows(int64_t first, int64_t last) {
     const int64_t width = g_.out[2];
-    const bool pairs = 2 * width <= s_.max_rows;
+    const bool pairs = 2 * width <= max_rows_;
     for (int64_t row = first; row < last;) {
       const Inside now = inside_of(row);
       const bool two = pairs && row + 1 < last && (row + 1) % g_.out[1] != 0 && inside_of(row + 1) == now;
@@ -327,7 +333,7 @@ class Worker {
       if (two) {
         tile(a, origin(row + 1) - origin(row), blocks, count_, row * width, 2 * width, width, true);
       } else {
-        const Split tiles(width, s_.max_rows);
+        const Split tiles(width, max_rows_);
         for (int64_t t = 0; t < tiles.parts; ++t) {
           const int64_t at = tiles.begin(t), pixels = tiles.size(t);
           tile(a + at * s_.pixel, (pixels + 1) / 2, blocks, count_, row * width + at, pixels,
@@ -380,12 +386,14 @@ class Worker {
       t.low = s_.epilogue.add_clamp.low;
       t.high = s_.epilogue.add_clamp.high;
       t.bounded = s_.epilogue.bounded();
+      t.silu = s_.epilogue.silu;
     }
     if (!kFirst && tiles_done_ < s_.width / 4)
       t.prefetch = reinterpret_cast<const char*>(b_ + s_.width * g_.taps * s_.depth) +
                    tiles_done_ * (g_.taps * s_.depth / 4) * 64;
     ++tiles_done_;
-    (kFirst ? kTable.unit : kTable.dense)[vectors_][rows](t);
+    const auto& kernels = kFirst ? kTable.unit : half_ && rows % 2 == 0 ? kTable.half : kTable.dense;
+    kernels[vectors_][rows](t);
   }
 
   // Runs the epilogue program over the pixels whose sums are ready.
@@ -410,7 +418,8 @@ class Worker {
   float* chunk_source_;
   MicroBlock* blocks_;
   int64_t chunk_item_ = -1, chunk_n_ = -1;  // which chunk has been made pairs of
-  int64_t count_ = 0, n_ = 0, panel_ = 0, channel_ = 0, columns_ = 0, vectors_ = 0, tiles_done_ = 0;
+  int64_t count_ = 0, n_ = 0, panel_ = 0, channel_ = 0, columns_ = 0, vectors_ = 0, max_rows_ = 0, tiles_done_ = 0;
+  bool half_ = false;    // the last vector of the panel is at most half full
   int64_t pending_ = 0;  // first pixel whose epilogue program has not run
 };
 

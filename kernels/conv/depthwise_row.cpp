@@ -1,29 +1,35 @@
 #include "conv/depthwise_row.h"
 
-#include "gemm/vector.h"
+#include "common/vector_math.h"
 
 namespace tenon::TN_ISA {
 namespace {
 
-// Bias, bounds and the lanes that are channels, in registers; absent ones change nothing.
-struct Finish {
-  Vec bias, low, high;
-  Mask mask;
+// What sums start from, absent channels being zero.
+inline Vec start(const DepthwiseRow& row) { return row.bias ? load_masked(row.bias, first_lanes(row.lanes)) : zero(); }
 
-  explicit inline Finish(const DepthwiseRow& row) {
-    mask = first_lanes(row.lanes);
-    bias = row.bias ? load_masked(row.bias, mask) : zero();
-    low = splat(row.bounded ? row.low : -__builtin_inff());
-    high = splat(row.bounded ? row.high : __builtin_inff());
+// Bounds or silu, and zeros in the lanes that are no channels, where a bound is not.
+template <int kOutputs>
+inline __attribute__((always_inline)) void finish(const DepthwiseRow& row, Vec (&sum)[kOutputs]) {
+  if (row.silu) {
+#pragma GCC unroll 8
+    for (int t = 0; t < kOutputs; ++t) sum[t] = silu(sum[t]);
   }
-  inline Vec operator()(Vec sum) const { return keep(min(high, max(low, add(sum, bias))), mask); }
-};
+  if (!row.bounded) return;
+  const Vec low = splat(row.low), high = splat(row.high);
+#pragma GCC unroll 8
+  for (int t = 0; t < kOutputs; ++t) sum[t] = min(high, max(low, sum[t]));
+  if (row.lanes == kLanes) return;
+  const Mask mask = first_lanes(row.lanes);
+#pragma GCC unroll 8
+  for (int t = 0; t < kOutputs; ++t) sum[t] = keep(sum[t], mask);
+}
 
 template <int kTaps, int kStride, int kOutputs>
 void run_fixed(const DepthwiseRow& row) {
   Vec sum[kOutputs];
 #pragma GCC unroll 8
-  for (int t = 0; t < kOutputs; ++t) sum[t] = zero();
+  for (int t = 0; t < kOutputs; ++t) sum[t] = start(row);
   const float* x = row.x + row.begin * kLanes;
   const float* w = row.w;
   // Columns first … last-1, counted from the first output's first tap, are inside the input.
@@ -43,10 +49,58 @@ void run_fixed(const DepthwiseRow& row) {
     x += row.row_step;
     w += kTaps * kLanes;
   }
-  const Finish finish(row);
-  float* y = row.y;
+  finish(row, sum);
 #pragma GCC unroll 8
-  for (int t = 0; t < kOutputs; ++t) store(y + t * kLanes, finish(sum[t]));
+  for (int t = 0; t < kOutputs; ++t) store(row.y + t * kLanes, sum[t]);
+}
+
+// Two rows of outputs, each input loaded once. Input row i of those that they read is inside where begin <= i < end.
+template <int kTaps, int kStride, int kOutputs>
+void run_pair(const DepthwiseRow& row) {
+  Vec sum[2][kOutputs];
+#pragma GCC unroll 8
+  for (int t = 0; t < kOutputs; ++t) sum[0][t] = sum[1][t] = start(row);
+  const float* x = row.x + row.begin * kLanes;
+  const int64_t first = -row.begin, last = row.width - row.begin;
+#pragma GCC unroll 9
+  for (int i = 0; i < kTaps + kStride; ++i, x += row.row_step) {
+    if (i < row.row_begin || i >= row.row_end) continue;
+    Vec weight[2][kTaps];
+#pragma GCC unroll 7
+    for (int k = 0; k < kTaps; ++k) {
+      if (i < kTaps) weight[0][k] = load(row.w + (i * kTaps + k) * kLanes);
+      if (i >= kStride) weight[1][k] = load(row.w + ((i - kStride) * kTaps + k) * kLanes);
+    }
+#pragma GCC unroll 21
+    for (int column = 0; column < (kOutputs - 1) * kStride + kTaps; ++column) {
+      if (column < kTaps - 1 && column < first) continue;
+      if (column > (kOutputs - 1) * kStride && column >= last) continue;
+      const Vec value = load(x + column * kLanes);
+#pragma GCC unroll 8
+      for (int t = 0; t < kOutputs; ++t) {
+        const int k = column - t * kStride;
+        if (k < 0 || k >= kTaps) continue;
+        if (i < kTaps) sum[0][t] = fma(weight[0][k], value, sum[0][t]);
+        if (i >= kStride) sum[1][t] = fma(weight[1][k], value, sum[1][t]);
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (int r = 0; r < 2; ++r) {
+    finish(row, sum[r]);
+    float* y = row.y + r * row.y_step;
+#pragma GCC unroll 8
+    for (int t = 0; t < kOutputs; ++t) store(y + t * kLanes, sum[r][t]);
+  }
+}
+
+constexpr int kPairOutputs = kLanes == 16 ? 8 : 4;  // of a row: as many as registers hold, and weights besides
+
+template <int kTaps, int kStride, int kOutputs = kPairOutputs>
+void pair(const DepthwiseRow& row, int64_t outputs) {
+  if constexpr (kOutputs > 1)
+    if (outputs < kOutputs) return pair<kTaps, kStride, kOutputs - 1>(row, outputs);
+  run_pair<kTaps, kStride, kOutputs>(row);
 }
 
 template <int kTaps, int kStride>
@@ -64,24 +118,26 @@ void fixed(const DepthwiseRow& row, int64_t outputs) {
 }
 
 void any(const DepthwiseRow& row, int64_t outputs) {
-  const Finish finish(row);
   for (int64_t t = 0; t < outputs; ++t) {
     const int64_t begin = row.begin + t * row.stride;
-    Vec sum = zero();
+    Vec sum[1] = {start(row)};
     for (int64_t r = 0; r < row.tap_rows; ++r)
       for (int64_t k = 0; k < row.taps; ++k) {
         const int64_t column = begin + k * row.dilation;
         if (column < 0 || column >= row.width) continue;
-        sum = fma(load(row.w + (r * row.taps + k) * kLanes), load(row.x + r * row.row_step + column * kLanes),
-                  sum);
+        sum[0] = fma(load(row.w + (r * row.taps + k) * kLanes), load(row.x + r * row.row_step + column * kLanes), sum[0]);
       }
-    store(row.y + t * kLanes, finish(sum));
+    finish(row, sum);
+    store(row.y + t * kLanes, sum[0]);
   }
 }
 
 }  // namespace
 
-extern const DepthwiseTable kDepthwise{
-    8, {{fixed<3, 1>, fixed<3, 2>}, {fixed<5, 1>, fixed<5, 2>}, {fixed<7, 1>, fixed<7, 2>}}, any};
+extern const DepthwiseTable kDepthwise{8,
+                                       {{fixed<3, 1>, fixed<3, 2>}, {fixed<5, 1>, fixed<5, 2>}, {fixed<7, 1>, fixed<7, 2>}},
+                                       kPairOutputs,
+                                       {{pair<3, 1>, pair<3, 2>}, {pair<5, 1>, pair<5, 2>}},
+                                       any};
 
 }  // namespace tenon::TN_ISA

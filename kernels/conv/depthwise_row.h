@@ -1,4 +1,4 @@
-// A run of output pixels of one row and one channel block of a depthwise convolution.
+// A run of output pixels of one row, or of two that follow each other, and one channel block of a depthwise convolution.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +6,10 @@
 namespace tenon {
 
 struct DepthwiseRow {
-  const float* x;    // column 0 of the input row of the first tap row that is inside
+  const float* x;    // column 0 of the input row of the first tap row that is inside; of a pair, of row 0's first tap row
   int64_t row_step;  // floats from one tap row's input row to the next one's
-  int64_t tap_rows;  // that are inside
+  int64_t tap_rows;  // that are inside; not of a pair
+  int64_t row_begin, row_end;  // of a pair: which of the input rows that it reads, from x on, are inside
   const float* w;    // [tap row][tap][lanes]
   int64_t taps;      // of a row
   int64_t width;     // of the input
@@ -17,8 +18,10 @@ struct DepthwiseRow {
   const float* bias;  // lanes, `lanes` of them there; or nullptr
   float low, high;
   bool bounded;
+  bool silu;      // of the sum; else bounds
   int64_t lanes;  // that are channels; the rest is stored as zeros
   float* y;
+  int64_t y_step;  // of a pair: floats from row 0 to row 1
 };
 
 // Computes a number of outputs.
@@ -29,6 +32,10 @@ struct DepthwiseTable {
   // For rows of 3, 5 and 7 taps with stride 1 and 2 and dilation 1, where no more than taps - 1 columns are
   // padded on a side: [taps / 2 - 1][stride - 1]. At most max_outputs at a time.
   DepthwiseKernel fixed[3][2];
+  // Two rows of 3 x 3 and 5 x 5 taps with stride 1 and 2 in both directions, columns as above: [taps / 2 - 1][stride - 1].
+  // At most max_pair_outputs of each row at a time.
+  int64_t max_pair_outputs;
+  DepthwiseKernel pair[2][2];
   // Any taps, stride and dilation; any number of outputs.
   DepthwiseKernel any;
 };

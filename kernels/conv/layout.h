@@ -7,6 +7,7 @@
 //   linear      [group][(input channel, tap) / lanes][output channel of the group][lanes]
 //   transposed  [group][input channels / lanes][(output channel of the group, tap)][lanes]
 //   winograd2, winograd4  [value of the transformed filter][panel][input channel][panel's channels]   (group 1, 3 x 3)
+//   winograd_line6, winograd_line8  the same of a filter that extends along one dim, 6 or 8 values
 // blocked and winograd2 also exist as pairs of bf16 in 32 bits ("group" 2 of the register tile): element i of a block of
 // 2 * lanes input channels holds channels i and lanes + i of it (zero if there is none), so that two blocks of a
 // channel-blocked tensor make one of pairs; elements that would hold no channel are left out.
@@ -52,6 +53,8 @@ inline std::optional<int64_t> conv_packed_bytes(ConvLayout layout, const ConvWei
     case ConvLayout::transposed: count = mul(mul(w.group, up(w.cg)), mul(w.og, w.taps)); break;
     case ConvLayout::winograd2: count = mul(mul(16, up(w.og)), depth); break;
     case ConvLayout::winograd4: count = mul(mul(36, up(w.og)), w.cg); break;
+    case ConvLayout::winograd_line6: count = mul(mul(6, up(w.og)), w.cg); break;
+    case ConvLayout::winograd_line8: count = mul(mul(8, up(w.og)), w.cg); break;
   }
   return mul(count, int64_t{4});
 }

@@ -17,6 +17,10 @@ struct State : KernelState {
 bool transposes(ConvLayout layout) { return layout == ConvLayout::transposed; }
 
 bool is_winograd(ConvLayout layout) { return layout == ConvLayout::winograd2 || layout == ConvLayout::winograd4; }
+// Of a line's values; 0: another layout.
+int64_t line_values(ConvLayout layout) {
+  return layout == ConvLayout::winograd_line6 ? 6 : layout == ConvLayout::winograd_line8 ? 8 : 0;
+}
 
 template <int64_t kLanes, int64_t kPair>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
@@ -27,8 +31,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_format(w, kLinear, "w"));
   TN_TRY(expect_rank(w, 3, 2 + kMaxSpatial, "w"));
   const auto layout = static_cast<int64_t>(params.layout);
-  if (layout < 0 || layout > 6)
-    return fail(Code::invalid_plan, "layout {} of packed weights is not known", layout);
+  if (layout < 0 || layout > 8) return fail(Code::invalid_plan, "layout {} of packed weights is not known", layout);
   if (params.group < 1 || params.vectors < 1 || params.vectors > 64)
     return fail(Code::invalid_plan, "group {} or vectors {} of packed weights is out of range", params.group,
                 params.vectors);
@@ -48,6 +51,10 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     return fail(Code::invalid_plan, "depthwise weights have one channel a group, w is {}", describe(w));
   if (is_winograd(params.layout) && (c.group != 1 || w.rank != 4 || w.dims[2] != 3 || w.dims[3] != 3))
     return fail(Code::invalid_plan, "Winograd's weights are 3 x 3 of one group, w is {}", describe(w));
+  if (const int64_t n = line_values(params.layout))
+    if (c.group != 1 || kPair != 1 || !is_winograd_line(n, c.taps) || std::count(w.dims + 2, w.dims + w.rank, 1) + 3 != w.rank)
+      return fail(Code::invalid_plan, "weights of Winograd's lines extend along one dim, 2 to {}, in one group, w is {}", n - 1,
+                  describe(w));
   const auto bytes = conv_packed_bytes(params.layout, c, kLanes, kPair);
   if (!bytes) return fail(Code::invalid_plan, "w {} is empty or too large to be packed", describe(w));
   TN_TRY(expect_type(out, DType::u8, "output"));
@@ -101,26 +108,28 @@ void pack_rows(int64_t group, int64_t rows, int64_t k, int64_t group_step, int64
           *out++ = j < k ? w[g * group_step + row * row_step + j * k_step] : 0.0f;
 }
 
-// A filter's line of three taps at each point a: (w0 + a w1 + a² w2) / the product of a's distances to the other points.
-void transform_line(int64_t m, const double* w, int64_t step, double* out, int64_t out_step) {
-  const auto [near, far] = winograd_points(m);
-  const double points[] = {0, near, -near, far, -far};
-  const int64_t count = m + 1;
+// A filter's line of taps at each of n - 1 points a: (w0 + a w1 + a² w2 …) / the product of a's distances to the other points.
+void transform_line(int64_t n, int64_t taps, const double* w, int64_t step, double* out, int64_t out_step) {
+  const WinogradPoints of = winograd_points(n);
+  const double points[] = {0, of.at[0], -of.at[0], of.at[1], -of.at[1], of.at[2], -of.at[2]};
+  const int64_t count = n - 1;
   for (int64_t i = 0; i < count; ++i) {
     double scale = 1;
     for (int64_t j = 0; j < count; ++j)
       if (j != i) scale *= points[i] - points[j];
-    out[i * out_step] = (w[0] + points[i] * (w[step] + points[i] * w[2 * step])) / scale;
+    double sum = 0;
+    for (int64_t k = taps; k-- > 0;) sum = w[k * step] + points[i] * sum;
+    out[i * out_step] = sum / scale;
   }
-  out[count * out_step] = w[2 * step];
+  out[count * out_step] = w[(taps - 1) * step];
 }
 
 // The (m + 2)² values of the filter from input channel i to output channel o.
 void transform_filter(const ConvWeight& c, int64_t m, const float* w, int64_t o, int64_t i, double* values) {
   double taps[9], lines[6 * 3];
   for (int64_t t = 0; t < 9; ++t) taps[t] = w[(o * c.cg + i) * 9 + t];
-  for (int64_t k = 0; k < 3; ++k) transform_line(m, taps + k, 3, lines + k, 3);
-  for (int64_t k = 0; k < m + 2; ++k) transform_line(m, lines + k * 3, 1, values + k * (m + 2), 1);
+  for (int64_t k = 0; k < 3; ++k) transform_line(m + 2, 3, taps + k, 3, lines + k, 3);
+  for (int64_t k = 0; k < m + 2; ++k) transform_line(m + 2, 3, lines + k * 3, 1, values + k * (m + 2), 1);
 }
 
 template <int64_t kPair>
@@ -136,6 +145,20 @@ void pack_winograd(const ConvWeight& c, int64_t m, const float* w, int64_t lanes
       for (int64_t v = 0; v < count; ++v)
         out[v * channels_out * depth + first * depth + e * columns + (o - first)] =
             element<kPair>(0, 0, 1, kPair, [&](int64_t p) { return static_cast<float>(values[p][v]); });
+    }
+  }
+}
+
+void pack_winograd_line(const ConvWeight& c, int64_t n, const float* w, int64_t lanes, int64_t width, float* out) {
+  const int64_t channels_out = round_up(c.og, lanes);
+  for (int64_t o = 0; o < channels_out; ++o) {
+    const int64_t first = o / width * width, columns = std::min(width, channels_out - first);
+    for (int64_t i = 0; i < c.cg; ++i) {
+      double taps[8] = {}, values[8];
+      for (int64_t t = 0; t < c.taps && o < c.og; ++t) taps[t] = w[(o * c.cg + i) * c.taps + t];
+      transform_line(n, c.taps, taps, 1, values, 1);
+      for (int64_t v = 0; v < n; ++v)
+        out[v * channels_out * c.cg + first * c.cg + i * columns + (o - first)] = static_cast<float>(values[v]);
     }
   }
 }
@@ -163,6 +186,8 @@ Status launch(const LaunchCall& call) {
     }
     case ConvLayout::winograd2: pack_winograd<kPair>(c, 2, w, kLanes, width, out); break;
     case ConvLayout::winograd4: pack_winograd<1>(c, 4, w, kLanes, width, out); break;
+    case ConvLayout::winograd_line6:
+    case ConvLayout::winograd_line8: pack_winograd_line(c, line_values(params.layout), w, kLanes, width, out); break;
   }
   return {};
 }

@@ -45,7 +45,8 @@ Status blocked_epilogue(const Program& program, std::span<const Arg> extras, con
   TN_TRY(expect_type(out, DType::f32, "output"));
   for (size_t i = 0; i < extras.size(); ++i)
     TN_TRY(place_operand(extras[i], out, "extra operand", e.extra[i]));
-  e.in_registers = match_add_clamp(program, e.add_clamp);
+  e.silu = match_add_silu(program, e.add_clamp);
+  e.in_registers = e.silu || match_add_clamp(program, e.add_clamp);
   for (int i = 0; e.in_registers && i < e.add_clamp.adds; ++i) {
     const int which = e.add_clamp.extra[i];
     const BlockedOperand& extra = e.extra[which];
@@ -57,6 +58,7 @@ Status blocked_epilogue(const Program& program, std::span<const Arg> extras, con
     else
       e.in_registers = false;
   }
+  if (!e.in_registers) e.leave_registers();
   return {};
 }
 

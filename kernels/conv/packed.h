@@ -16,10 +16,13 @@ Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_
 // The epilogue of a convolution with a blocked f32 output.
 struct BlockedEpilogue {
   AddClamp add_clamp;
-  bool in_registers = false;  // add_clamp with at most one vector of channels and one full operand
+  bool in_registers = false;  // add_clamp with at most one vector of channels and one full operand, maybe silu of the sum
+  bool silu = false;
   int bias = -1, add = -1;    // which extras those are; -1: none
   BlockedOperand extra[kMaxProgramInputs];
   bool bounded() const;
+  // For a kernel that runs the program behind it instead.
+  void leave_registers() { in_registers = silu = false, bias = add = -1; }
 };
 
 // `has_bias`: the convolution has one of its own. Refuses extras of other shapes.

@@ -27,11 +27,21 @@ struct ConvPackedParams {
   int64_t w_rank = 0;
   int64_t w_dims[2 + kMaxSpatial] = {};
   int64_t vectors = 0;  // output channels computed together, in vector registers
-  int64_t rows = 0;     // output columns computed together; of Winograd's, rows and columns of a tile
+  int64_t rows = 0;     // output columns computed together; of Winograd's, rows and columns of a tile, or outputs of a line's
 };
 
 // How conv.pack.<f32 or bf16>.<isa> lays out a weight; see conv/layout.h.
-enum class ConvLayout : int64_t { blocked = 0, first = 1, depthwise = 2, linear = 3, transposed = 4, winograd2 = 5, winograd4 = 6 };
+enum class ConvLayout : int64_t {
+  blocked = 0,
+  first = 1,
+  depthwise = 2,
+  linear = 3,
+  transposed = 4,
+  winograd2 = 5,
+  winograd4 = 6,
+  winograd_line6 = 7,
+  winograd_line8 = 8
+};
 
 // input: w f32; output: u8[conv_packed_bytes].
 struct ConvPackParams {

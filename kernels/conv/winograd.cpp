@@ -1,8 +1,9 @@
 // conv.winograd.f32.<isa>: 3 x 3 convolutions with stride 1 of blocked tensors by Winograd's minimal filtering, tiles of
-// m x m outputs (ConvPackedParams::rows, 2 or 4). Tiles of the whole batch are taken in chunks whose values fit the cache. Each
-// of a chunk's (m + 2)² values is one product of [tiles, input channels] with [input channels, output channels]. Every element
-// is summed in one order, whatever the threads and chunks. conv.winograd.bf16.<isa> transforms in f32 and rounds the values and
-// those of the filter to bf16, of tiles of 2 x 2 only: those of 4 x 4 would be off by a hundredth.
+// m x m outputs (ConvPackedParams::rows, 2 or 4). conv.winograd_line.f32.<isa>: those of filters that extend along one dim,
+// tiles of m outputs along it. Tiles of the whole batch are taken in chunks whose values fit the cache. Each of a chunk's
+// values is one product of [tiles, input channels] with [input channels, output channels]. Every element is summed in one
+// order, whatever the threads and chunks. conv.winograd.bf16.<isa> transforms in f32 and rounds the values and those of the
+// filter to bf16, of tiles of 2 x 2 only: those of 4 x 4 would be off by a hundredth.
 #include <algorithm>
 #include <vector>
 
@@ -22,9 +23,12 @@ struct State : KernelState {
   BlockedEpilogue epilogue;
   int64_t lanes = 0, m = 0, values = 0;  // values of a tile
   int64_t pair = 1, depth = 0;  // input channels of an element of values; elements of all channels
+  int64_t span = 0, axis = 0;   // inputs along a tile; the dim of a line
+  bool line = false;
+  int64_t before = 1, after = 1;  // positions in the dims before a line's and behind it
   int64_t blocks_in = 0, blocks_out = 0;
   int64_t vectors = 0, width = 0, panels = 0, max_rows = 0;
-  int64_t tiles_h = 0, tiles_w = 0, tiles = 0;  // of an image down and across, of the batch
+  int64_t tiles_h = 0, tiles_w = 0, tiles = 0;  // of an image down (along a line) and across, of the batch
   int64_t chunk = 0, chunks = 0;                // tiles of a chunk at most
   bool shared = false;                          // the threads share a chunk, else each has chunks of its own
   int64_t in_step = 0, out_step = 0;            // floats from one value of all tiles and channels to the next
@@ -55,7 +59,41 @@ void plan_work(State& s, int threads) {
   }
 }
 
-template <const MicroTable& kTable>
+Status expect_squares(State& s, int64_t m, const Arg& w) {
+  const ConvGeometry& g = s.g;
+  const bool fits = w.rank == 4 && g.group == 1 && g.kernel[1] == 3 && g.kernel[2] == 3 && g.stride[1] == 1 && g.stride[2] == 1 &&
+                    g.dilation[1] == 1 && g.dilation[2] == 1;
+  if (!fits)
+    return fail(Code::invalid_plan, "Winograd's convolution is 3 x 3 of one group without strides or dilations, not of {}",
+                describe(w));
+  s.span = m + 2;
+  s.values = s.span * s.span;
+  s.tiles_h = ceil_div(g.out[1], m);
+  s.tiles_w = ceil_div(g.out[2], m);
+  return {};
+}
+
+Status expect_lines(State& s, int64_t m, const Arg& w) {
+  const ConvGeometry& g = s.g;
+  s.line = true;
+  for (int64_t d = 0; d < 3; ++d)
+    if (g.kernel[d] > 1) s.axis = d;
+  s.span = s.values = m + g.kernel[s.axis] - 1;
+  bool fits = g.group == 1 && is_winograd_line(s.span, g.kernel[s.axis]) && g.dilation[s.axis] == 1;
+  for (int64_t d = 0; d < 3; ++d)
+    fits &= g.stride[d] == 1 && (d == s.axis || (g.kernel[d] == 1 && g.pad[d] == 0 && g.in[d] == g.out[d]));
+  if (!fits)
+    return fail(Code::invalid_plan,
+                "lines of {} outputs are not made with {}: one group, no strides, one dim that the filter extends along", m,
+                describe(w));
+  for (int64_t d = 0; d < 3; ++d)
+    if (d != s.axis) (d < s.axis ? s.before : s.after) *= g.in[d];
+  s.tiles_h = ceil_div(g.out[s.axis], m);
+  s.tiles_w = s.before * s.after;
+  return {};
+}
+
+template <const MicroTable& kTable, bool kLine>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
   const auto& params = call.as<ConvPackedParams>();
@@ -64,27 +102,31 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_type(x, DType::f32, "x"));
   TN_TRY(expect_format(x, format, "x"));
   TN_TRY(expect_format(out, format, "output"));
-  if (params.rows != 2 && (params.rows != 4 || kTable.group > 1))
-    return fail(Code::invalid_plan, "tiles are 2 x 2 or, in f32, 4 x 4, not of {}", params.rows);
+  const int64_t m = params.rows;
+  if (kLine ? m < 2 || m > 6 : m != 2 && (m != 4 || kTable.group > 1))
+    return fail(Code::invalid_plan, "tiles are 2 x 2 or, in f32, 4 x 4, or of 2 to 6 outputs of a line, not of {}", m);
   auto state = std::make_unique<State>();
   State& s = *state;
   Arg w;
-  TN_TRY(unpacked_weight(params, params.rows == 2 ? ConvLayout::winograd2 : ConvLayout::winograd4, kTable.lanes, call.inputs[1], w, kTable.group));
+  ConvLayout layout = m == 2 ? ConvLayout::winograd2 : ConvLayout::winograd4;
+  if (kLine) {
+    const int64_t rank = std::clamp<int64_t>(params.w_rank, 2, 2 + kMaxSpatial);
+    const int64_t taps = rank > 2 ? *std::max_element(params.w_dims + 2, params.w_dims + rank) : 0;
+    layout = taps == 9 - m ? ConvLayout::winograd_line8 : ConvLayout::winograd_line6;
+  }
+  TN_TRY(unpacked_weight(params, layout, kTable.lanes, call.inputs[1], w, kTable.group));
   const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
   TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
   const ConvGeometry& g = s.g;
-  const bool fits = w.rank == 4 && g.group == 1 && g.kernel[1] == 3 && g.kernel[2] == 3 && g.stride[1] == 1 && g.stride[2] == 1 &&
-                    g.dilation[1] == 1 && g.dilation[2] == 1;
-  if (!fits)
-    return fail(Code::invalid_plan, "Winograd's convolution is 3 x 3 of one group without strides or dilations, not of {}", describe(w));
+  TN_TRY((kLine ? expect_lines : expect_squares)(s, m, w));
   if (params.vectors < 1 || params.vectors > kMaxVectors)
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
   const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
   TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
+  if (s.epilogue.silu) s.epilogue.leave_registers();
   if (g.n != 0 && g.o != 0 && g.out_count != 0) {
     s.lanes = kTable.lanes;
-    s.m = params.rows;
-    s.values = (s.m + 2) * (s.m + 2);
+    s.m = m;
     s.pair = kTable.group;
     s.depth = conv_depth(g.cg, s.lanes, s.pair);
     s.blocks_in = ceil_div(s.depth, s.lanes);
@@ -93,8 +135,6 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.width = s.vectors * s.lanes;
     s.panels = ceil_div(s.blocks_out, s.vectors);
     s.max_rows = kTable.max_rows[s.vectors];
-    s.tiles_h = ceil_div(g.out[1], s.m);
-    s.tiles_w = ceil_div(g.out[2], s.m);
     s.tiles = g.n * s.tiles_h * s.tiles_w;
     plan_work(s, call.threads);
     s.values_bytes = round_up(s.chunk_floats * 4, 64) * (s.shared ? 1 : call.threads);
@@ -122,17 +162,24 @@ class Chunk {
   void transform_inputs(int64_t begin, int64_t end) const {
     const auto* x = call_.inputs[0].as<const float>();
     const int64_t x_blocks = ceil_div(g_.cg, s_.lanes);
-    const auto transform = s_.m == 2 ? kTransforms.input2 : kTransforms.input4;
+    const auto transform = s_.line ? kTransforms.input_line[s_.span == 8] : s_.m == 2 ? kTransforms.input2 : kTransforms.input4;
+    WinogradInput t{};
+    t.row_step = (s_.line ? s_.after : g_.in[2]) * s_.lanes;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t block = i / tiles_, tile = i % tiles_;
       const Place at = place(first_ + tile);
-      const int64_t h = at.h - g_.pad[1], w = at.w - g_.pad[2];
-      WinogradInput t;
-      t.row_step = g_.in[2] * s_.lanes;
-      t.x = x + (at.n * x_blocks + block * s_.pair) * g_.in_count * s_.lanes + (h * g_.in[2] + w) * s_.lanes;
+      t.x = x + (at.n * x_blocks + block * s_.pair) * g_.in_count * s_.lanes;
+      if (s_.line) {
+        const int64_t along = at.h - g_.pad[s_.axis];
+        t.x += ((at.w / s_.after * g_.in[s_.axis] + along) * s_.after + at.w % s_.after) * s_.lanes;
+        inside(along, g_.in[s_.axis], t.row_begin, t.row_end);
+      } else {
+        const int64_t h = at.h - g_.pad[1], w = at.w - g_.pad[2];
+        t.x += (h * g_.in[2] + w) * s_.lanes;
+        inside(h, g_.in[1], t.row_begin, t.row_end);
+        inside(w, g_.in[2], t.column_begin, t.column_end);
+      }
       t.second = s_.pair > 1 && block * s_.pair + 1 < x_blocks ? t.x + g_.in_count * s_.lanes : nullptr;
-      inside(h, g_.in[1], t.row_begin, t.row_end);
-      inside(w, g_.in[2], t.column_begin, t.column_end);
       t.to = in_ + (block * s_.chunk + tile) * s_.lanes;
       t.step = s_.in_step;
       transform(t);
@@ -166,10 +213,12 @@ class Chunk {
   int64_t outputs() const { return s_.blocks_out * tiles_; }
   void transform_outputs(int64_t begin, int64_t end) const {
     auto* y = call_.outputs[0].as<float>();
-    const auto transform = s_.m == 2 ? kTransforms.output2 : kTransforms.output4;
+    const auto transform = s_.line     ? kTransforms.output_line[s_.span == 8][s_.m]
+                           : s_.m == 2 ? kTransforms.output2
+                                       : kTransforms.output4;
     WinogradOutput t{};
     t.step = s_.out_step;
-    t.row_step = g_.out[2] * s_.lanes;
+    t.row_step = (s_.line ? s_.after : g_.out[2]) * s_.lanes;
     if (s_.epilogue.in_registers) {
       t.low = s_.epilogue.add_clamp.low;
       t.high = s_.epilogue.add_clamp.high;
@@ -178,30 +227,32 @@ class Chunk {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t block = i / tiles_, tile = i % tiles_;
       const Place at = place(first_ + tile);
-      const int64_t to = ((at.n * s_.blocks_out + block) * g_.out_count + at.h * g_.out[2] + at.w) * s_.lanes;
+      const int64_t pixel =
+          s_.line ? (at.w / s_.after * g_.out[s_.axis] + at.h) * s_.after + at.w % s_.after : at.h * g_.out[2] + at.w;
+      const int64_t to = ((at.n * s_.blocks_out + block) * g_.out_count + pixel) * s_.lanes;
       t.from = out_ + (block * s_.chunk + tile) * s_.lanes;
       t.bias = bias_ ? bias_ + block * s_.lanes : nullptr;
       t.add = add_ ? add_ + to : nullptr;
       t.lanes = std::min(s_.lanes, g_.o - block * s_.lanes);
       t.y = y + to;
-      t.rows = std::min(s_.m, g_.out[1] - at.h);
-      t.columns = std::min(s_.m, g_.out[2] - at.w);
+      t.rows = std::min(s_.m, g_.out[s_.line ? s_.axis : 1] - at.h);
+      t.columns = s_.line ? 1 : std::min(s_.m, g_.out[2] - at.w);
       transform(t);
     }
   }
 
  private:
-  // Of a tile's first output.
+  // Of a tile's first output: h is along a line, w which line of the image it is.
   struct Place {
     int64_t n, h, w;
   };
   Place place(int64_t tile) const {
-    const int64_t row = tile / s_.tiles_w;
-    return {row / s_.tiles_h, row % s_.tiles_h * s_.m, tile % s_.tiles_w * s_.m};
+    const int64_t row = tile / s_.tiles_w, column = tile % s_.tiles_w;
+    return {row / s_.tiles_h, row % s_.tiles_h * s_.m, s_.line ? column : column * s_.m};
   }
   void inside(int64_t start, int64_t extent, int64_t& begin, int64_t& end) const {
-    begin = std::clamp<int64_t>(-start, 0, s_.m + 2);
-    end = std::clamp<int64_t>(extent - start, begin, s_.m + 2);
+    begin = std::clamp<int64_t>(-start, 0, s_.span);
+    end = std::clamp<int64_t>(extent - start, begin, s_.span);
   }
   const float* extra(int e) const { return call_.inputs[static_cast<size_t>(e) + 3].as<const float>(); }
 
@@ -254,11 +305,27 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kConvWinogradAvx2{"conv.winograd.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0, prepare<avx2::kMicro>,
+extern const Kernel kConvWinogradAvx2{"conv.winograd.f32.avx2",
+                                      sizeof(ConvPackedParams),
+                                      kAvx2,
+                                      0,
+                                      prepare<avx2::kMicro, false>,
                                       launch<avx2::kMicro, avx2::kWinograd>};
-extern const Kernel kConvWinogradAvx512{"conv.winograd.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0,
-                                        prepare<avx512::kMicro>, launch<avx512::kMicro, avx512::kWinograd>};
-extern const Kernel kConvWinogradBf16Avx512{"conv.winograd.bf16.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512 | kAvx512Bf16, 0,
-                                            prepare<avx512_bf16::kMicro>, launch<avx512_bf16::kMicro, avx512_bf16::kWinograd>};
+extern const Kernel kConvWinogradAvx512{"conv.winograd.f32.avx512",
+                                        sizeof(ConvPackedParams),
+                                        kAvx2 | kAvx512,
+                                        0,
+                                        prepare<avx512::kMicro, false>,
+                                        launch<avx512::kMicro, avx512::kWinograd>};
+extern const Kernel kConvWinogradBf16Avx512{
+    "conv.winograd.bf16.avx512",         sizeof(ConvPackedParams),
+    kAvx2 | kAvx512 | kAvx512Bf16,       0,
+    prepare<avx512_bf16::kMicro, false>, launch<avx512_bf16::kMicro, avx512_bf16::kWinograd>};
+extern const Kernel kConvWinogradLineAvx2{
+    "conv.winograd_line.f32.avx2",        sizeof(ConvPackedParams), kAvx2, 0, prepare<avx2::kMicro, true>,
+    launch<avx2::kMicro, avx2::kWinograd>};
+extern const Kernel kConvWinogradLineAvx512{
+    "conv.winograd_line.f32.avx512",          sizeof(ConvPackedParams), kAvx2 | kAvx512, 0, prepare<avx512::kMicro, true>,
+    launch<avx512::kMicro, avx512::kWinograd>};
 
 }  // namespace tenon

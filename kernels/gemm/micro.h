@@ -31,6 +31,7 @@ struct MicroTile {
   bool accumulate;  // the sum starts from what c holds
   float low, high;  // bounds, applied when `bounded`
   bool bounded;
+  bool silu;             // of the sum, behind what is added; with `fill` only
   bool fill;             // the last vector's lanes from `lanes` on are stored as zeros, else not at all
   int64_t lanes;         // of the last vector that count, 1 … lanes of the ISA
   const char* prefetch;  // memory that is wanted next, or nullptr: `prefetch_lines` lines per 4 k from here
@@ -49,6 +50,10 @@ struct MicroTable {
   int max_rows[kMaxVectors + 1];                          // by vectors 1 … 4
   MicroKernel dense[kMaxVectors + 1][kMaxMicroRows + 1];  // [vectors][rows]
   MicroKernel unit[kMaxVectors + 1][kMaxMicroRows + 1];   // vectors 1 and 2 only
+  // As dense, where no more than half of the last vector's lanes count: two rows share a vector there. Even rows up to
+  // max_half_rows of 2 and 3 vectors; nullptr elsewhere. Nothing is resumed.
+  int max_half_rows[kMaxVectors + 1];
+  MicroKernel half[kMaxVectors + 1][kMaxMicroRows + 1];
 
   // From f32 src. For b panels of a matrix: dst[(k / lanes) * block_step + row * lanes + k % lanes] = src[row * row_step +
   // k * k_step]; lanes beyond k in the last block are not written. Of pairs, element e holds k = 2e and 2e + 1 (zero if
@@ -59,6 +64,8 @@ struct MicroTable {
   // zero.
   void (*pack_b)(const float* src, int64_t k_step, int64_t column_step, int64_t k, int64_t columns,
                  float* dst, int64_t width);
+  // dst[i] = src[2 * i]; nothing beyond src[2 * (count - 1)] is read. nullptr for pairs.
+  void (*every_second)(const float* src, int64_t count, float* dst);
   // Of pairs only, else nullptr: `count` pixels of two blocks of a channel-blocked tensor, `step` floats from one pixel to the
   // next, become pixels of pairs that follow each other in dst. `high` may be nullptr: zeros.
   void (*pair_blocks)(const float* low, const float* high, int64_t step, int64_t count, float* dst);

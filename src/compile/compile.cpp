@@ -30,6 +30,7 @@ const Pass* const kPasses[] = {
     &k_dead_code,              // shape computations that shape values replaced
     &k_canonicalise,           // identities go, local rules
     &k_common_subexpressions,  // equal nodes merge
+    &k_lookups,                // one-hot products and functions of picked rows are tables
     &k_patch_embedding,        // convolutions of patches are products
     &k_fuse,                   // pointwise nodes move into their neighbours
     &k_absorb_transposes,      // matmuls read their operands as they lie

@@ -1,5 +1,6 @@
-// conv_blocked, conv_first, conv_depthwise, conv_winograd: the library's own f32 convolutions to channel-blocked
-// outputs, with weights packed when the plan is made; the first and the last also with operands rounded to bf16.
+// conv_blocked, conv_first, conv_depthwise, conv_winograd, conv_winograd_line: the library's own f32 convolutions to
+// channel-blocked outputs, with weights packed when the plan is made; conv_blocked and conv_winograd also with operands
+// rounded to bf16.
 #include <algorithm>
 
 #include "conv/layout.h"
@@ -166,12 +167,46 @@ Claim claim_winograd(NodeView node, const TargetInfo& target) {
   return out;
 }
 
+std::string refuse_winograd_line(const Problem& p) {
+  const ConvParams& conv = p.params.conv;
+  const auto *dims = p.params.w_dims + 2, *end = p.params.w_dims + p.params.w_rank;
+  if (p.weight.taps < 3 || p.weight.taps > 7 || *std::max_element(dims, end) != p.weight.taps)
+    return "the filter does not extend along one dim, 3 to 7";
+  if (p.weight.group != 1) return "takes one group";
+  for (int64_t i = 0; i < end - dims; ++i) {
+    if (conv.strides[i] != 1 || conv.dilations[i] != 1) return "takes no strides and dilations";
+    if (dims[i] == 1 && (conv.pads_begin[i] != 0 || conv.pads_end[i] != 0)) return "takes pads only along the filter";
+  }
+  return p.weight.cg < p.isa.lanes ? fmt::format("fewer than {} input channels", p.isa.lanes) : "";
+}
+
+// Of 8 values a tile, or 6: two outputs at least.
+Claim claim_winograd_line(NodeView node, const TargetInfo& target) {
+  static constexpr int64_t kWide[] = {2, 3, 4};
+  Problem problem;
+  if (std::string why = read(node, target, problem); !why.empty()) return Claim::refuse(why);
+  Claim out;
+  for (int64_t n : {8, 6}) {
+    const int64_t m = n + 1 - problem.weight.taps;
+    if (m < 2 && n == 6) break;
+    Claim one = claim(node, target, "winograd_line", n == 8 ? ConvLayout::winograd_line8 : ConvLayout::winograd_line6,
+                      refuse_winograd_line, kWide, m);
+    if (one.candidates.empty()) return one;
+    for (Candidate& c : one.candidates) {
+      c.config = fmt::format("tiles of {}, {}", m, c.config);
+      out.candidates.push_back(std::move(c));
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
-extern const Tactic k_conv_blocked, k_conv_first, k_conv_depthwise, k_conv_winograd;
+extern const Tactic k_conv_blocked, k_conv_first, k_conv_depthwise, k_conv_winograd, k_conv_winograd_line;
 const Tactic k_conv_blocked{"conv_blocked", "conv", claim_blocked};
 const Tactic k_conv_first{"conv_first", "conv", claim_first};
 const Tactic k_conv_depthwise{"conv_depthwise", "conv", claim_depthwise};
 const Tactic k_conv_winograd{"conv_winograd", "conv", claim_winograd};
+const Tactic k_conv_winograd_line{"conv_winograd_line", "conv", claim_winograd_line};
 
 }  // namespace tenon

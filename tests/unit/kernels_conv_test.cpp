@@ -45,7 +45,7 @@ std::vector<int64_t> join(int64_t a, int64_t b, const std::vector<int64_t>& rest
 
 const DType kF32x3[3] = {DType::f32, DType::f32, DType::f32};
 
-enum class Fused { none, relu6, residual_relu, channel, channel_residual, silu, scaled };
+enum class Fused { none, relu6, residual_relu, channel, channel_residual, silu, channel_silu, residual_silu, scaled };
 
 Program program_of(Fused fused) {
   ProgramBuilder b(
@@ -61,6 +61,11 @@ Program program_of(Fused fused) {
     case Fused::channel: return *b.finish(bounded(b.binary(ExprOp::add, 0, 1), 0));
     case Fused::channel_residual: return *b.finish(b.binary(ExprOp::add, b.binary(ExprOp::add, 0, 1), 2));
     case Fused::silu: return *b.finish(b.binary(ExprOp::mul, 0, b.unary(ExprOp::sigmoid, 0)));
+    case Fused::channel_silu:
+    case Fused::residual_silu: {
+      const uint8_t sum = b.binary(ExprOp::add, 0, 1);
+      return *b.finish(b.binary(ExprOp::mul, b.unary(ExprOp::sigmoid, sum), sum));
+    }
     case Fused::scaled:
       return *b.finish(b.binary(ExprOp::add, b.binary(ExprOp::mul, 0, 1), b.constant(DType::f32, 1)));
   }
@@ -87,9 +92,9 @@ struct Problem {
     channel[1] = c.o;
     std::vector<int64_t> item = channel;
     item[0] = c.n;
-    if (fused == Fused::channel || fused == Fused::channel_residual)
+    if (fused == Fused::channel || fused == Fused::channel_residual || fused == Fused::channel_silu)
       extras.push_back(Tensor(DType::f32, channel));
-    if (fused == Fused::residual_relu || fused == Fused::channel_residual)
+    if (fused == Fused::residual_relu || fused == Fused::channel_residual || fused == Fused::residual_silu)
       extras.push_back(Tensor(DType::f32, dims));
     if (fused == Fused::scaled) extras.push_back(Tensor(DType::f32, item));
     for (Tensor& e : extras) e.random(random);
@@ -133,6 +138,8 @@ void check(const std::string& kernel, const std::string& isa, ConvLayout layout,
   std::copy(p.w.arg().dims, p.w.arg().dims + p.w.arg().rank, params.w_dims);
   params.vectors = vectors;
   if (layout == ConvLayout::winograd2 || layout == ConvLayout::winograd4) params.rows = layout == ConvLayout::winograd2 ? 2 : 4;
+  if (layout == ConvLayout::winograd_line6) params.rows = 7 - weight.taps;
+  if (layout == ConvLayout::winograd_line8) params.rows = 9 - weight.taps;
   const Tensor x = blocked_in ? p.x.in(block) : p.x;
   const std::vector<Tensor> extras = p.extras_in(blocked_out ? block : kLinear);
   const Tensor expected = blocked_out ? p.expected.in(block) : p.expected;
@@ -228,8 +235,8 @@ TEST(Conv, BlockedGroups) {
   }
 }
 
-constexpr Fused kAllFused[] = {Fused::relu6, Fused::residual_relu, Fused::channel, Fused::channel_residual,
-                               Fused::silu,  Fused::scaled};
+constexpr Fused kAllFused[] = {Fused::relu6, Fused::residual_relu, Fused::channel,       Fused::channel_residual,
+                               Fused::silu,  Fused::channel_silu,  Fused::residual_silu, Fused::scaled};
 
 TEST(Conv, BlockedEpilogues) {
   for (const std::string& isa : instruction_sets())
@@ -256,16 +263,12 @@ TEST(Conv, FirstLayerEqualsReference) {
 
 TEST(Conv, DepthwiseEqualsReference) {
   const Case cases[] = {
-      {1, 32, 32, 32, {14, 14}, {3, 3}, {}, {}, {1, 1, 1, 1}},
-      {2, 20, 20, 20, {15, 17}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}},
-      {1, 40, 40, 40, {7, 7}, {5, 5}, {}, {}, {2, 2, 2, 2}},
-      {1, 16, 16, 16, {14, 28}, {5, 5}, {2, 2}, {}, {1, 2, 2, 1}},
-      {1, 24, 24, 24, {9, 30}, {7, 7}, {}, {}, {3, 3, 3, 3}},
-      {1, 8, 8, 8, {9, 9}, {3, 3}, {3, 3}, {}, {1, 1, 1, 1}},
-      {1, 17, 17, 17, {12, 12}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}},
-      {1, 16, 16, 16, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
-      {1, 16, 16, 16, {3, 3}, {3, 3}, {}, {}, {5, 5, 5, 5}},
-      {2, 33, 33, 33, {50}, {4}, {}, {}, {1, 2}},
+      {1, 32, 32, 32, {14, 14}, {3, 3}, {}, {}, {1, 1, 1, 1}},     {2, 20, 20, 20, {15, 17}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}},
+      {1, 40, 40, 40, {7, 7}, {5, 5}, {}, {}, {2, 2, 2, 2}},       {1, 16, 16, 16, {14, 28}, {5, 5}, {2, 2}, {}, {1, 2, 2, 1}},
+      {1, 24, 24, 24, {9, 30}, {7, 7}, {}, {}, {3, 3, 3, 3}},      {1, 8, 8, 8, {9, 9}, {3, 3}, {3, 3}, {}, {1, 1, 1, 1}},
+      {1, 17, 17, 17, {12, 12}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}}, {1, 16, 16, 16, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},
+      {1, 16, 16, 16, {3, 3}, {3, 3}, {}, {}, {5, 5, 5, 5}},       {1, 16, 16, 16, {3, 3}, {5, 5}, {}, {}, {4, 4, 4, 4}},
+      {1, 18, 18, 18, {6, 19}, {5, 5}, {2, 2}, {}, {3, 4, 4, 1}},  {2, 33, 33, 33, {50}, {4}, {}, {}, {1, 2}},
   };
   for (const std::string& isa : instruction_sets()) {
     for (const Case& c : cases)
@@ -311,6 +314,31 @@ TEST(Conv, WinogradPairsAreNearReference) {
     for (Fused fused : kAllFused)  // bounds make the norm smaller, not the error
       check("conv.winograd.bf16", isa, ConvLayout::winograd2, kWinograd[1], fused, true, 2, true, true, 4 * kBound);
   }
+}
+
+TEST(Conv, WinogradLineEqualsReference) {
+  const Case cases[] = {
+      {1, 16, 32, 1, {30, 1}, {5, 1}, {}, {}, {0, 0, 0, 0}},
+      {2, 33, 40, 1, {9, 13}, {3, 1}, {}, {}, {1, 0, 1, 0}},
+      {1, 24, 70, 1, {30, 11}, {1, 5}, {}, {}, {0, 2, 0, 3}},
+      {3, 70, 17, 1, {27}, {4}, {}, {}, {1, 2}},
+      {1, 16, 16, 1, {1}, {3}, {}, {}, {1, 1}},
+      {1, 40, 16, 1, {3, 9, 4}, {1, 5, 1}, {}, {}, {0, 4, 0, 0, 4, 0}},
+      {1, 256, 48, 1, {508}, {5}, {}, {}, {2, 2}},
+      {0, 16, 16, 1, {9}, {3}, {}, {}, {1, 1}},
+  };
+  const Case longer[] = {{1, 20, 24, 1, {17, 5}, {7, 1}, {}, {}, {3, 0, 3, 0}}, {1, 20, 24, 1, {40}, {6}, {}, {}, {0, 5}}};
+  for (const std::string& isa : instruction_sets())
+    for (ConvLayout layout : {ConvLayout::winograd_line6, ConvLayout::winograd_line8}) {
+      for (const Case& c : cases)
+        for (int64_t vectors = 1; vectors <= 4; ++vectors)
+          check("conv.winograd_line.f32", isa, layout, c, Fused::none, vectors % 2 == 0, vectors, true, true);
+      for (Fused fused : kAllFused)
+        for (bool with_bias : {false, true})
+          check("conv.winograd_line.f32", isa, layout, cases[1], fused, with_bias, 2, true, true);
+      if (layout == ConvLayout::winograd_line8)
+        for (const Case& c : longer) check("conv.winograd_line.f32", isa, layout, c, Fused::relu6, true, 2, true, true);
+    }
 }
 
 TEST(Conv, LinearEqualsReference) {

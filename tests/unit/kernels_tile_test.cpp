@@ -221,7 +221,9 @@ TEST(Tile, FormsInRegisters) {
                         "{}",
                         "mul({}, mul(add(erf(mul({}, 0.7071)), 1), 0.5))",
                         "mul(mul({}, 0.5), add(tanh(mul(add({}, mul(mul(mul({}, {}), {}), 0.044715)), 0.79788)), 1))",
-                        "mul(mul({}, add(1, tanh(mul(0.79788, add(mul(0.044715, mul({}, mul({}, {}))), {}))))), 0.5)"};
+                        "mul(mul({}, add(1, tanh(mul(0.79788, add(mul(0.044715, mul({}, mul({}, {}))), {}))))), 0.5)",
+                        "mul(mul({}, 0.5), add(tanh(mul(add({}, mul(mul(mul({}, {}), {}), 0.0447)), 0.7979)), 1))",
+                        "mul({}, mul(0.5, add(1, tanh(mul(0.7979, add({}, mul({}, mul({}, mul(0.0447, {})))))))))"};
   for (const char* pre : pres) {
     for (std::string text : acts) {
       for (size_t at; (at = text.find("{}")) != text.npos;) text.replace(at, 2, pre);
@@ -244,6 +246,31 @@ TEST(Tile, FormsInRegisters) {
           for (size_t i = 0; i < want.size(); ++i)
             ASSERT_NEAR(got[i], want[i], 1e-5 * std::fmax(1, std::fabs(want[i]))) << text << " " << isa.name << " " << i;
         }
+      }
+    }
+  }
+}
+
+// Operands of one value in the place of a form's constants.
+TEST(Tile, FormsWithNumbersAsOperands) {
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal(0, 2);
+  const DType types[] = {DType::f32, DType::f32, DType::f32, DType::f32, DType::f32};
+  for (const char* text : {"mul(mul(x0, x4), add(tanh(mul(add(x0, mul(mul(mul(x0, x0), x0), x1)), x2)), x3))", "max(x0, x1)",
+                           "mul(mul(x0, x4), add(erf(mul(x0, x2)), x3))"}) {
+    auto program = parse_program(text, types);
+    ASSERT_TRUE(program) << text;
+    for (float one : {1.0f, 0.5f}) {  // tanh(…) + 0.5 is no form
+      const float numbers[] = {0.0447f, 0.7979f, one, 0.5f};
+      std::vector<float> x(75), want(75), got(75);
+      for (float& value : x) value = normal(random);
+      TileOperand operands[5] = {{x.data(), 15, 1}};
+      for (int i = 0; i < 4; ++i) operands[i + 1] = {&numbers[i], 0, 0};
+      tile_function(0)(*program, operands, 5, 15, want.data(), 15, scratch.bytes);
+      for (const Isa& isa : isas()) {
+        tile_function(isa.features)(*program, operands, 5, 15, got.data(), 15, scratch.bytes);
+        for (size_t i = 0; i < want.size(); ++i)
+          ASSERT_NEAR(got[i], want[i], 1e-5 * std::fmax(1, std::fabs(want[i]))) << text << " " << isa.name << " " << i;
       }
     }
   }
