@@ -132,8 +132,8 @@ operators: build  ## write docs/operators.md from the ONNX cases that pass
 	@$(python) tests/onnx/contrib.py --build $(BUILD) --table docs/operators.md | tail -n 1
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
-bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 threads, with and without oneDNN
-	@$(python) bench/bench.py --build $(BUILD) --both $(BENCH_FLAGS)
+bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 threads, with and without oneDNN; build/layers: each layer's rate
+	@$(ninja) -C $(BUILD) --quiet bench/bench_kernels && $(python) bench/bench.py --build $(BUILD) --both --layers-to $(BUILD)/layers $(BENCH_FLAGS)
 bench-calls: build  ## what a call costs in C and in Rust
 	@$(python) bench/calls/run.py --build $(BUILD)
 bench-bindings: bindings  ## what a call costs in Python beside C

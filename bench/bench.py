@@ -2,7 +2,7 @@
 """Tenon against ONNX Runtime on the CPU: the zoo at batch 1, FP32; or Tenon in BF16 against itself in FP32.
 
     bench/bench.py [--build DIR] [--threads 1,2] [--rounds 7] [--no-onednn | --both] [--bf16] [--results]
-                   [--layers] [MODEL ...]
+                   [--layers | --layers-to DIR] [MODEL ...]
 
 Both run in one process, on the same processors (sched_setaffinity), with the same number of threads. In each round
 they alternate: Tenon, ONNX Runtime, Tenon again; each begins when the process has come to rest (ONNX Runtime's workers
@@ -14,8 +14,9 @@ the spread of (Tenon's first time / Tenon's second time) over the rounds: what t
 --bf16: the other is Tenon in FP32, the ratio says how many times faster BF16 is; `share`: of the multiply-adds, those in BF16.
 
 --results merges the rows into docs/results/cpu-DATE.json (--date for another day's) and writes the page beside it anew,
-but for what follows its heading "Notes". --layers prints where Tenon's time goes, step by step, and ONNX
-Runtime's time by operator.
+but for what follows its heading "Notes". --layers prints where Tenon's time goes, step by step, with the rate of
+products and its share of what the machine's register tile reaches on data in the first-level cache (bench_kernels, on as many
+threads), and ONNX Runtime's time by operator. Rates count every product of the definition: a kernel that makes fewer may exceed the peak.
 """
 import argparse
 import collections
@@ -146,6 +147,17 @@ def row(arguments, name, threads, onednn):
         "tenon_rounds_ms": [t for a, _, c in rounds for t in (a, c)], "peer_rounds_ms": [b for _, b, _ in rounds]}), flush=True)
 
 
+def peaks(build, threads):
+    """GFLOP/s of the register tile on all threads, by precision; those that the processor has."""
+    found = {}
+    program = pathlib.Path(build).resolve() / "bench" / "bench_kernels"
+    for precision in ("f32", "bf16"):
+        done = subprocess.run([program, str(threads), "none", precision], capture_output=True, text=True) if program.exists() else None
+        if done and done.returncode == 0:
+            found[precision] = float(done.stdout.split()[1])
+    return found
+
+
 def layers(arguments, name, threads, onednn):
     """Where the time goes: Tenon by step, both by operator."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
@@ -159,11 +171,21 @@ def layers(arguments, name, threads, onednn):
             entry = totals.setdefault((position, layer.name, layer.kernel), [0.0, layer.nodes])
             entry[0] += layer.microseconds / repeats
     whole = sum(t for t, _ in totals.values())
-    print(f"{name}, {threads} threads, oneDNN {'on' if onednn else 'off'}: {len(totals)} steps, {whole / 1e3:.2f} ms")
-    print(f"{'µs':>10} {'share':>6}  {'kernel':28} step: ONNX nodes")
+    peak = peaks(arguments.build, threads)
+    products = {n["name"]: n for n in tenon.built.report["nodes"] if n.get("multiply_adds")}
+    rate = lambda step, microseconds: 2e-3 * products[step]["multiply_adds"] / microseconds
+    share = lambda step, microseconds: rate(step, microseconds) / peak[products[step]["precision"]]
+    print(f"{name}, {threads} threads, oneDNN {'on' if onednn else 'off'}: {len(totals)} steps, {whole / 1e3:.2f} ms; peak "
+          + (", ".join(f"{value:.0f} GFLOP/s in {precision}" for precision, value in peak.items()) or "unknown: bench_kernels is not built"))
+    print(f"{'µs':>10} {'share':>6} {'GFLOP/s':>8} {'of peak':>7}  {'kernel':28} step: ONNX nodes")
     shown = sorted(totals.items(), key=lambda item: -item[1][0])[:arguments.top]
     for (_, step, kernel), (microseconds, nodes) in shown:
-        print(f"{microseconds:10.1f} {microseconds / whole:6.1%}  {kernel:28} {step}: {', '.join(nodes)[:90]}")
+        speed = f"{rate(step, microseconds):8.1f}" if step in products else f"{'':8}"
+        speed += f" {share(step, microseconds):7.1%}" if step in products and products[step]["precision"] in peak else f" {'':7}"
+        print(f"{microseconds:10.1f} {microseconds / whole:6.1%} {speed}  {kernel:28} {step}: {', '.join(nodes)[:90]}")
+    in_products = sum(microseconds for (_, step, _), (microseconds, _) in totals.items() if step in products)
+    flops = sum(2e-3 * n["multiply_adds"] for n in products.values())
+    print(f"\nproducts: {in_products / whole:.1%} of the time, {flops / in_products:.1f} GFLOP/s; everything else {1 - in_products / whole:.1%}")
     by_kernel = collections.Counter()
     for (_, _, kernel), (microseconds, _) in totals.items():
         by_kernel[kernel] += microseconds
@@ -267,6 +289,7 @@ def main():
     parser.add_argument("--results", action="store_true", help="merge into docs/results/cpu-DATE.{json,md}")
     parser.add_argument("--date", default=datetime.date.today().isoformat(), help="of the results, today")
     parser.add_argument("--layers", action="store_true", help="per-layer tables instead of ratios")
+    parser.add_argument("--layers-to", type=pathlib.Path, metavar="DIR", help="write the per-layer tables of every row there too")
     parser.add_argument("--top", type=int, default=25)
     parser.add_argument("--row", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("models", nargs="*", metavar="MODEL")
@@ -296,6 +319,11 @@ def main():
                     continue
                 r = found[0]
                 rows.append(r)
+                if arguments.layers_to:
+                    arguments.layers_to.mkdir(parents=True, exist_ok=True)
+                    _, table, _ = spawn(arguments, name, count, onednn, ["--layers"])
+                    file = f"{name}-{count}{'' if onednn else '-own'}{'-bf16' if arguments.bf16 else ''}.txt"
+                    (arguments.layers_to / file).write_text(table)
                 print(f"{name:24} {count:7} {'on' if onednn else 'off':>6} {r['tenon_ms']:9.3f} {r['peer_ms']:9.3f} {r['ratio']:6.2f} "
                       f"{r['ratio_min']:5.2f}–{r['ratio_max']:<5.2f} {r['aa_min']:5.2f}–{r['aa_max']:<5.2f} {r['share']:6.1%} {r['error']:8.0e}", flush=True)
     if arguments.results and rows:

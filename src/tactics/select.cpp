@@ -315,16 +315,18 @@ class Candidates {
   std::vector<std::string> failed_;        // keys of what a device cannot run
 };
 
-// Of products: times that differ by less cannot be told apart reliably, and then the precision that the build allows
-// wins, which moves fewer bytes or multiplies faster as soon as more than one step runs.
+// Times that differ by less cannot be told apart reliably. Of products, then, the precision that the build allows wins, which
+// moves fewer bytes or multiplies faster as soon as more than one step runs; and on the CPU the library's own kernels, whose
+// weights and scratch share the caches with their neighbours': beside them oneDNN's take longer than alone.
 double handicap(NodeView node, const Candidate& candidate, const TargetInfo& target) {
   constexpr double kStep = 0.05;
-  if (!node.node().op->multiply_adds || candidate.inputs.empty()) return 1;
+  const double library = candidate.call.kernel.starts_with("onednn.") ? 1 + kStep : 1;
+  if (!node.node().op->multiply_adds || candidate.inputs.empty()) return library;
   const bool stored = target.allow_f16 || target.allow_bf16;
   if (full_form(candidate.inputs[0], node.input(0)).dtype != DType::f32) return 1;
   if (candidate.math == "bf16") return 1;
   if (candidate.math == "tf32") return stored ? 1 + kStep : 1;
-  return 1 + kStep * (stored + target.allow_tf32);
+  return library * (1 + kStep * (stored + target.allow_tf32));
 }
 
 // Microseconds for the labelling problem. A censored time is a lower bound: the candidate lost by at least that.

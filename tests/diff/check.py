@@ -127,8 +127,10 @@ class Unsteady(Exception):
     """The same inputs gave other results."""
 
 
-def variants(seed, finite):
+def variants(seed, finite, device):
     """name → how a plan is built. oneDNN does not promise NaN (docs/ops.md): where there is one, it is off."""
+    if device != "cpu":
+        return {device: dict(onednn=False, threads=1, device=device, level=1)}
     rng = random.Random(seed)
     threads = rng.choice([1, 2])
     out = {"optimised": dict(onednn=finite, threads=threads),
@@ -163,7 +165,8 @@ def run_tenon(tenon, case, how, planted=False):
             if node.op_type == "Sub":
                 node.op_type = "Add"
     options = {"check_passes": "1", **how.get("options", {})}
-    built = tenon.build(model.SerializeToString(), profile_of(case), timer="fake", onednn=how["onednn"], threads=how["threads"], options=options)
+    built = tenon.build(model.SerializeToString(), profile_of(case), timer="fake", onednn=how["onednn"], threads=how["threads"],
+                        device=how.get("device", "cpu"), level=how.get("level", 3), options=options)
     context = tenon.Engine(built.plan, threads=how["threads"]).context()
     results = [{n: a.copy() for n, a in context.run(feed).items()} for feed in case.feeds]
     if len(case.feeds) > 1:  # back at the first shape nothing of the others is left
@@ -173,7 +176,7 @@ def run_tenon(tenon, case, how, planted=False):
     return results
 
 
-def check(case, oracle, tenon, seed=0, planted=False):
+def check(case, oracle, tenon, seed=0, planted=False, device="cpu"):
     """{"kind": ok | ill | refused | error | wrong | unfit, "text", "variant", …}: the worst of what was seen."""
     try:
         reference = [expected(case, oracle, feed) for feed in case.feeds]
@@ -182,7 +185,7 @@ def check(case, oracle, tenon, seed=0, planted=False):
     others = sorted(set().union(*(o for _, o in reference)))
     finite = all(np.isfinite(a).all() for values, _ in reference for a in values.values() if a.dtype.kind == "f")
     verdict, refusals = {"kind": "ok", "text": ""}, {}
-    every = variants(seed, finite)
+    every = variants(seed, finite, device)
     for variant, how in every.items():
         try:
             got = run_tenon(tenon, case, how, planted)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random ONNX graphs through Tenon, optimised and unoptimised, against ONNX Runtime.
 
-    tests/diff/run.py [--build DIR] [--seed N] [--count N] [--only OPERATOR,…] [--jobs N] [--findings DIR]
+    tests/diff/run.py [--build DIR] [--seed N] [--count N] [--only OPERATOR,…] [--jobs N] [--findings DIR] [--device cuda]
     tests/diff/run.py [--build DIR] --replay FILE
 
 Graph number i of a run has the seed `seed + i`; with the same seed it is the same graph. A graph whose results differ is
@@ -41,7 +41,7 @@ def worker(options):
                 case, kinds = draw(request["seed"], oracle, options.only)
                 if case is not None:
                     case.save(request["save"])
-            verdict = {"kind": "none", "text": ""} if case is None else check(case, oracle, tenon, request["seed"], options.canary)
+            verdict = {"kind": "none", "text": ""} if case is None else check(case, oracle, tenon, request["seed"], options.canary, options.device)
         except Exception as error:
             verdict, kinds = {"kind": "broken", "text": f"{type(error).__name__}: {error}"}, {}
         print("VERDICT " + json.dumps({**verdict, "operators": kinds}), flush=True)
@@ -54,7 +54,7 @@ class Worker:
 
     def ask(self, **request):
         if self.process is None:
-            command = [sys.executable, __file__, "--worker", "--build", str(self.options.build), *(["--canary"] if self.options.canary else []),
+            command = [sys.executable, __file__, "--worker", "--build", str(self.options.build), "--device", self.options.device, *(["--canary"] if self.options.canary else []),
                        *(["--only", ",".join(self.options.only)] if self.options.only else [])]
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         timer = threading.Timer(SECONDS, self.process.kill)
@@ -162,6 +162,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--findings", type=pathlib.Path, default=ROOT / ".cache/diff")
     parser.add_argument("--replay", type=pathlib.Path)
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda: one plan for it, without TF32")
     parser.add_argument("--no-minimise", action="store_true")
     parser.add_argument("--canary", action="store_true", help="every Sub that Tenon is given is an Add")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)

@@ -9,6 +9,7 @@
 - determinism: two processes with the same model, configuration and timing cache write the same bytes. Shows the seconds of
   the build that fills the cache (on a GPU nothing is compiled before it either) and of two that use it.
 - golden: steps, arena bytes and reformats under the fake timer, as golden.json says (`make bless` rewrites it). CPU only.
+- threads: the same bits on 1, 2 and 4 threads. CPU only.
 - refit-time: the median time to apply all weights, against a copy of as many bytes to the GPU. GPU only; cannot fail.
 
 Without --all, the small subset of the zoo that `make test` takes time for.
@@ -175,8 +176,25 @@ def golden(arguments, name):
     return [f"{key}: {got[key]}, golden {known[name].get(key)}" for key in got if got[key] != known[name].get(key)], ""
 
 
+def threads(arguments, name):
+    """Kernels as timed, those of oneDNN among them where it has any; and those of Tenon alone, in FP32 and BF16."""
+    import tenon_ctypes as tenon
+    length = zoo.LENGTHS[1] if zoo.is_sequence(name) else None
+    feed = zoo.draw(name, 3, length, seed=13)
+    failures = []
+    for what, how in (("as timed", {}), ("without oneDNN", {"onednn": False}), ("in BF16", {"onednn": False, "precisions": ("bf16",)})):
+        plan = tenon.build(zoo.path(name), [zoo.profile(name)], timer="real" if not how else "fake", threads=2, **how).plan
+        results = [tenon.Engine(plan, threads=count).context().run(feed) for count in (1, 2, 4)]
+        for count, result in zip((2, 4), results[1:]):
+            for output, value in results[0].items():
+                if result[output].tobytes() != value.tobytes():
+                    failures.append(f"{what}: {output} on {count} threads differs from one by {zoo.error(result[output], value):.1e}")
+    return failures, ""
+
+
 # Each gives its failures and a note for its row. Where it makes sense: on the CPU, on a GPU.
 CHECKS = {"refit": (refit_of_zoo, True, True), "determinism": (determinism, True, True), "golden": (golden, True, False),
+          "threads": (threads, True, False),
           "refit-time": (refit_time, False, True)}
 
 
