@@ -73,11 +73,11 @@ LANGUAGES = [
 ]
 GROUPS = {
     "test": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models-subset", "models-bf16", "plan", "provenance", "onnx",
-             "onnx-dynamic", "onnx-export",
+             "onnx-dynamic", "onnx-export", "onnx-activations",
              "onnx-contrib", "onnx-versions", "diff", "abi", "capi", *LANGUAGES,
              "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
     "test-all": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models", "models-bf16", "plan-all", "provenance-all", "onnx",
-                 "onnx-dynamic", "onnx-export",
+                 "onnx-dynamic", "onnx-export", "onnx-activations",
                  "onnx-contrib", "onnx-versions-all", "diff", "diff-long", "abi", "capi", *LANGUAGES,
                  "python-wheel", "import-cost", "soak", "valgrind", "fault", "stress",
                  "fuzz-corpus", "device-code-all", "asan", "asan-corpus", "fault-asan", "capi-asan", "abi-asan",
@@ -110,6 +110,7 @@ suite("provenance", "lines", (PYTHON, "tests/plan/provenance.py", "--build", "{b
 suite("provenance-all", "lines", (PYTHON, "tests/plan/provenance.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
 suite("onnx", "lines", (PYTHON, "tests/onnx/run.py", "--build", "{build}"), canary=("--canary",))
 suite("onnx-dynamic", "lines", (PYTHON, "tests/onnx/dynamic.py", "--build", "{build}"), canary=("--canary",))
+suite("onnx-activations", "lines", (PYTHON, "tests/onnx/activations.py", "--build", "{build}"), canary=("--canary",))
 suite("onnx-contrib", "lines", (PYTHON, "tests/onnx/contrib.py", "--build", "{build}"), canary=("--canary",))
 # Every eighth conversion of the ONNX package's version converter, so that `make test` stays short.
 suite("onnx-versions", "lines", (PYTHON, "tests/onnx/versions.py", "--build", "{build}", "--sample", "8"), canary=("--canary",))

@@ -1,5 +1,7 @@
 // cuda_conv_cudnn, cuda_conv_transpose_cudnn: convolutions in cuDNN. cuda_conv_lt: those with a kernel of 1 as products in
 // cuBLASLt.
+#include <algorithm>
+
 #include "cuda/gemm_epilogue.h"
 #include "onednn/post_ops.h"
 #include "ops/conv.h"
@@ -9,12 +11,19 @@
 namespace tenon {
 namespace {
 
+// Which the kernels leave to a step of their own.
+bool has_tanh(const onednn::PostOpChain& chain) {
+  return std::any_of(chain.ops, chain.ops + chain.count, [](const onednn::PostOp& op) {
+    return op.kind == onednn::PostOpKind::tanh || op.kind == onednn::PostOpKind::gelu_tanh;
+  });
+}
+
 Claim claim_cudnn(NodeView node, const TargetInfo& target, const char* kernel) {
   ConvProblem p;
   if (std::string refusal = read_conv(node, p); !refusal.empty()) return Claim::refuse(std::move(refusal));
   onednn::PostOpChain chain;
   std::string refusal;
-  const bool fused = !p.other && onednn::match_post_ops(p.epilogue, chain, refusal);
+  const bool fused = !p.other && onednn::match_post_ops(p.epilogue, chain, refusal) && !has_tanh(chain);
   Claim out;
   auto add = [&](const ProductPrecision& precision, Format format, bool apart, bool compiled, int plan) {
     Candidate c = conv_candidate(node, p, precision, format);

@@ -1026,7 +1026,7 @@ def dequantize(g, op):
 
 @maker("DynamicQuantizeLinear")
 def dynamic_quantize(g, op):
-    q, scale, zero = g.node(op, g.any("float32", fit=lambda v: v.static and v.most > 0, fresh=0.25), outputs=3)
+    q, scale, zero = g.node(op, g.any("float32", fit=lambda v: v.static and all(a.any() for a in v.arrays), fresh=0.25), outputs=3)
     if g.chance(0.6):
         g.node("DequantizeLinear", q, scale, zero)
 

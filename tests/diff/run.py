@@ -133,6 +133,8 @@ def drive(todo, done, options, lock, folder):
             break
         drawn.unlink(missing_ok=True)
         verdict = mine.ask(seed=seed, save=str(drawn))
+        if verdict["kind"] in ("died", "hung") and not drawn.exists():  # before Tenon was asked anything
+            verdict = {"kind": "none", "text": f"the oracle {verdict['kind']}", "operators": {}}
         verdict["seed"] = seed
         if verdict["kind"] in FAULTS:
             text = f"seed {seed}: {verdict['kind']}, {verdict.get('variant', 'every variant')}: {verdict['text']}"
