@@ -72,11 +72,11 @@ LANGUAGES = [
     "rust",
 ]
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models-subset", "models-bf16", "plan", "provenance", "onnx",
+    "test": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "kernels-avx2", "kernels-avx512", "filetests", "cli", "models-subset", "models-bf16", "plan", "provenance", "onnx",
              "onnx-dynamic", "onnx-export", "onnx-activations",
              "onnx-contrib", "onnx-versions", "diff", "abi", "capi", *LANGUAGES,
              "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "filetests", "cli", "models", "models-bf16", "plan-all", "provenance-all", "onnx",
+    "test-all": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "kernels-avx2", "kernels-avx512", "filetests", "cli", "models", "models-bf16", "plan-all", "provenance-all", "onnx",
                  "onnx-dynamic", "onnx-export", "onnx-activations",
                  "onnx-contrib", "onnx-versions-all", "diff", "diff-long", "abi", "capi", *LANGUAGES,
                  "python-wheel", "import-cost", "soak", "valgrind", "fault", "stress",
@@ -90,6 +90,10 @@ def suite(name, *args, **kwargs):
 
 
 suite("unit", "gtest", ("{build}/tests/unit_*",), targets=("unit",))
+# The kernels of a smaller instruction set than this processor's, and what chooses between them.
+for isa in ("avx2", "avx512"):
+    suite(f"kernels-{isa}", "gtest", ("{build}/tests/unit_kernels",), targets=("tests/unit_kernels",), canary=None,
+          environment=(("TENON_CPU", isa),))
 suite("layers", "lines", (PYTHON, "tests/layers/run.py"), canary=("--canary",))
 suite("docs", "lines", (PYTHON, "tests/docs/run.py"), canary=("--canary",))
 suite("onnx-attributes", "lines", (PYTHON, "tests/onnx/attributes.py"), canary=("--canary",))

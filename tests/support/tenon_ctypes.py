@@ -89,7 +89,7 @@ class Handle:
 def _blob_bytes(blob):
     data, size = c.c_void_p(), c.c_size_t()
     call("tn_blob_get_data", blob, c.byref(data), c.byref(size))
-    return c.string_at(data.value, size.value) if size.value else b""
+    return bytes((c.c_char * size.value).from_address(data.value)) if size.value else b""  # string_at ends at 2 GB
 
 
 def _text(function, *arguments):
