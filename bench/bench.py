@@ -257,7 +257,7 @@ def write_results(rows, date):
 
 
 def markdown(rows, about):
-    lines = [f"Tenon against ONNX Runtime {about['onnxruntime']}, batch 1, FP32. {about['date']}, commit {about['commit']}, "
+    lines = [f"Tenon against ONNX Runtime {about['onnxruntime']}, batch 1, FP32. {about['date'][:10]}, commit {about['commit']}, "
              f"{about['processor']}, {about['processors']} processors.", "",
              "Ratio: ONNX Runtime's time over Tenon's, median over alternating rounds; above 1, Tenon is faster. A/A: the "
              "same ratio of Tenon to itself, smallest to largest.", ""]

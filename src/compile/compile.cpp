@@ -44,6 +44,7 @@ const Pass* const kPasses[] = {
 
 constexpr double kMostForOneThread = 500;    // microseconds of a network on all threads beyond which one is not tried
 constexpr double kOneThreadHandicap = 1.02;  // by which one thread may be slower: it leaves the other processors free
+constexpr double kOfClock = 0.1;             // microseconds of a step that two looks at the clock may be off
 constexpr int kMostLevel = 5;
 constexpr int kMostConfigs[kMostLevel + 1] = {1, 2, 4, 8, 16, INT_MAX};  // by optimisation level
 
@@ -247,22 +248,25 @@ class Build {
   }
 
   // For the number of threads that was set, or, where none was, for all or for one thread, whichever takes less: small
-  // networks may run faster on one.
+  // networks may run faster on one. One is tried where there is one shape, whose times say what a run takes.
   Result<Selection> choose(const Graph& graph, const std::vector<bool>& is_static) {
-    TN_ASSIGN(Selection all, choose_for_threads(graph, is_static));
-    if (config_.threads != 0 || target_.threads == 1 || !device_->is_host() || config_.timer == "fake" || !bodies_.empty() ||
-        all.microseconds > kMostForOneThread)
-      return all;
+    const bool both = config_.threads == 0 && target_.threads > 1 && device_->is_host() && config_.timer != "fake" &&
+                      bodies_.empty() && symbols_.symbols.empty();
+    TN_ASSIGN(Selection all, choose_for_threads(graph, is_static, both));
+    if (!both || !all.is_timed() || all.microseconds > kMostForOneThread) return all;
     const int threads = std::exchange(target_.threads, 1);
-    TN_ASSIGN(Selection one, choose_for_threads(graph, is_static));
+    TN_ASSIGN(Selection one, choose_for_threads(graph, is_static, both));
     log_(Severity::info, "{:.1f} µs on one thread, {:.1f} µs on {}", one.microseconds, all.microseconds, threads);
-    if (one.microseconds <= all.microseconds * kOneThreadHandicap) return one;
+    const double margin = kOfClock * static_cast<double>(all.nodes.size());
+    if (one.is_timed() && one.microseconds <= all.microseconds * kOneThreadHandicap + margin) return one;
     target_.threads = threads;
     return all;
   }
 
-  Result<Selection> choose_for_threads(const Graph& graph, const std::vector<bool>& is_static) {
+  // `whole`: every step is timed, if it is quick enough that one thread may do.
+  Result<Selection> choose_for_threads(const Graph& graph, const std::vector<bool>& is_static, bool whole) {
     SelectOptions options;
+    if (whole) options.lone_limit = kMostForOneThread;
     options.target = target_;
     options.session = session_.get();
     options.most_configs = kMostConfigs[std::clamp(config_.optimization_level, 0, kMostLevel)];

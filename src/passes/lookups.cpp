@@ -5,6 +5,7 @@
 // static matrix is a gather; no pointwise node has gathers of small static tables at the same indices, and rows that are
 // static, as its only operands. Tables are made by ordinary nodes, folded and rerun by a refit.
 #include <cstring>
+#include <map>
 
 #include "base/checked.h"
 #include "ops/ops.h"
@@ -116,20 +117,23 @@ bool is_value(const Graph& graph, const Expression& of, uint8_t operand) {
   return element_count(graph.value(id).type.shape).is(1) && is_static(graph, id);
 }
 
-// Marks the inputs that `operand` is computed from.
+// Marks the inputs that `operand` is computed from. Instructions read what stands before them.
 void mark_inputs(const Program& program, uint8_t operand, std::vector<bool>& used) {
-  if (operand < program.inputs) {
-    used[operand] = true;
-    return;
+  std::vector<bool> wanted(program.inputs + program.size);
+  wanted[operand] = true;
+  for (size_t at = operand; at >= program.inputs && at < wanted.size(); --at) {
+    if (!wanted[at]) continue;
+    const Instr& instr = program.code[at - program.inputs];
+    const uint8_t operands[3] = {instr.a, instr.b, instr.c};
+    for (int i = 0; i < arity(instr.op); ++i) wanted[operands[i]] = true;
   }
-  const Instr& instr = program.code[operand - program.inputs];
-  const uint8_t operands[3] = {instr.a, instr.b, instr.c};
-  for (int i = 0; i < arity(instr.op); ++i) mark_inputs(program, operands[i], used);
+  for (size_t i = 0; i < program.inputs; ++i) used[i] = used[i] || wanted[i];
 }
 
 // The expression as cast(number == count), or where(number == count, on, off).
 std::optional<OneHot> one_hot(const Graph& graph, const Expression& of) {
   const Program& program = of.program;
+  if (program.empty()) return std::nullopt;
   const Instr last = program.code[program.size - 1u];
   if ((last.op != ExprOp::cast && last.op != ExprOp::where) || last.a < program.inputs) return std::nullopt;
   const Instr equal = program.code[last.a - program.inputs];
@@ -162,13 +166,19 @@ std::optional<OneHot> one_hot(const Graph& graph, const Expression& of) {
   return std::nullopt;
 }
 
-// Appends the instructions that `operand` of `program` needs; `slots`: what its inputs are to the builder.
-uint8_t append(ProgramBuilder& to, const Program& program, uint8_t operand, const std::vector<uint8_t>& slots) {
-  if (operand < program.inputs) return slots[operand];
+// Appends the instructions that `operand` of `program` needs; `slots`: what its inputs are to the builder, and what has been
+// appended.
+uint8_t append_once(ProgramBuilder& to, const Program& program, uint8_t operand, std::map<uint8_t, uint8_t>& slots) {
+  if (auto found = slots.find(operand); found != slots.end()) return found->second;
   Instr instr = program.code[operand - program.inputs];
   uint8_t* operands[3] = {&instr.a, &instr.b, &instr.c};
-  for (int i = 0; i < arity(instr.op); ++i) *operands[i] = append(to, program, *operands[i], slots);
-  return to.emit(instr);
+  for (int i = 0; i < arity(instr.op); ++i) *operands[i] = append_once(to, program, *operands[i], slots);
+  return slots[operand] = to.emit(instr);
+}
+uint8_t append(ProgramBuilder& to, const Program& program, uint8_t operand, const std::vector<uint8_t>& inputs) {
+  std::map<uint8_t, uint8_t> slots;
+  for (size_t i = 0; i < inputs.size(); ++i) slots[static_cast<uint8_t>(i)] = inputs[i];
+  return append_once(to, program, operand, slots);
 }
 
 // The row that each number names: `depth` for those that name none.

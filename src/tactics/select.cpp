@@ -268,18 +268,20 @@ class Candidates {
         considered.failure = "another tactic is forced";
   }
 
-  // Times what stands, the first in order first; a lone candidate needs no time. What is not timed for want of time is
-  // recorded so, which keeps later builds with the cache the same.
+  // Times what stands, the first in order first; a lone candidate needs no time but for the sum, and stands whatever it is. What
+  // is not timed for want of time is recorded so, which keeps later builds with the cache the same.
   Status time(NodeView view, NodeReport& report, const std::string& problem) {
     auto stands = [](const Considered& c) { return c.failure.empty(); };
-    if (std::count_if(report.candidates.begin(), report.candidates.end(), stands) < 2) return {};
-    double best = 1e9;
+    const bool lone = std::count_if(report.candidates.begin(), report.candidates.end(), stands) < 2;
+    if (lone && options_.lone_limit == 0) return {};
+    double best = lone ? options_.lone_limit / 3 : 1e9;
     for (Considered& considered : report.candidates) {
       if (!considered.failure.empty()) continue;
       TN_ASSIGN(Trial trial, concrete_trial(view, considered.candidate, options_.points[0]));
       const std::string name = key(problem, candidate_key(*considered.tactic, considered.candidate));
       if (is_late() && !cache_.find(name)) cache_.add(name, {Timing::Kind::not_tried, 0});
       auto timing = cost(name, trial, 3 * best);
+      if (!timing && lone) return {};
       if (!timing) {
         considered.failure = timing.error().text();
         if (options_.session) failed_.push_back(name);
@@ -694,6 +696,12 @@ class TacticOracle : public ClaimOracle {
 };
 
 }  // namespace
+
+bool Selection::is_timed() const {
+  return std::all_of(nodes.begin(), nodes.end(), [](const NodeReport& report) {
+    return report.chosen < 0 || report.candidates[static_cast<size_t>(report.chosen)].timing.kind != Timing::Kind::not_tried;
+  });
+}
 
 Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static, const KernelTable& kernels,
                          Timer& timer, TimingCache& cache, const SelectOptions& options) {

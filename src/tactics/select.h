@@ -41,6 +41,8 @@ struct Selection {
   double collect_milliseconds = 0, prepare_milliseconds = 0, compile_milliseconds = 0, time_milliseconds = 0,
          label_milliseconds = 0;
   bool exact = true;               // the optimum of the costs, not only a good answer
+  // Whether every chosen kernel has a time, so that `microseconds` tells how long they take.
+  bool is_timed() const;
   const NodeReport* find(NodeId id) const {
     for (const NodeReport& report : nodes)
       if (report.node == id) return &report;
@@ -59,6 +61,8 @@ struct SelectOptions {
   int most_configs = 8;              // of one tactic that are tried for each math and combination of forms; the first ones
   // From then on nothing more is timed: a node takes the best of what was, or else its first candidate that stands.
   std::optional<std::chrono::steady_clock::time_point> deadline;
+  // Microseconds up to which a node's only candidate is timed too, where the sum counts; 0: it needs no time.
+  double lone_limit = 0;
   // Fraction done; false cancels.
   std::function<bool(double)> progress;
 };

@@ -67,7 +67,12 @@ Result<const Kernel*> find_kernel(const KernelTable& kernels, const Trial& trial
 class RealTimer : public Timer {
  public:
   RealTimer(const KernelTable& kernels, std::unique_ptr<Team> team)
-      : kernels_(kernels), team_(std::move(team)) {}
+      : kernels_(kernels), team_(std::move(team)) {
+    for (int i = 0; i < 32; ++i) {
+      const double begin = now(team_->size());
+      clock_cost_ = std::min(clock_cost_, now(team_->size()) - begin);
+    }
+  }
 
   std::string_view name() const override { return "real"; }
 
@@ -90,6 +95,7 @@ class RealTimer : public Timer {
   static constexpr int kRuns = 7;               // of a candidate whose times agree
   static constexpr int kMostRuns = 3 * kRuns;   // of one whose times do not
   static constexpr double kBudget = 60e3;       // microseconds for one candidate, beyond its first run
+  static constexpr double kLeast = 0.01;        // microseconds that nothing is quicker than
   static constexpr int64_t kRotated = 4 << 20;  // bytes that rotating a large operand sweeps
 
   struct Rotation {
@@ -144,7 +150,7 @@ class RealTimer : public Timer {
             rotation.copies[static_cast<size_t>(run) % rotation.copies.size()];
       begin = now(threads);
       TN_TRY(kernel.launch(call));
-      times.push_back(now(threads) - begin);
+      times.push_back(std::max(now(threads) - begin - clock_cost_, kLeast));
       if (run >= 1 && *std::min_element(times.begin(), times.end()) > 1.5 * limit)
         return Timing{Timing::Kind::censored, limit};
     }
@@ -165,6 +171,7 @@ class RealTimer : public Timer {
   const KernelTable& kernels_;
   std::unique_ptr<Team> team_;
   std::vector<Rotation> rotations_;
+  double clock_cost_ = 1;  // microseconds between two looks at the clock, which differs with the number of threads
 };
 
 class FakeTimer : public Timer {

@@ -376,3 +376,18 @@ def test_typed():
                            package.ROOT / "bindings/python/tenon", pathlib.Path(__file__).with_name("typed_use.py")],
                           capture_output=True, text=True, env={**os.environ, "MYPYPATH": str(package.ROOT / "bindings/python")})
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor")
+@pytest.mark.parametrize("shape, profiles, one", [((2, 8), [], True), ((4000, 1000), [], False),
+                                                  (("n", 8), [{"x": ((1, 8), (1, 8), (4000, 8))}], False)])
+def test_small_networks_take_one_thread(shape, profiles, one):
+    """One where it takes no longer and there is one shape, else all."""
+    from onnx import TensorProto, helper
+    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    graph = helper.make_graph([helper.make_node("Softmax", ["x"], ["y"])], "g", [value("x")], [value("y")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    engine = tenon.build(model, device="cpu", profiles=profiles)
+    assert (engine.thread_count == 1) == one
+    late = tenon.build(model, device="cpu", profiles=profiles, deadline=1e-6)  # nothing is timed: nothing speaks for one
+    assert late.thread_count > 1

@@ -104,6 +104,7 @@ void check_floats(const Case& c, const Program& epilogue, const std::vector<std:
       const auto seven = strassen_b_bytes(c.k, c.n, lanes);
       if (!seven) continue;
       Tensor halves(DType::u8, {*seven});
+      one = three = Tensor(expected.arg().dtype, out_dims(c, params));
       EXPECT_OK(run("matmul.pack_strassen.f32." + isa, pack, {&b}, {&halves}, 2));
       EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs(halves), {&one}));
       EXPECT_LT(distance(one, expected), 1e-5) << "Strassen " << isa << " x" << vectors << " m" << c.m << " n" << c.n << " k" << c.k;
