@@ -783,7 +783,8 @@ extern "C" {
     /** Sets the number of threads that the plan is tuned for. A plan runs with any other number too, if less well.
 
  @param config        The configuration.
- @param thread_count  1 … 1024, or 0 for as many as the process may use (the default).
+ @param thread_count  1 … 1024, or 0 (the default) for as many as the process may use, or for one where a small network's
+                      steps take no longer on one, as measured while the plan is built.
  @return Fails with INVALID_HANDLE, INVALID_ARGUMENT.*/
     pub fn tn_builder_config_set_thread_count(
         config: tn_builder_config_t,
