@@ -3,7 +3,8 @@
 //
 // Work is cut by direction and by groups of sequences, which need nothing of each other; where there are
 // fewer of these than threads and the recurrent weights are large, every step is cut by blocks of units
-// instead. Sums are made in one order, so the cut does not change the result.
+// instead; where a thread's part of both directions' weights is too large to stay in its cache, the directions take turns.
+// Sums are made in one order, so the cut does not change the result.
 #include "rnn/packed.h"
 
 #include <algorithm>
@@ -24,7 +25,7 @@ struct State : KernelState {
   const RnnTable* table = nullptr;
   int64_t blocks = 0, padded = 0;  // of units; `padded` is a multiple of the lanes
   int64_t chunk = 1;               // steps projected at once
-  bool split_steps = false;
+  bool split_steps = false, in_turn = false;
   // Offsets into scratch, in floats.
   int64_t projected = 0, cells = 0, update = 0, reset = 0, biases = 0, peepholes = 0, zeros = 0;
 };
@@ -75,8 +76,10 @@ Status prepare(const RnnTable& table, const PrepareCall& call, Prepared& prepare
   state->padded = state->blocks * table.lanes;
   const auto row = checked_mul(g.gates * state->padded * 4, std::max<int64_t>(g.batch, 1));
   state->chunk = std::clamp<int64_t>(row ? kChunkBytes / *row : 1, 1, std::max<int64_t>(g.steps, 1));
-  state->split_steps = call.threads > 1 && g.directions * g.batch < call.threads &&
-                       g.gates * g.hidden * 4 > kSplitBytes / g.hidden;
+  const bool large = g.gates * g.hidden * 4 > kSplitBytes / g.hidden;
+  state->in_turn = call.threads > 1 && g.directions > 1 && g.batch < call.threads && large &&
+                   g.gates * g.hidden * 4 > kSplitBytes / g.hidden * call.threads / g.directions;
+  state->split_steps = state->in_turn || (call.threads > 1 && g.directions * g.batch < call.threads && large);
   Layout layout;
   const int64_t sequences = g.directions * g.batch, padded = state->padded;
   state->projected = layout.add(sequences * state->chunk, g.gates, padded);
@@ -110,16 +113,18 @@ class Layer {
     for (int64_t n = 0; n < g_.batch; ++n) longest = std::max(longest, length(n));
     if (s_.split_steps) {
       each(g_.directions, [&](int64_t d) { begin(d, 0, g_.batch); });
-      for (int64_t first = 0; first < longest; first += s_.chunk) {
-        const int64_t last = std::min(first + s_.chunk, longest);
-        each_block(
-            [&](int64_t d, int64_t from, int64_t to) { project(d, 0, g_.batch, first, last, from, to); });
-        for (int64_t step = first; step < last; ++step)
-          for (int phase = 0; phase < phases(); ++phase)
-            each_block([&](int64_t d, int64_t from, int64_t to) {
-              advance(d, 0, g_.batch, step, phase, from, to, first);
-            });
-      }
+      const int64_t together = s_.in_turn ? 1 : g_.directions;
+      for (int64_t turn = 0; turn < g_.directions; turn += together)
+        for (int64_t first = 0; first < longest; first += s_.chunk) {
+          const int64_t last = std::min(first + s_.chunk, longest);
+          each_block(turn, together,
+                     [&](int64_t d, int64_t from, int64_t to) { project(d, 0, g_.batch, first, last, from, to); });
+          for (int64_t step = first; step < last; ++step)
+            for (int phase = 0; phase < phases(); ++phase)
+              each_block(turn, together, [&](int64_t d, int64_t from, int64_t to) {
+                advance(d, 0, g_.batch, step, phase, from, to, first);
+              });
+        }
       each(g_.directions, [&](int64_t d) { finish(d, 0, g_.batch); });
       return;
     }
@@ -147,11 +152,12 @@ class Layer {
       for (int64_t i = begin; i < end; ++i) fn(i);
     });
   }
+  // The blocks of `count` directions from `first` on.
   template <class F>
-  void each_block(F&& fn) {
-    call_.team->parallel_for(g_.directions * s_.blocks, [&](int64_t begin, int64_t end, int) {
+  void each_block(int64_t first, int64_t count, F&& fn) {
+    call_.team->parallel_for(count * s_.blocks, [&](int64_t begin, int64_t end, int) {
       for (int64_t d = begin / s_.blocks; d * s_.blocks < end; ++d)
-        fn(d, std::max<int64_t>(begin - d * s_.blocks, 0), std::min(end - d * s_.blocks, s_.blocks));
+        fn(first + d, std::max<int64_t>(begin - d * s_.blocks, 0), std::min(end - d * s_.blocks, s_.blocks));
     });
   }
 

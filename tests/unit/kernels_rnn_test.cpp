@@ -213,10 +213,9 @@ TEST(Rnn, SequenceLengths) {
 }
 
 TEST(Rnn, LargeLayersSplitTheirSteps) {
-  for (RnnKind kind : {RnnKind::lstm, RnnKind::gru}) {
-    Layer layer{{kind, RnnDirection::forward, 400}, 5, 1, 20};
-    expect_same(layer, "split");
-  }
+  for (RnnKind kind : {RnnKind::lstm, RnnKind::gru})
+    for (RnnDirection direction : {RnnDirection::forward, RnnDirection::bidirectional})  // which take turns
+      for (int64_t batch : {1, 2}) expect_same(Layer{{kind, direction, 400}, 5, batch, 20}, "split");
 }
 
 TEST(Rnn, EmptySizes) {
