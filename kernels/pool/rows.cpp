@@ -14,10 +14,41 @@ inline Vec greater(Vec a, Vec b) {
 inline Vec greater(Vec a, Vec b) { return _mm256_blendv_ps(max(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
 #endif
 
+constexpr int kAtOnce = 4;  // outputs, whose chains of operations do not wait for each other
+
+// kAtOnce outputs from t on, whose windows lie inside the row.
+template <bool kAverage>
+void blocked_outputs(const PoolRow& row, int64_t t) {
+  Vec sum[kAtOnce];
+#pragma GCC unroll 4
+  for (int i = 0; i < kAtOnce; ++i) sum[i] = kAverage ? zero() : splat(-__builtin_inff());
+  const int64_t step = row.stride * kLanes;
+  for (int64_t d = 0; d < row.rows[0]; ++d)
+    for (int64_t h = 0; h < row.rows[1]; ++h) {
+      const float* x = row.x + d * row.row_steps[0] + h * row.row_steps[1] + (t * row.stride - row.pad) * kLanes;
+      for (int64_t k = 0; k < row.taps; ++k, x += row.dilation * kLanes) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kAtOnce; ++i) {
+          const Vec value = load(x + i * step);
+          sum[i] = kAverage ? add(sum[i], value) : greater(sum[i], value);
+        }
+      }
+    }
+#pragma GCC unroll 4
+  for (int i = 0; i < kAtOnce; ++i) store(row.y + (t + i) * kLanes, kAverage ? mul(sum[i], splat(row.scale[t + i])) : sum[i]);
+}
+
 template <bool kAverage>
 void blocked_row(const PoolRow& row) {
+  const bool several = row.outputs >= kAtOnce;
+  const int64_t reach = several ? (kAtOnce - 1) * row.stride + (row.taps - 1) * row.dilation : 0;
   for (int64_t t = 0; t < row.outputs; ++t) {
     const int64_t begin = t * row.stride - row.pad;
+    if (several && t + kAtOnce <= row.outputs && begin >= 0 && begin + reach < row.width) {
+      blocked_outputs<kAverage>(row, t);
+      t += kAtOnce - 1;
+      continue;
+    }
     int64_t first = 0, last = row.taps;
     while (first < last && begin + first * row.dilation < 0) ++first;
     while (last > first && begin + (last - 1) * row.dilation >= row.width) --last;
