@@ -61,27 +61,40 @@ Program silu() {
   return *b.finish(b.binary(ExprOp::mul, x, b.unary(ExprOp::sigmoid, x)));
 }
 
-// Runs every instruction set and panel width, b dynamic and packed, against the reference.
-void check_floats(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims,
-           int seed) {
-  std::mt19937 random(static_cast<uint32_t>(seed));
+// A case's operands, and what the reference makes of them.
+struct Operands {
   MatmulParams params;
-  params.epilogue = epilogue;
-  Tensor a(DType::f32, stored(join(c.batch_a, c.m, c.k), c.perm_a, params.perm_a));
-  Tensor b(DType::f32, stored(join(c.batch_b, c.k, c.n), c.perm_b, params.perm_b));
-  std::copy(c.perm_out.begin(), c.perm_out.end(), params.perm_out);
-  a.random(random);
-  b.random(random);
+  Tensor a, b;
   std::vector<Tensor> extras;
-  for (const auto& dims : extra_dims) extras.push_back(Tensor(DType::f32, dims).random(random));
-  auto inputs = [&](const Tensor& right) {
+  Tensor expected;
+  bool packable;  // b is one matrix
+
+  // `rounded`: a and b are numbers that bf16 holds.
+  Operands(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims, int seed, bool rounded) {
+    std::mt19937 random(static_cast<uint32_t>(seed));
+    params.epilogue = epilogue;
+    a = Tensor(DType::f32, stored(join(c.batch_a, c.m, c.k), c.perm_a, params.perm_a)).random(random);
+    b = Tensor(DType::f32, stored(join(c.batch_b, c.k, c.n), c.perm_b, params.perm_b)).random(random);
+    if (rounded) a.round(), b.round();
+    std::copy(c.perm_out.begin(), c.perm_out.end(), params.perm_out);
+    for (const auto& dims : extra_dims) extras.push_back(Tensor(DType::f32, dims).random(random));
+    expected = Tensor(DType::f32, out_dims(c, params));
+    EXPECT_OK(run("matmul.reference", params, inputs(b), {&expected}));
+    packable = std::all_of(c.batch_b.begin(), c.batch_b.end(), [](int64_t d) { return d == 1; });
+  }
+  std::vector<const Tensor*> inputs(const Tensor& right) const {
     std::vector<const Tensor*> out = {&a, &right};
     for (const Tensor& e : extras) out.push_back(&e);
     return out;
-  };
-  Tensor expected(DType::f32, out_dims(c, params));
-  ASSERT_TRUE(run("matmul.reference", params, inputs(b), {&expected}));
-  const bool packable = std::all_of(c.batch_b.begin(), c.batch_b.end(), [](int64_t d) { return d == 1; });
+  }
+};
+
+// Runs every instruction set and panel width, b dynamic and packed, against the reference.
+void check_floats(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims,
+           int seed) {
+  const Operands given(c, epilogue, extra_dims, seed, false);
+  const auto& [params, a, b, extras, expected, packable] = given;
+  auto inputs = [&](const Tensor& right) { return given.inputs(right); };
   for (const std::string& isa : instruction_sets()) {
     for (int64_t vectors = 1; vectors <= 4; ++vectors) {
       MatmulPackedParams packed{params, 0, 0, 0, 0, vectors};
@@ -116,24 +129,9 @@ void check_floats(const Case& c, const Program& epilogue, const std::vector<std:
 
 // The kernels of bf16 pairs, b dynamic and packed, against the reference on operands that bf16 holds.
 void check_pairs(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims, int seed) {
-  std::mt19937 random(static_cast<uint32_t>(seed));
-  MatmulParams params;
-  params.epilogue = epilogue;
-  Tensor a(DType::f32, stored(join(c.batch_a, c.m, c.k), c.perm_a, params.perm_a));
-  Tensor b(DType::f32, stored(join(c.batch_b, c.k, c.n), c.perm_b, params.perm_b));
-  std::copy(c.perm_out.begin(), c.perm_out.end(), params.perm_out);
-  a.random(random).round();
-  b.random(random).round();
-  std::vector<Tensor> extras;
-  for (const auto& dims : extra_dims) extras.push_back(Tensor(DType::f32, dims).random(random));
-  auto inputs = [&](const Tensor& right) {
-    std::vector<const Tensor*> out = {&a, &right};
-    for (const Tensor& e : extras) out.push_back(&e);
-    return out;
-  };
-  Tensor expected(DType::f32, out_dims(c, params));
-  ASSERT_TRUE(run("matmul.reference", params, inputs(b), {&expected}));
-  const bool packable = std::all_of(c.batch_b.begin(), c.batch_b.end(), [](int64_t d) { return d == 1; });
+  const Operands given(c, epilogue, extra_dims, seed, true);
+  const auto& [params, a, b, extras, expected, packable] = given;
+  auto inputs = [&](const Tensor& right) { return given.inputs(right); };
   for (const std::string& isa : pair_instruction_sets())
     for (int64_t vectors = 1; vectors <= 4; ++vectors) {
       SCOPED_TRACE(fmt::format("{} x{} m{} n{} k{}", isa, vectors, c.m, c.n, c.k));
