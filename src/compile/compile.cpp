@@ -11,6 +11,7 @@
 #include "ir/control.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
+#include "passes/pieces.h"
 #include "passes/static_values.h"
 #include "plan/serialize.h"
 #include "tactics/tactic.h"
@@ -89,9 +90,11 @@ class Build {
     TN_TRY(tell("done", 1));
     const SymbolValues opt = symbols_.values(0, &plan::Range::opt);
     ReportBodies bodies;
-    for (const auto& [attribute, body] : bodies_) bodies.emplace(attribute, ReportBody{body.graph, body.selection});
+    for (const auto& [attribute, body] : bodies_)
+      bodies.emplace(attribute, ReportBody{body.graph, body.selection, joined_nodes(*body.chosen, lowered)});
+    const std::set<NodeId> joined = joined_nodes(chosen, lowered);
     std::string report = write_report({graph_, selection, chosen, lowered.plan, passes_, decisions_, opt, phases_, milliseconds_since(begin_),
-                                       bodies});
+                                       bodies, joined});
     return BuildResult{std::move(bytes), std::move(report)};
   }
 
@@ -106,6 +109,49 @@ class Build {
     }
   }
 
+  // The nodes, as selection saw them, that the plan has no step for.
+  static std::set<NodeId> joined_nodes(const ChosenGraph& chosen, const Lowered& lowered) {
+    std::set<NodeId> out;
+    for (const auto& [graph, node] : lowered.joined)
+      if (graph == &chosen) out.insert(chosen.chosen_from.at(node));
+    return out;
+  }
+
+  // Values of the symbols that have but one.
+  SymbolValues fixed_symbols() const {
+    SymbolValues fixed;
+    for (size_t s = 0; s < symbols_.symbols.size(); ++s) {
+      const int64_t value = symbols_.ranges[0][s].min;
+      if (std::all_of(symbols_.ranges.begin(), symbols_.ranges.end(),
+                      [&](const auto& profile) { return profile[s].min == value && profile[s].max == value; }))
+        fixed[symbols_.symbols[s]] = value;
+    }
+    return fixed;
+  }
+
+  // What copies nothing takes no time.
+  static bool may_copy_nothing(const Graph& graph, NodeId id, const Candidate& candidate, const SymbolValues& symbols) {
+    const Node& node = graph.node(id);
+    if (candidate.inputs.empty() || candidate.outputs.size() != 1) return false;
+    std::vector<TensorType> types;
+    auto add = [&](ValueId value, const Form& form) {
+      types.push_back(graph.value(value).type);
+      const Form full = full_form(form, types.back());
+      types.back().dtype = full.dtype;
+      types.back().format = full.format;
+    };
+    for (size_t i = 0; i < node.inputs.size(); ++i) add(node.inputs[i], candidate.inputs[i]);
+    add(node.outputs[0], candidate.outputs[0]);
+    auto fix = [&](const Dim& dim) {
+      const auto value = evaluate(dim, [&](std::string_view name) -> std::optional<int64_t> {
+        const auto found = symbols.find(name);
+        return found == symbols.end() ? std::nullopt : std::optional(found->second);
+      });
+      return value ? Dim(*value) : dim;
+    };
+    return tenon::may_copy_nothing(NodeView(graph, node), types, fix);
+  }
+
   // The phase that ends now began when the one before it ended.
   void end_phase(std::string_view name) {
     double before = 0;
@@ -116,7 +162,7 @@ class Build {
   // A mistyped name would leave a build silently as it is.
   Status check_names() const {
     for (const std::string& name : config_.disabled_passes)
-      if (name == k_expand.name || std::ranges::none_of(kPasses, [&](const Pass* p) { return p->name == name; }))
+      if (name == k_expand.name || (name != kPiecesName && std::ranges::none_of(kPasses, [&](const Pass* p) { return p->name == name; })))
         return fail(Code::invalid_argument, "option disable_passes: {}", name == k_expand.name
                         ? "pass expand is never skipped: kernels compute core ops"
                         : fmt::format("there is no pass \"{}\"", name));
@@ -277,16 +323,13 @@ class Build {
                       target_.threads, target_.onednn)
         : fmt::format("tenon {} {} {} {}", TENON_VERSION, device_->facts().product, device_->facts().architecture,
                       device_->libraries());
+    if (!config_.disabled_passes.count(kPiecesName)) options.is_free = [symbols = fixed_symbols()](const Graph& graph, NodeId id, const Candidate& candidate) {
+      return may_copy_nothing(graph, id, candidate, symbols);
+    };
     options.disabled = config_.disabled_tactics;
     options.forced = config_.forced_tactic;
     // Timed at the first profile's opt; able to run at every profile's bounds.
-    SymbolValues fixed;
-    for (size_t s = 0; s < symbols_.symbols.size(); ++s) {
-      const int64_t value = symbols_.ranges[0][s].min;
-      if (std::all_of(symbols_.ranges.begin(), symbols_.ranges.end(),
-                      [&](const auto& profile) { return profile[s].min == value && profile[s].max == value; }))
-        fixed[symbols_.symbols[s]] = value;
-    }
+    const SymbolValues fixed = fixed_symbols();
     options.points.push_back({symbols_.values(0, &plan::Range::opt), fixed});
     for (size_t profile = 0; profile < symbols_.ranges.size(); ++profile)
       for (auto which : {&plan::Range::min, &plan::Range::opt, &plan::Range::max}) {

@@ -32,7 +32,7 @@ class Lowering {
     TN_TRY(lower_pins());
     TN_TRY(lower_weights());
     plan_.weight_bytes = weights_;
-    return Lowered{std::move(plan_), std::move(weights_), {}};
+    return Lowered{std::move(plan_), std::move(weights_), {}, std::move(joined_)};
   }
 
  private:
@@ -129,15 +129,35 @@ class Lowering {
       });
     };
     plan::Profile out{"profile " + std::to_string(profile), ranges, {}};
+    body_regions_.clear();
     TN_ASSIGN(out.region, lower_graph(whole_, profile, bounds_of));
     plan_.profiles.push_back(std::move(out));
     return {};
   }
 
+  // With values that lie within others, if there are some, unless memory grows far by it: a part that is made early takes the
+  // room of the whole from then on.
   Result<plan::Region> lower_graph(const ChosenGraph& chosen, size_t profile, const std::function<Result<Interval>(const Dim&)>& bounds_of) {
+    TN_ASSIGN(plan::Region apart, lower_graph(chosen, profile, bounds_of, nullptr));
+    if (config_.disabled_passes.count(kPiecesName)) return apart;
+    auto fix = [&](const Dim& dim) {
+      const auto range = dim.is_constant() ? Result<Interval>(tl::unexpected<Error>(Error{})) : bounds_of(dim);
+      return range && range->low == range->high ? Dim(range->low) : dim;
+    };
+    const Pieces pieces = find_pieces(chosen.graph, facts_.at(&chosen).is_static, fix);
+    if (pieces.nodes.empty()) return apart;
+    TN_ASSIGN(plan::Region joined, lower_graph(chosen, profile, bounds_of, &pieces));
+    if (joined.arena_bytes > apart.arena_bytes + apart.arena_bytes / 4) return apart;
+    for (NodeId id : pieces.nodes) joined_.insert({&chosen, id});
+    return joined;
+  }
+
+  Result<plan::Region> lower_graph(const ChosenGraph& chosen, size_t profile, const std::function<Result<Interval>(const Dim&)>& bounds_of,
+                                   const Pieces* pieces) {
     const Graph& graph = chosen.graph;
     const Facts& facts = facts_.at(&chosen);
     RegionBuilder::Setting setting{graph, chosen.calls, kernels_, dims_, bounds_of, config_.limits};
+    setting.pieces = pieces;
     if (plan_.target.device != "cpu") {
       setting.on_host = false;
       setting.copy_kernel = plan_.target.device + ".reformat";
@@ -146,8 +166,12 @@ class Lowering {
     setting.bodies = [&](const Node& node) -> Result<std::vector<plan::Region>> {
       std::vector<plan::Region> out;
       for (const GraphPtr& body : graphs_of(node)) {
-        TN_ASSIGN(plan::Region region, lower_graph(*bodies_.at(body.get()), profile, bounds_of));
-        out.push_back(std::move(region));
+        auto known = body_regions_.find(body.get());
+        if (known == body_regions_.end()) {
+          TN_ASSIGN(plan::Region region, lower_graph(*bodies_.at(body.get()), profile, bounds_of));
+          known = body_regions_.emplace(body.get(), std::move(region)).first;
+        }
+        out.push_back(known->second);
       }
       return out;
     };
@@ -346,6 +370,8 @@ class Lowering {
   std::map<std::pair<const ChosenGraph*, const Constant*>, ValueId> own_constants_;  // and in each graph
   std::map<std::string, uint32_t> source_numbers_;
   std::vector<Program> programs_;
+  std::map<const Graph*, plan::Region> body_regions_;  // of the profile that is lowered
+  std::set<std::pair<const ChosenGraph*, NodeId>> joined_;
 };
 
 // Prepares the regions of all profiles at their opt.

@@ -2,6 +2,8 @@
 // them.
 #pragma once
 
+#include <set>
+
 #include "compile/compile.h"
 #include "compile/materialise.h"
 #include "compile/profiles.h"
@@ -14,6 +16,8 @@ struct Lowered {
   plan::Plan plan;
   std::vector<std::byte> weights;     // plan.weight_bytes points here
   std::vector<std::byte> images;      // plan.image_bytes points here
+  // Concatenations and slices that need no step: their results lie within other values' memory, or these within theirs.
+  std::set<std::pair<const ChosenGraph*, NodeId>> joined;
 };
 
 Result<Lowered> lower(const ChosenGraph& chosen, const SymbolRanges& symbols, const BuildConfig& config,

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <tuple>
 
 #include "base/json.h"
 #include "compile/export_onnx.h"
 #include "onnx/writer.h"
+#include "plan/verify.h"
 
 namespace tenon {
 namespace {
@@ -45,27 +47,68 @@ class PlanView {
     for (const plan::Binding& input : plan_.inputs) model_.graph.inputs.push_back(value_info(input.name, input.dtype, input.dims));
     for (const plan::Binding& output : plan_.outputs)
       model_.graph.outputs.push_back(value_info(output.name, output.dtype, output.dims));
+    for (const plan::Step& step : region_.steps) {
+      for (uint32_t input : step.inputs) add_pieces(input);
+      add_step(step);
+    }
     for (size_t i = 0; i < region_.values.size(); ++i)
-      if (const plan::Value& value = region_.values[i]; (value.kind == plan::ValueKind::arena || value.kind == plan::ValueKind::found) && value.view_of == plan::kNoView)
+      if (const plan::Value& value = region_.values[i]; (value.kind == plan::ValueKind::arena || value.kind == plan::ValueKind::found) && root(i) == i && !names_[i].empty())
         model_.graph.values.push_back(value_info(names_[i], value.dtype, value.dims));
-    for (const plan::Step& step : region_.steps) add_step(step);
     return onnx::write_model(model_);
   }
 
  private:
   std::string_view keep(std::string text) { return texts_.emplace_back(std::move(text)); }
 
-  size_t root(size_t value) const {
-    const uint32_t of = region_.values[value].view_of;
-    return of == plan::kNoView ? value : of;
+  size_t root(size_t value) const { return roots_[value]; }
+
+  // The first value of those that are the same memory. A piece is apart from what it is a piece of.
+  void find_roots() {
+    std::map<std::tuple<uint32_t, uint64_t, uint64_t>, size_t> pieces;
+    for (size_t i = 0; i < region_.values.size(); ++i) {
+      const plan::Value& value = region_.values[i];
+      if (value.view_of == plan::kNoView) roots_.push_back(i);
+      else if (!plan::is_piece(region_, value)) roots_.push_back(value.view_of);
+      else roots_.push_back(pieces.try_emplace({value.view_of, value.offset, value.max_bytes}, i).first->second);
+    }
+  }
+
+  // What steps wrote by pieces, or what is a piece of that, is a node's, so that the graph hangs together.
+  void add_pieces(uint32_t value) {
+    const size_t wanted = root(value);
+    const plan::Value& whole = region_.values[wanted];
+    if (!names_[wanted].empty() || whole.kind != plan::ValueKind::arena) return;
+    const uint32_t memory = plan::root_of(region_, static_cast<uint32_t>(wanted));
+    onnx::NodeView node;
+    node.domain = kToolDomain;
+    node.op_type = "pieces";
+    for (size_t i = 0; i < region_.values.size(); ++i) {
+      const plan::Value& part = region_.values[i];
+      if (written_[i] && plan::root_of(region_, static_cast<uint32_t>(i)) == memory && part.offset < whole.offset + whole.max_bytes &&
+          whole.offset < part.offset + part.max_bytes)
+        node.inputs.push_back(names_[i]);
+    }
+    names_[wanted] = unique_name(node.inputs.empty() ? "pieces" : fmt::format("{}_pieces", node.inputs[0]));
+    for (size_t i = 0; i < names_.size(); ++i)
+      if (root(i) == wanted) names_[i] = names_[wanted];
+    node.name = names_[wanted];
+    node.outputs.push_back(names_[wanted]);
+    model_.graph.nodes.push_back(std::move(node));
+  }
+
+  std::string_view unique_name(const std::string& wanted) {
+    std::string unique = wanted;
+    while (taken_[unique]++ > 0) unique = fmt::format("{}_{}", wanted, taken_[unique]);
+    return keep(std::move(unique));
   }
 
   // A view has the name of what it is a view of. Values in the arena are called after the step that writes them.
   void name_values() {
+    find_roots();
     names_.resize(region_.values.size());
-    std::map<std::string, int, std::less<>> taken;
+    written_.resize(region_.values.size());
     for (const auto* list : {&plan_.inputs, &plan_.outputs})
-      for (const plan::Binding& binding : *list) taken[binding.name] = 1;
+      for (const plan::Binding& binding : *list) taken_[binding.name] = 1;
     for (size_t i = 0; i < region_.values.size(); ++i) {
       const plan::Value& value = region_.values[i];
       if (value.kind == plan::ValueKind::input) names_[i] = plan_.inputs[value.index].name;
@@ -74,13 +117,11 @@ class PlanView {
     for (const plan::Step& step : region_.steps)
       for (uint32_t output : step.outputs) {
         std::string_view& name = names_[root(output)];
-        if (!name.empty() || region_.values[output].kind == plan::ValueKind::absent) continue;
-        std::string unique = step.name;
-        while (taken[unique]++ > 0) unique = fmt::format("{}_{}", step.name, taken[unique]);
-        name = keep(std::move(unique));
+        if (region_.values[output].kind == plan::ValueKind::absent) continue;
+        written_[root(output)] = true;
+        if (name.empty()) name = unique_name(step.name);
       }
-    for (size_t i = 0; i < names_.size(); ++i)
-      if (region_.values[i].view_of != plan::kNoView) names_[i] = names_[root(i)];
+    for (size_t i = 0; i < names_.size(); ++i) names_[i] = names_[root(i)];
   }
 
   std::string dim_text(uint32_t index) const {
@@ -197,6 +238,9 @@ class PlanView {
   std::map<std::pair<std::string, std::string>, std::deque<const Json*>> by_kernel_;
   onnx::ModelView model_;
   std::vector<std::string_view> names_;  // by value of the region
+  std::vector<size_t> roots_;
+  std::vector<bool> written_;            // roots that are a step's output
+  std::map<std::string, int, std::less<>> taken_;
   std::deque<std::string> texts_;        // what the views are of
 };
 

@@ -1,6 +1,7 @@
 #include "compile/region.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/checked.h"
 #include "ir/control.h"
@@ -62,10 +63,15 @@ Result<uint32_t> RegionBuilder::value_of(ValueId id) {
     value.index = leaf->second.second;
     return push(id, std::move(value), UINT32_MAX, true);
   }
+  if (s_.pieces)
+    if (auto piece = s_.pieces->values.find(id); piece != s_.pieces->values.end()) return push_piece(id, piece->second);
   const Node* producer = s_.graph.producer(id);
   if (producer && producer->op->is_view) {
     TN_ASSIGN(uint32_t of, value_of(producer->inputs[0]));
-    return push(id, {}, drafts_[of].root, false);
+    TN_ASSIGN(uint32_t number, push(id, {}, drafts_[of].root, false));
+    drafts_[number].at = drafts_[of].at;
+    drafts_[number].bytes = drafts_[of].bytes;
+    return number;
   }
   if (!producer) return fail(Code::internal, "value {} is no leaf of its region", s_.graph.value(id).name);
   TN_ASSIGN(const bool bounded, is_bounded(s_.graph.value(id).type));
@@ -75,6 +81,16 @@ Result<uint32_t> RegionBuilder::value_of(ValueId id) {
     TN_ASSIGN(value.max_bytes, bytes_of(s_.graph.value(id).type));
   }
   return push(id, std::move(value), UINT32_MAX, false);
+}
+
+Result<uint32_t> RegionBuilder::push_piece(ValueId id, const Piece& piece) {
+  TN_ASSIGN(uint32_t of, value_of(piece.of));
+  TN_ASSIGN(uint64_t bytes, bytes_of(s_.graph.value(id).type));
+  TN_ASSIGN(uint32_t number, push(id, {}, of, false));
+  if (bytes == drafts_[of].value.max_bytes) return number;  // all of it: a view
+  drafts_[number].at = piece.offset;
+  drafts_[number].bytes = bytes;
+  return number;
 }
 
 uint32_t RegionBuilder::absent() {
@@ -97,6 +113,7 @@ void RegionBuilder::touch(uint32_t value, uint32_t step) {
 Status RegionBuilder::add_node(NodeId id) {
   const Node& node = s_.graph.node(id);
   if (node.op->is_view) return {};
+  if (s_.pieces && s_.pieces->nodes.count(id)) return add_to_maker(node);
   auto call = s_.calls.find(id);
   if (call == s_.calls.end()) return fail(Code::internal, "node {} has no kernel", node.name);
   plan::Step step;
@@ -129,6 +146,25 @@ Status RegionBuilder::add_node(NodeId id) {
   }
   if (node.op->runs_graphs) TN_TRY(add_control(node, step));
   steps_.push_back(std::move(step));
+  return {};
+}
+
+// A node that needs no step is computed by the last one that makes what it joins, or takes from.
+Status RegionBuilder::add_to_maker(const Node& node) {
+  std::set<uint32_t> memory;
+  for (ValueId input : node.inputs) {
+    TN_ASSIGN(uint32_t number, value_of(input));
+    memory.insert(drafts_[number].root);
+  }
+  auto makes = [&](uint32_t output) { return memory.count(drafts_[output].root) > 0; };
+  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
+    if (std::ranges::none_of(step->outputs, makes)) continue;
+    for (uint32_t origin : node.origins) {
+      const uint32_t own = s_.origin ? s_.origin(origin) : origin;
+      if (std::ranges::find(step->origins, own) == step->origins.end()) step->origins.push_back(own);
+    }
+    return {};
+  }
   return {};
 }
 
@@ -226,7 +262,7 @@ void RegionBuilder::share_in_place(uint32_t index) {
     const plan::Value& seen = drafts_[step.inputs[i]].value;
     auto same_memory = [&](uint32_t other) { return drafts_[other].root == input; };
     if (in.leaf || in.value.kind != plan::ValueKind::arena || in.last != index || in.first == index) continue;
-    if (seen.dtype != out.dtype || seen.dims != out.dims || seen.format != out.format ||
+    if (drafts_[step.inputs[i]].bytes > 0 || seen.dtype != out.dtype || seen.dims != out.dims || seen.format != out.format ||
         in.value.max_bytes != out.max_bytes || std::count_if(step.inputs.begin(), step.inputs.end(), same_memory) != 1)
       continue;
     memory_of_[output] = memory_of_[input];
@@ -267,6 +303,8 @@ Result<plan::Region> RegionBuilder::finish() {
       plan::Value view = region.values[draft.root];
       view.dims = std::move(draft.value.dims);
       view.view_of = draft.root;
+      view.offset += draft.at;
+      if (draft.bytes > 0) view.max_bytes = draft.bytes;
       region.values.push_back(std::move(view));
       continue;
     }

@@ -9,6 +9,7 @@
 #include "compile/dim_table.h"
 #include "device/kernel_table.h"
 #include "ir/op_def.h"
+#include "passes/pieces.h"
 #include "plan/plan.h"
 
 namespace tenon {
@@ -26,6 +27,8 @@ class RegionBuilder {
     std::string copy_kernel = "copy.linear";              // for results that are leaves
     // The regions of a node that runs graphs, in order.
     std::function<Result<std::vector<plan::Region>>(const Node&)> bodies = {};
+    // Values that lie within others' memory; null for none.
+    const Pieces* pieces = nullptr;
     // The plan's number of one of the graph's origins.
     std::function<uint32_t(uint32_t)> origin = {};
   };
@@ -46,12 +49,15 @@ class RegionBuilder {
     uint32_t root;                    // itself if no view
     uint32_t first = UINT32_MAX, last = 0;
     bool leaf = false;
+    uint64_t at = 0, bytes = 0;       // of a piece of the root's memory: where, and how much of it
   };
   Result<uint32_t> value_of(ValueId id);
   Result<uint32_t> push(ValueId id, plan::Value value, uint32_t root, bool leaf);
+  Result<uint32_t> push_piece(ValueId id, const Piece& piece);
   Result<uint64_t> bytes_of(const TensorType& type);
   Result<bool> is_bounded(const TensorType& type) const;
   uint32_t absent();
+  Status add_to_maker(const Node& node);
   Status add_control(const Node& node, plan::Step& step);
   Result<uint32_t> workspace(uint64_t bytes, Place place);
   void touch(uint32_t value, uint32_t step);

@@ -78,7 +78,7 @@ Json bodies(const ReportInput& input, const Node& placed) {
     const auto body = input.bodies.find(graph.get());
     if (body == input.bodies.end()) continue;
     const ReportInput inner{body->second.placed, body->second.selection, input.chosen, input.plan,   input.passes,
-                            input.decisions,     input.opt,              input.phases, input.milliseconds, input.bodies};
+                            input.decisions,     input.opt,              input.phases, input.milliseconds, input.bodies, body->second.joined};
     out.push_back({{"name", name}, {"multiply_adds", multiply_adds_by_precision(inner)}, {"nodes", nodes(inner)}});
   }
   return out;
@@ -105,6 +105,7 @@ Json node(const ReportInput& input, const NodeReport& report) {
               {"kernel", chosen.candidate.call.kernel}};
   if (!chosen.candidate.config.empty()) out["config"] = chosen.candidate.config;
   out.update(timing(chosen));
+  if (input.joined.count(report.node)) out["joined"] = true;
   if (const int64_t count = multiply_adds(input, view)) {
     out["multiply_adds"] = count;
     out["precision"] = precision(view, chosen.candidate);

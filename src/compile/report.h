@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct PassRecord {
 struct ReportBody {
   const Graph& placed;
   const Selection& selection;
+  std::set<NodeId> joined;
 };
 using ReportBodies = std::map<const Graph*, ReportBody>;  // by the node's attribute
 
@@ -35,6 +37,7 @@ struct ReportInput {
   const std::vector<std::pair<std::string_view, double>>& phases;   // milliseconds
   double milliseconds;
   const ReportBodies& bodies;
+  const std::set<NodeId>& joined;            // nodes of `placed` that the plan has no step for: Lowered::joined
 };
 
 std::string write_report(const ReportInput& input);

@@ -59,9 +59,13 @@ enum class ValueKind : uint8_t {
 // unless their dims are equal, and the bytes agree at every shape. Reading or writing a view is reading or
 // writing the value.
 //
+// A piece is a view of some of an arena value's memory: offset and max_bytes are its own, within that value's, the formats
+// are equal, and at no shape it needs more bytes. A value may be written piece by piece; what is read of it has been written.
+// Whoever makes a plan sees to it that the pieces lie where they belong: at shapes that do not vary.
+//
 // Arena values whose lives (first written to last read, through any view) touch in one step only may share
 // memory when the later one is that step's output 0, and offset and max_bytes are equal: the step then runs
-// in place, which its kernel must allow. All others that live at the same time lie apart. At most one value
+// in place, which its kernel must allow; neither input nor output 0 is a piece then. All others that live at the same time lie apart. At most one value
 // that is no view stands for each input, output and weight. Inputs, outputs and sources are linear.
 //
 // `format.place` says in which memory a value lies: the device's, or the host's, which has an arena of its own.

@@ -13,7 +13,7 @@ Status verify(const Plan& plan, const Limits& limits);
 // overflows.
 std::optional<int64_t> storage_bytes(DType dtype, Format format, std::span<const int64_t> dims);
 
-// A step whose output 0 takes over the memory of one of its inputs.
+// A step whose output 0 lies over the memory of one of its inputs.
 struct InPlace {
   uint32_t step, input;
 };
@@ -24,6 +24,13 @@ std::vector<InPlace> in_place_steps(const Region& region);
 inline uint32_t root_of(const Region& region, uint32_t value) {
   uint32_t of = region.values[value].view_of;
   return of == kNoView ? value : of;
+}
+
+// Whether a value of a checked region, or one that is being checked, is a view of some of another's memory.
+inline bool is_piece(const Region& region, const Value& value) {
+  if (value.view_of == kNoView) return false;
+  const Value& of = region.values[value.view_of];
+  return value.offset != of.offset || value.max_bytes != of.max_bytes;
 }
 
 }  // namespace tenon::plan

@@ -15,6 +15,7 @@ constexpr uint32_t kNever = UINT32_MAX;
 // Steps between which a value that is no view holds data that something reads.
 struct Life {
   uint32_t first = kNever, last = 0;
+  std::map<uint64_t, uint64_t> written;  // runs of bytes that steps have written so far: begin, end
 };
 
 class RegionCheck {
@@ -104,12 +105,23 @@ class RegionCheck {
       return fail(Code::invalid_plan, "it views value {}, expected an earlier one that is no view",
                   v.view_of);
     const Value& of = region_.values[v.view_of];
+    if (is_piece(region_, v)) return check_piece(v, of);
     bool same_memory = v.kind == of.kind && v.dtype == of.dtype && v.index == of.index &&
                        v.offset == of.offset && v.max_bytes == of.max_bytes;
     bool same_order = v.format == of.format && (is_linear(v.format) || v.dims == of.dims);
     if (same_memory && same_order) return {};
     return fail(Code::invalid_plan, "it views value {} but differs from it in kind, type, memory or format",
                 v.view_of);
+  }
+
+  Status check_piece(const Value& v, const Value& of) const {
+    const bool same = v.kind == of.kind && v.dtype == of.dtype && v.index == of.index && v.format == of.format;
+    const bool within = v.offset % 64 == 0 && v.offset >= of.offset && v.max_bytes > 0 && v.max_bytes <= of.max_bytes &&
+                        v.offset - of.offset <= of.max_bytes - v.max_bytes;
+    if (!same || !within || v.kind != ValueKind::arena || v.dtype == DType::string)
+      return fail(Code::invalid_plan, "it is a piece of value {} but differs from it in kind, type or format, or does not lie within it",
+                  v.view_of);
+    return {};
   }
 
   Status check_memory(const Value& v) const {
@@ -303,7 +315,7 @@ class RegionCheck {
     uint32_t root = root_of(region_, v);
     ValueKind kind = region_.values[root].kind;
     bool is_written = kind == ValueKind::arena || kind == ValueKind::output || kind == ValueKind::found;
-    if (is_written && lives_[root].first == kNever)
+    if (is_written && !has_written(lives_[root], run_of(v)))
       return fail(Code::invalid_plan, "it reads value {} before any step has written it", v);
     lives_[root].last = std::max(lives_[root].last, step);
     return {};
@@ -317,9 +329,35 @@ class RegionCheck {
     if (kind == ValueKind::absent) return {};
     if (kind != ValueKind::arena && kind != ValueKind::output && kind != ValueKind::found)
       return fail(Code::invalid_plan, "it writes value {}, which is an input or a weight", v);
-    if (lives_[root].first != kNever) return fail(Code::invalid_plan, "it writes value {} a second time", v);
-    lives_[root] = {step, step};
+    if (!add_run(lives_[root].written, run_of(v))) return fail(Code::invalid_plan, "it writes value {} a second time", v);
+    lives_[root].first = std::min(lives_[root].first, step);
+    lives_[root].last = std::max(lives_[root].last, step);
     return {};
+  }
+
+  // The bytes of the arena that a value takes; one that stands for all where it lies elsewhere, or takes none.
+  std::pair<uint64_t, uint64_t> run_of(uint32_t v) const {
+    const Value& value = region_.values[v];
+    return {value.offset, value.offset + std::max<uint64_t>(value.max_bytes, 1)};
+  }
+
+  static bool has_written(const Life& life, std::pair<uint64_t, uint64_t> run) {
+    auto next = life.written.upper_bound(run.first);
+    return next != life.written.begin() && std::prev(next)->second >= run.second;
+  }
+
+  // Adds a run that overlaps none of the others; those that touch become one.
+  static bool add_run(std::map<uint64_t, uint64_t>& runs, std::pair<uint64_t, uint64_t> run) {
+    auto next = runs.lower_bound(run.first);
+    if (next != runs.end() && next->first < run.second) return false;
+    if (next != runs.begin() && std::prev(next)->second > run.first) return false;
+    if (next != runs.end() && next->first == run.second) {
+      run.second = next->second;
+      next = runs.erase(next);
+    }
+    if (next != runs.begin() && std::prev(next)->second == run.first) std::prev(next)->second = run.second;
+    else runs.insert(run);
+    return true;
   }
 
   // Sweeps over the steps with the live values sorted by offset. A value that dies in a step where output 0
@@ -336,6 +374,7 @@ class RegionCheck {
         if (!holds_arena(root)) continue;
         const Value& v = region_.values[root];
         auto& live = lives[static_cast<size_t>(v.format.place)];
+        if (auto at = live.find(v.offset); at != live.end() && at->second == root) continue;  // another piece of it
         if (auto at = live.find(v.offset);
             o == 0 && at != live.end() && takes_over(step, s, root, at->second))
           live.erase(at);
@@ -360,9 +399,10 @@ class RegionCheck {
   }
 
   bool takes_over(const Step& step, uint32_t index, uint32_t output, uint32_t old) const {
+    auto is_whole = [&](uint32_t v) { return !is_piece(region_, region_.values[v]); };
     bool is_input = std::any_of(step.inputs.begin(), step.inputs.end(),
-                                [&](uint32_t v) { return root_of(region_, v) == old; });
-    return is_input && lives_[old].last == index &&
+                                [&](uint32_t v) { return root_of(region_, v) == old && is_whole(v); });
+    return is_input && is_whole(step.outputs[0]) && lives_[old].last == index &&
            region_.values[old].max_bytes == region_.values[output].max_bytes;
   }
 
@@ -407,12 +447,12 @@ std::vector<InPlace> in_place_steps(const Region& region) {
   for (uint32_t s = 0; s < region.steps.size(); ++s) {
     const Step& step = region.steps[s];
     if (step.outputs.empty()) continue;
-    uint32_t output = root_of(region, step.outputs[0]);
-    const Value& o = region.values[output];
+    const Value& o = region.values[step.outputs[0]];
     if (o.kind != ValueKind::arena || o.max_bytes == 0) continue;
     for (uint32_t i = 0; i < step.inputs.size(); ++i) {
-      const Value& v = region.values[root_of(region, step.inputs[i])];
-      if (v.kind == ValueKind::arena && v.max_bytes > 0 && v.offset == o.offset && v.format.place == o.format.place)
+      const Value& v = region.values[step.inputs[i]];
+      if (v.kind == ValueKind::arena && v.format.place == o.format.place && v.offset < o.offset + o.max_bytes &&
+          o.offset < v.offset + v.max_bytes)
         out.push_back({s, i});
     }
   }

@@ -107,7 +107,7 @@ class RegionPreparation {
 
   Status check_size(uint32_t i, const std::vector<int64_t>& bytes) const {
     const Value& v = region_.values[i];
-    if (v.view_of != plan::kNoView) {
+    if (v.view_of != plan::kNoView && !plan::is_piece(region_, v)) {
       if (known_[v.view_of] && bytes[i] == bytes[v.view_of]) return {};
       if (!known_[v.view_of])
         return fail(Code::invalid_plan, "value {} ({}) views value {}, whose size is not known", i, describe(tensors_[i]), v.view_of);

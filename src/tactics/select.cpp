@@ -391,6 +391,7 @@ class Labelling {
 
   double cost_of(const NodeReport& report, int candidate) const {
     const Considered& considered = report.candidates[static_cast<size_t>(candidate)];
+    if (options_.is_free && options_.is_free(graph_, report.node, considered.candidate)) return 0;
     return label_cost(considered) * handicap(NodeView(graph_, graph_.node(report.node)), considered.candidate, options_.target);
   }
 

@@ -63,6 +63,8 @@ struct SelectOptions {
   std::optional<std::chrono::steady_clock::time_point> deadline;
   // Microseconds up to which a node's only candidate is timed too, where the sum counts; 0: it needs no time.
   double lone_limit = 0;
+  // Whether a node needs no step if it gets the candidate, which then costs nothing; null: none is so.
+  std::function<bool(const Graph&, NodeId, const Candidate&)> is_free;
   // Fraction done; false cancels.
   std::function<bool(double)> progress;
 };

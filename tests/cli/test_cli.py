@@ -446,6 +446,26 @@ def test_convert_shows_what_was_chosen(tenon, model, tmp_path):
     assert "JSON, byte" in tenon("convert", "plan", "-o", "v.onnx", "--report", "broken.json", code=5).stderr
 
 
+# A concatenation without a step of its own still stands between those that make its parts and those that read it.
+def test_convert_shows_pieces(tenon, tmp_path):
+    import onnx
+    nodes = [helper.make_node("Softmax", ["x"], ["a"], "a", axis=1), helper.make_node("Softmax", ["a"], ["b"], "b", axis=1),
+             helper.make_node("Concat", ["a", "b"], ["j"], "j", axis=0), helper.make_node("Softmax", ["j"], ["y"], "y", axis=1)]
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 32])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, [4, 32])])
+    onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "m.onnx")
+    tenon("build", "m.onnx", "-o", "plan", "--report", "report.json", "--option", "timer=fake")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [node["name"] for node in report["nodes"] if node.get("joined")] == ["j"]
+    tenon("convert", "plan", "-o", "view.onnx", "--report", "report.json")
+    view = onnx.load(tmp_path / "view.onnx")
+    onnx.checker.check_model(view)
+    pieces = [(list(node.input), list(node.output)) for node in view.graph.node if node.op_type == "pieces"]
+    assert pieces == [(["a", "b"], ["a_pieces"])]
+    reader = next(node for node in view.graph.node if node.name == "y")
+    assert reader.input == ["a_pieces"]
+
+
 # --- strings ----------------------------------------------------------------------------------------------------------
 def test_strings_run_and_print(tenon, tmp_path):
     value = helper.make_tensor_value_info

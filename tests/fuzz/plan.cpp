@@ -36,7 +36,8 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   std::vector<std::byte> bytes(reinterpret_cast<std::byte*>(data), reinterpret_cast<std::byte*>(data) + size);
   auto metadata = plan::decode(test::section_of(bytes, 0));
   if (!metadata) {
-    bytes = random.below(2) ? test::small_plan().bytes() : test::looping_plan().bytes();
+    const uint64_t which = random.below(3);
+    bytes = which == 0 ? test::small_plan().bytes() : which == 1 ? test::looping_plan().bytes() : test::pieces_plan().bytes();
   } else if (random.below(4) == 0) {
     size = LLVMFuzzerMutate(data, size, max_size);
     bytes.assign(reinterpret_cast<std::byte*>(data), reinterpret_cast<std::byte*>(data) + size);

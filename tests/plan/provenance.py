@@ -3,7 +3,7 @@
 
     tests/plan/provenance.py [--build DIR] [--all] [--canary] [MODEL ...]
 
-Plans are built with the fake timer, their weights drawn. Every layer names at least one node of the model, none that the model does
+Plans are built with the fake timer, their weights drawn, for batches of 1 to 4 and for one shape. Every layer names at least one node of the model, none that the model does
 not have; and every node that `tenon inspect --capability` says a kernel is needed for is named by a layer. `--canary` leaves one
 layer's nodes out.
 """
@@ -35,7 +35,15 @@ def check(tenon, zoo, name, canary):
     """What is wrong, line by line."""
     path = zoo.path(name)
     wanted, known = needed(tenon, path)
-    built = tenon.build(path, [zoo.profile(name)], threads=1, timer="fake")
+    profile = zoo.profile(name)
+    one_shape = {tensor: (opt, opt, opt) for tensor, (_, opt, _) in profile.items()}
+    wrong = []
+    for which in profile, one_shape:
+        wrong += check_layers(tenon, tenon.build(path, [which], threads=1, timer="fake"), name, wanted, known, canary)
+    return wrong
+
+
+def check_layers(tenon, built, name, wanted, known, canary):
     layers = tenon.inspect(built.plan, as_json=True)["profiles"][0]["steps"]
     if canary:
         layers[0]["origins"] = []

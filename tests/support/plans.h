@@ -63,6 +63,13 @@ class PlanBuilder {
     return value(std::move(v));
   }
 
+  uint32_t piece(uint32_t of, std::vector<uint32_t> dims, uint64_t offset, uint64_t max_bytes) {
+    const uint32_t out = view(of, std::move(dims));
+    region().values[out].offset = offset;
+    region().values[out].max_bytes = max_bytes;
+    return out;
+  }
+
   // The number of the weight.
   uint32_t weight(const std::vector<float>& values, std::vector<int64_t> dims) {
     size_t bytes = values.size() * sizeof(float);
@@ -186,6 +193,20 @@ inline SmallResult small_expected(const std::vector<float>& x, const std::vector
     out.negated.push_back(-v);
   }
   return out;
+}
+
+// x [16]: whole [32] is tanh(x), then -tanh(x); y [32] = -whole; z [16] = -tanh(x) again, read of the piece.
+inline PlanBuilder pieces_plan() {
+  PlanBuilder b;
+  const uint32_t half = b.constant(16), all = b.constant(32);
+  const uint32_t x = b.input("x", {half}), y = b.output("y", {all}), z = b.output("z", {half});
+  const uint32_t whole = b.arena({all}, 64, 128);
+  const uint32_t first = b.piece(whole, {half}, 64, 64), second = b.piece(whole, {half}, 128, 64);
+  b.add(PlanBuilder::pointwise("tanh(x0)", {x}, first));
+  b.add(PlanBuilder::pointwise("neg(x0)", {first}, second));
+  b.add(PlanBuilder::pointwise("neg(x0)", {whole}, y));
+  b.add(PlanBuilder::pointwise("neg(neg(x0))", {second}, z));
+  return b;
 }
 
 // A region of its own, made like a plan's.

@@ -209,6 +209,52 @@ TEST(PlanVerifier, MemoryIsFreeAfterTheLastRead) {
   EXPECT_NE(error_of(b.finish()).find("lies over"), std::string::npos);
 }
 
+TEST(PlanVerifier, PiecesOfAValue) {
+  PlanBuilder good = test::pieces_plan();
+  EXPECT_EQ(error_of(good.finish()), "");
+  EXPECT_EQ(in_place_steps(good.region()).size(), 0u) << "what a step reads and writes of one value lies apart";
+  const Forgery forgeries[] = {
+      {"before any step has written", [](PlanBuilder& b) { b.region().steps.erase(b.region().steps.begin() + 1); }},
+      {"before any step has written", [](PlanBuilder& b) { std::swap(b.region().steps[1], b.region().steps[2]); }},
+      {"before any step has written", [](PlanBuilder& b) { b.region().steps[1].inputs = {5}; }},
+      {"a second time", [](PlanBuilder& b) { b.region().steps[1].outputs = {4}; }},
+      {"a second time", [](PlanBuilder& b) { b.region().steps[2].outputs = {3}; }},
+      {"does not lie within it", [](PlanBuilder& b) { b.region().values[5].offset = 192; }},
+      {"does not lie within it", [](PlanBuilder& b) { b.region().values[5].offset = 0; }},
+      {"does not lie within it", [](PlanBuilder& b) { b.region().values[5].offset = 100; }},
+      {"does not lie within it", [](PlanBuilder& b) { b.region().values[5].offset = UINT64_MAX - 63; }},
+      {"does not lie within it", [](PlanBuilder& b) { b.region().values[5].max_bytes = 65; }},
+      {"does not lie within it", [](PlanBuilder& b) { b.region().values[5].max_bytes = UINT64_MAX; }},
+      {"does not lie within it", [](PlanBuilder& b) { b.region().values[5].max_bytes = 0; }},
+      {"does not lie within it", [](PlanBuilder& b) { b.region().values[5].dtype = DType::i32; }},
+      {"lies over",
+       [](PlanBuilder& b) {
+         b.add(PlanBuilder::pointwise("neg(x0)", {0}, b.arena({0}, 128, 64)));
+         std::rotate(b.region().steps.begin() + 1, b.region().steps.begin() + 4, b.region().steps.end());
+       }},
+  };
+  for (const Forgery& forgery : forgeries) {
+    PlanBuilder b = test::pieces_plan();
+    b.finish();
+    forgery.forge(b);
+    const std::string error = error_of(b.plan);
+    EXPECT_NE(error.find(forgery.message), error.npos)
+        << "forgery " << &forgery - forgeries << ": expected '" << forgery.message << "', got '" << error << "'";
+  }
+}
+
+// What a step writes over dies with it as a whole, and the step reads all of it.
+TEST(PlanVerifier, NoPieceIsTakenOver) {
+  PlanBuilder b;
+  const uint32_t half = b.constant(16), all = b.constant(32);
+  const uint32_t x = b.input("x", {all}), y = b.output("y", {half});
+  const uint32_t whole = b.arena({all}, 0, 128), part = b.piece(whole, {half}, 0, 64), after = b.arena({half}, 0, 128);
+  b.add(PlanBuilder::pointwise("tanh(x0)", {x}, whole));
+  b.add(PlanBuilder::pointwise("neg(x0)", {part}, after));
+  b.add(PlanBuilder::pointwise("neg(x0)", {after}, y));
+  EXPECT_NE(error_of(b.finish()).find("lies over"), std::string::npos);
+}
+
 // x [N], N in 1 … 4: the positions of what is not zero, as many as are found.
 PlanBuilder finding_plan() {
   PlanBuilder b;
