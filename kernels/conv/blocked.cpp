@@ -131,15 +131,6 @@ void plan_work(State& s, int threads) {
         s.whole[last]);
 }
 
-// Where the last spatial dim is 1, the one before it makes the rows.
-void drop_unit_columns(ConvGeometry& g) {
-  for (int i = 0; i < 2 && g.in[2] == 1 && g.out[2] == 1 && g.kernel[2] == 1 && g.pad[2] == 0; ++i)
-    for (auto* list : {&g.in, &g.out, &g.kernel, &g.stride, &g.dilation, &g.pad}) {
-      std::rotate(*list, *list + 2, *list + 3);
-      (*list)[0] = list == &g.pad ? 0 : 1;
-    }
-}
-
 template <const MicroTable& kTable, bool kFirst>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));

@@ -1,5 +1,7 @@
 #include "conv/geometry.h"
 
+#include <algorithm>
+
 #include "base/checked.h"
 
 namespace tenon {
@@ -95,6 +97,14 @@ Status conv_geometry(const ConvParams& params, const Arg& x, const Arg& w, const
     TN_TRY(expect_shape(bias, {&g.o, 1}, "bias"));
   }
   return {};
+}
+
+void drop_unit_columns(ConvGeometry& g) {
+  for (int i = 0; i < 2 && g.in[2] == 1 && g.out[2] == 1 && g.kernel[2] == 1 && g.pad[2] == 0; ++i)
+    for (auto* list : {&g.in, &g.out, &g.kernel, &g.stride, &g.dilation, &g.pad}) {
+      std::rotate(*list, *list + 2, *list + 3);
+      (*list)[0] = list == &g.pad ? 0 : 1;
+    }
 }
 
 }  // namespace tenon

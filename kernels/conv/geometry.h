@@ -23,4 +23,7 @@ struct ConvGeometry {
 Status conv_geometry(const ConvParams& params, const Arg& x, const Arg& w, const Arg& bias, const Arg& out,
                      bool transposed, ConvGeometry& geometry);
 
+// Where the last spatial dim is 1, the one before it makes the rows.
+void drop_unit_columns(ConvGeometry& geometry);
+
 }  // namespace tenon

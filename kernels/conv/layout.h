@@ -6,6 +6,7 @@
 //   depthwise   [channels / lanes][tap][lanes]                                            (group = channels)
 //   linear      [group][(input channel, tap) / lanes][output channel of the group][lanes]
 //   transposed  [group][input channels / lanes][(output channel of the group, tap)][lanes]
+//   transposed_blocked  as blocked, of a w with the input channels first
 //   winograd2, winograd4  [value of the transformed filter][panel][input channel][panel's channels]   (group 1, 3 x 3)
 //   winograd_line6, winograd_line8  the same of a filter that extends along one dim, 6 or 8 values
 // blocked and winograd2 also exist as pairs of bf16 in 32 bits ("group" 2 of the register tile): element i of a block of
@@ -47,6 +48,7 @@ inline std::optional<int64_t> conv_packed_bytes(ConvLayout layout, const ConvWei
   std::optional<int64_t> count;
   switch (layout) {
     case ConvLayout::blocked:
+    case ConvLayout::transposed_blocked:
     case ConvLayout::first: count = mul(mul(w.group, up(w.og)), mul(w.taps, depth)); break;
     case ConvLayout::depthwise: count = mul(up(w.group), w.taps); break;
     case ConvLayout::linear: count = mul(mul(w.group, w.og), up(mul(w.cg, w.taps))); break;

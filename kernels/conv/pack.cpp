@@ -14,7 +14,7 @@ struct State : KernelState {
   ConvWeight w;
 };
 
-bool transposes(ConvLayout layout) { return layout == ConvLayout::transposed; }
+bool transposes(ConvLayout layout) { return layout == ConvLayout::transposed || layout == ConvLayout::transposed_blocked; }
 
 bool is_winograd(ConvLayout layout) { return layout == ConvLayout::winograd2 || layout == ConvLayout::winograd4; }
 // Of a line's values; 0: another layout.
@@ -31,7 +31,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_format(w, kLinear, "w"));
   TN_TRY(expect_rank(w, 3, 2 + kMaxSpatial, "w"));
   const auto layout = static_cast<int64_t>(params.layout);
-  if (layout < 0 || layout > 8) return fail(Code::invalid_plan, "layout {} of packed weights is not known", layout);
+  if (layout < 0 || layout > 9) return fail(Code::invalid_plan, "layout {} of packed weights is not known", layout);
   if (params.group < 1 || params.vectors < 1 || params.vectors > 64)
     return fail(Code::invalid_plan, "group {} or vectors {} of packed weights is out of range", params.group,
                 params.vectors);
@@ -76,9 +76,11 @@ float element(int64_t first, int64_t i, int64_t block, int64_t channels, F&& wei
 }
 
 // [group][panel][input channels / block][tap][channel of the block][panel's channels]
+// `turned`: w has the input channels first.
 template <int64_t kPair>
 void pack_panels(const ConvWeight& c, const float* w, int64_t lanes, int64_t width, int64_t block,
-                 float* out) {
+                 float* out, bool turned = false) {
+  const int64_t o_step = turned ? c.taps : c.cg * c.taps, i_step = turned ? c.og * c.taps : c.taps;
   for (int64_t g = 0; g < c.group; ++g)
     for (int64_t o = 0; o < c.og; o += width) {
       const int64_t channels = std::min(width, c.og - o), columns = round_up(channels, lanes);
@@ -86,8 +88,8 @@ void pack_panels(const ConvWeight& c, const float* w, int64_t lanes, int64_t wid
         for (int64_t tap = 0; tap < c.taps; ++tap)
           for (int64_t k = 0; k < std::min(c.cg - i, block); ++k)
             for (int64_t j = 0; j < columns; ++j) {
-              const float* filter = w + (g * c.og + o + j) * c.cg * c.taps + tap;
-              *out++ = j < channels ? element<kPair>(i, k, block, c.cg, [&](int64_t at) { return filter[at * c.taps]; }) : 0.0f;
+              const float* filter = w + g * c.og * c.cg * c.taps + (o + j) * o_step + tap;
+              *out++ = j < channels ? element<kPair>(i, k, block, c.cg, [&](int64_t at) { return filter[at * i_step]; }) : 0.0f;
             }
     }
 }
@@ -172,6 +174,7 @@ Status launch(const LaunchCall& call) {
   const int64_t width = params.vectors * kLanes;
   switch (params.layout) {
     case ConvLayout::blocked: pack_panels<kPair>(c, w, kLanes, width, kLanes, out); break;
+    case ConvLayout::transposed_blocked: pack_panels<1>(c, w, kLanes, width, kLanes, out, true); break;
     case ConvLayout::first: pack_panels<1>(c, w, kLanes, width, 1, out); break;
     case ConvLayout::depthwise: pack_depthwise(c, w, kLanes, out); break;
     case ConvLayout::linear: {

@@ -22,7 +22,7 @@ Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_
     c.taps = *taps;
   }
   c.group = params.conv.group;
-  const bool turned = layout == ConvLayout::transposed;
+  const bool turned = layout == ConvLayout::transposed || layout == ConvLayout::transposed_blocked;
   if (c.group < 1 || w.dims[0] % c.group != 0)
     return fail(Code::invalid_plan, "w {} must have a first dim that is a multiple of {} groups", describe(w),
                 c.group);

@@ -40,7 +40,8 @@ enum class ConvLayout : int64_t {
   winograd2 = 5,
   winograd4 = 6,
   winograd_line6 = 7,
-  winograd_line8 = 8
+  winograd_line8 = 8,
+  transposed_blocked = 9
 };
 
 // input: w f32; output: u8[conv_packed_bytes].

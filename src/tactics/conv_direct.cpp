@@ -1,10 +1,11 @@
-// conv_blocked, conv_first, conv_depthwise, conv_winograd, conv_winograd_line: the library's own f32 convolutions to
-// channel-blocked outputs, with weights packed when the plan is made; conv_blocked and conv_winograd also with operands
+// conv_blocked, conv_first, conv_depthwise, conv_winograd, conv_winograd_line, conv_transpose_blocked: the library's own f32
+// convolutions to channel-blocked outputs, with weights packed when the plan is made; conv_blocked and conv_winograd also with operands
 // rounded to bf16.
 #include <algorithm>
 
 #include "conv/layout.h"
 #include "ops/conv.h"
+#include "ops/ops.h"
 #include "tactics/claims.h"
 
 namespace tenon {
@@ -38,6 +39,7 @@ std::string read(NodeView node, const TargetInfo& target, Problem& out) {
   if (!params) return params.error().text();
   out.params.conv = *params;
   out.weight = {params->group, (*shape)[0] / params->group, (*shape)[1], 1};
+  if (node.node().op == &kConvTranspose) std::swap(out.weight.og, out.weight.cg);
   for (size_t i = 2; i < shape->size(); ++i) out.weight.taps *= (*shape)[i];
   out.params.w_rank = static_cast<int64_t>(shape->size());
   std::copy(shape->begin(), shape->end(), out.params.w_dims);
@@ -63,7 +65,7 @@ Candidate candidate(NodeView node, const Problem& problem, const char* kernel, C
   Candidate out;
   out.config = fmt::format("{}{}{} channels", math, math.empty() ? "" : ", ", vectors * problem.isa.lanes);
   out.math = math;
-  out.call = KernelCall::with(fmt::format("conv.{}.{}", kernel, suffix), params);
+  out.call = KernelCall::with(fmt::format("{}.{}.{}", node.node().op->name, kernel, suffix), params);
   out.call.dims = problem.dims;
   out.inputs.assign(node.input_count(), kLinear);
   out.inputs[0] = layout == ConvLayout::first ? kLinear : block;
@@ -200,8 +202,20 @@ Claim claim_winograd_line(NodeView node, const TargetInfo& target) {
   return out;
 }
 
+std::string refuse_transposed(const Problem& p) {
+  if (p.weight.group == 1 || (p.weight.cg % p.isa.lanes == 0 && p.weight.og % p.isa.lanes == 0)) return {};
+  return fmt::format("channels of a group must be a multiple of {}, they are {} to {}", p.isa.lanes, p.weight.cg, p.weight.og);
+}
+
+Claim claim_transposed(NodeView node, const TargetInfo& target) {
+  static constexpr int64_t kWide[] = {2, 3, 4};
+  return claim(node, target, "blocked", ConvLayout::transposed_blocked, refuse_transposed, kWide);
+}
+
 }  // namespace
 
+extern const Tactic k_conv_transpose_blocked;
+const Tactic k_conv_transpose_blocked{"conv_transpose_blocked", "conv_transpose", claim_transposed};
 extern const Tactic k_conv_blocked, k_conv_first, k_conv_depthwise, k_conv_winograd, k_conv_winograd_line;
 const Tactic k_conv_blocked{"conv_blocked", "conv", claim_blocked};
 const Tactic k_conv_first{"conv_first", "conv", claim_first};

@@ -365,20 +365,19 @@ TEST(Conv, LinearTakesWeightsThatAreNotPacked) {
   }
 }
 
-TEST(Conv, TransposedProductEqualsReference) {
-  struct Shape {
-    int64_t n, c, o, group;
-    std::vector<int64_t> in, kernel, strides, dilations, pads, more;
-  };
-  const Shape shapes[] = {
-      {1, 16, 8, 1, {7, 9}, {2, 2}, {2, 2}, {1, 1}, {0, 0, 0, 0}, {0, 0}},
-      {2, 6, 4, 2, {5, 6}, {3, 4}, {2, 3}, {1, 2}, {1, 0, 2, 1}, {1, 0}},
-      {1, 3, 5, 1, {11}, {4}, {3}, {1}, {-1, -2}, {2}},
-      {1, 4, 4, 4, {3, 4, 5}, {2, 3, 2}, {1, 2, 2}, {1, 1, 1}, {0, 1, 0, 0, 1, 1}, {0, 0, 1}},
-  };
-  std::mt19937 random(9);
-  for (const Shape& shape : shapes) {
-    ConvParams p;
+struct Transposed {
+  int64_t n, c, o, group;
+  std::vector<int64_t> in, kernel, strides, dilations, pads, more;
+};
+
+struct TransposedProblem {
+  ConvPackedParams params;
+  ConvWeight weight;
+  Tensor x, w, bias, e1, e2, expected;
+
+  TransposedProblem(const Transposed& shape, uint32_t seed) {
+    std::mt19937 random(seed);
+    ConvParams& p = params.conv;
     p.group = shape.group;
     const size_t spatial = shape.in.size();
     std::vector<int64_t> dims = {shape.n, shape.o};
@@ -392,27 +391,123 @@ TEST(Conv, TransposedProductEqualsReference) {
     p.epilogue = program_of(Fused::channel_residual);
     std::vector<int64_t> channel(dims.size(), 1);
     channel[1] = shape.o;
-    Tensor x(DType::f32, join(shape.n, shape.c, shape.in)),
-        w(DType::f32, join(shape.c, shape.o / shape.group, shape.kernel)), bias(DType::f32, {shape.o}),
-        e1(DType::f32, channel), e2(DType::f32, dims), expected(DType::f32, dims);
+    x = Tensor(DType::f32, join(shape.n, shape.c, shape.in));
+    w = Tensor(DType::f32, join(shape.c, shape.o / shape.group, shape.kernel));
+    bias = Tensor(DType::f32, {shape.o});
+    e1 = Tensor(DType::f32, channel), e2 = Tensor(DType::f32, dims), expected = e2;
     for (Tensor* t : {&x, &w, &bias, &e1, &e2}) t->random(random);
-    EXPECT_OK(run("conv_transpose.reference", p, {&x, &w, &bias, &e1, &e2}, {&expected}));
+    weight = {shape.group, shape.o / shape.group, shape.c / shape.group, 1};
+    for (int64_t k : shape.kernel) weight.taps *= k;
+    params.w_rank = w.arg().rank;
+    std::copy(w.arg().dims, w.arg().dims + w.arg().rank, params.w_dims);
+  }
+  void expect(Fused fused) {
+    params.conv.epilogue = program_of(fused);
+    EXPECT_OK(run("conv_transpose.reference", params.conv, inputs(x, w, fused), {&expected}));
+  }
+  // Programs of no operand, a channel's, a channel's and a full one.
+  std::vector<const Tensor*> inputs(const Tensor& left, const Tensor& right, Fused fused, const Tensor* full = nullptr) const {
+    std::vector<const Tensor*> out = {&left, &right, fused == Fused::channel ? nullptr : &bias};
+    if (fused == Fused::channel || fused == Fused::channel_residual) out.push_back(&e1);
+    if (fused == Fused::channel_residual) out.push_back(full ? full : &e2);
+    return out;
+  }
+  Tensor packed(const std::string& isa, ConvLayout layout, int64_t vectors) const {
+    Tensor blob(DType::u8, {*conv_packed_bytes(layout, weight, isa == "avx512" ? 16 : 8)});
+    EXPECT_OK(run("conv.pack.f32." + isa, ConvPackParams{weight.group, layout, vectors}, {&w}, {&blob}));
+    return blob;
+  }
+};
+
+const Transposed kTransposed[] = {
+    {1, 16, 8, 1, {7, 9}, {2, 2}, {2, 2}, {1, 1}, {0, 0, 0, 0}, {0, 0}},
+    {2, 6, 4, 2, {5, 6}, {3, 4}, {2, 3}, {1, 2}, {1, 0, 2, 1}, {1, 0}},
+    {1, 3, 5, 1, {11}, {4}, {3}, {1}, {-1, -2}, {2}},
+    {1, 4, 4, 4, {3, 4, 5}, {2, 3, 2}, {1, 2, 2}, {1, 1, 1}, {0, 1, 0, 0, 1, 1}, {0, 0, 1}},
+};
+
+TEST(Conv, TransposedProductEqualsReference) {
+  for (const Transposed& shape : kTransposed) {
+    TransposedProblem p(shape, 9);
+    const Fused fused = Fused::channel_residual;
+    p.expect(fused);
     for (const std::string& isa : instruction_sets()) {
-      Tensor one(DType::f32, dims), two = one;
-      ConvPackedParams params;
-      params.conv = p;
-      EXPECT_OK(run("conv_transpose.product.f32." + isa, params, {&x, &w, &bias, &e1, &e2}, {&one}));
-      EXPECT_LT(distance(one, expected), 1e-5);
-      ConvWeight weight{shape.group, shape.o / shape.group, shape.c / shape.group, 1};
-      for (int64_t k : shape.kernel) weight.taps *= k;
-      Tensor blob(DType::u8, {*conv_packed_bytes(ConvLayout::transposed, weight, isa == "avx512" ? 16 : 8)});
-      EXPECT_OK(
-          run("conv.pack.f32." + isa, ConvPackParams{shape.group, ConvLayout::transposed, 2}, {&w}, {&blob}));
-      params.w_rank = w.arg().rank;
-      std::copy(w.arg().dims, w.arg().dims + w.arg().rank, params.w_dims);
-      EXPECT_OK(run("conv_transpose.product.f32." + isa, params, {&x, &blob, &bias, &e1, &e2}, {&two}, 3));
+      Tensor one = Tensor(DType::f32, {p.expected.arg().dims, p.expected.arg().dims + p.expected.arg().rank}), two = one;
+      ConvPackedParams plain = p.params;
+      plain.w_rank = 0;
+      EXPECT_OK(run("conv_transpose.product.f32." + isa, plain, p.inputs(p.x, p.w, fused), {&one}));
+      EXPECT_LT(distance(one, p.expected), 1e-5);
+      const Tensor blob = p.packed(isa, ConvLayout::transposed, 2);
+      EXPECT_OK(run("conv_transpose.product.f32." + isa, p.params, p.inputs(p.x, blob, fused), {&two}, 3));
       EXPECT_TRUE(same_bytes(one, two));
     }
+  }
+}
+
+TEST(Conv, TransposedBlockedEqualsReference) {
+  std::vector<Transposed> shapes(std::begin(kTransposed), std::end(kTransposed));
+  const Transposed more[] = {
+      {1, 33, 40, 1, {4, 4}, {4, 4}, {2, 2}, {1, 1}, {1, 1, 1, 1}, {0, 0}},      // rows of a few pixels, two at a time
+      {2, 20, 70, 1, {9, 31}, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, {1, 1}},
+      {1, 16, 24, 1, {6, 5}, {3, 2}, {1, 1}, {1, 1}, {0, 0, 0, 0}, {0, 0}},      // one phase
+      {1, 8, 9, 1, {5, 5}, {1, 2}, {3, 4}, {1, 1}, {0, 0, 0, 0}, {2, 3}},        // phases without taps
+      {1, 17, 16, 1, {1, 1}, {4, 4}, {1, 1}, {1, 1}, {0, 0, 0, 0}, {0, 0}},
+      {1, 24, 16, 1, {200}, {16}, {8}, {1}, {4, 4}, {0}},                        // one row, cut into columns
+      {1, 16, 16, 1, {130, 1}, {4, 1}, {2, 1}, {1, 1}, {1, 0, 1, 0}, {0, 0}},
+      {1, 16, 16, 1, {6, 6}, {3, 3}, {2, 2}, {3, 2}, {4, 0, 1, 3}, {0, 1}},      // dilations that share factors with strides
+      {2, 32, 32, 2, {5, 6}, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, {1, 1}},
+      {1, 16, 16, 1, {3, 4, 5}, {3, 2, 4}, {2, 1, 2}, {1, 1, 1}, {1, 0, 1, 0, 1, 1}, {1, 0, 0}},
+  };
+  shapes.insert(shapes.end(), std::begin(more), std::end(more));
+  for (const Transposed& shape : shapes) {
+    TransposedProblem p(shape, 11);
+    for (Fused fused : {Fused::none, Fused::channel, Fused::channel_residual, Fused::silu, Fused::relu6}) {
+      p.expect(fused);
+      for (const std::string& isa : instruction_sets()) {
+        const int64_t lanes = isa == "avx512" ? 16 : 8;
+        if (shape.group > 1 && (p.weight.cg % lanes != 0 || p.weight.og % lanes != 0)) continue;
+        const Format block = blocked(static_cast<uint8_t>(lanes));
+        const Tensor x = p.x.in(block), full = p.e2.in(block), expected = p.expected.in(block);
+        for (int64_t vectors = 1; vectors <= 4; ++vectors) {
+          SCOPED_TRACE(fmt::format("{} x{} c{} o{} k{} fused {}", isa, vectors, shape.c, shape.o, shape.kernel.back(), static_cast<int>(fused)));
+          const Tensor blob = p.packed(isa, ConvLayout::transposed_blocked, vectors);
+          ConvPackedParams params = p.params;
+          params.vectors = vectors;
+          Tensor one(DType::f32, {p.expected.arg().dims, p.expected.arg().dims + p.expected.arg().rank}, block), three = one;
+          EXPECT_OK(run("conv_transpose.blocked.f32." + isa, params, p.inputs(x, blob, fused, &full), {&one}));
+          EXPECT_LT(distance(one, expected), 1e-5);
+          EXPECT_TRUE(one.padding_is_zero());
+          EXPECT_OK(run("conv_transpose.blocked.f32." + isa, params, p.inputs(x, blob, fused, &full), {&three}, 3));
+          EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
+        }
+      }
+    }
+  }
+}
+
+TEST(Conv, TransposedBlockedRefusesForgedParameters) {
+  TransposedProblem p(kTransposed[0], 3);
+  p.params.conv.epilogue = {};
+  for (const std::string& isa : instruction_sets()) {
+    const Format block = blocked(isa == "avx512" ? 16 : 8);
+    const Tensor x = p.x.in(block), blob = p.packed(isa, ConvLayout::transposed_blocked, 2);
+    Tensor out(DType::f32, {p.expected.arg().dims, p.expected.arg().dims + p.expected.arg().rank}, block);
+    ConvPackedParams good = p.params;
+    good.vectors = 2;
+    auto refused = [&](auto&& change) {
+      ConvPackedParams params = good;
+      change(params);
+      return !run("conv_transpose.blocked.f32." + isa, params, {&x, &blob, &p.bias}, {&out});
+    };
+    EXPECT_FALSE(refused([](auto&) {}));
+    EXPECT_TRUE(refused([](auto& q) { q.vectors = 0; }));
+    EXPECT_TRUE(refused([](auto& q) { q.vectors = 5; }));
+    EXPECT_TRUE(refused([](auto& q) { q.w_rank = 0; }));
+    EXPECT_TRUE(refused([](auto& q) { q.w_dims[1] = 9; }));
+    EXPECT_TRUE(refused([](auto& q) { q.w_dims[3] = int64_t{1} << 60; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.strides[0] = 3; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.pads_begin[0] = 1; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.group = 2; }));
   }
 }
 
