@@ -1,4 +1,4 @@
-// Packed weights of the convolution kernels. `lanes`: f32 of a vector; a panel is `vectors` * lanes
+// Packed weights of the convolution kernels, which conv.pack.<f32 or bf16>.<isa> makes. `lanes`: f32 of a vector; a panel is `vectors` * lanes
 // output channels of one group, the last one of a group as narrow as its vectors allow; absent channels are
 // zero.
 //   blocked     [group][panel][input channels / lanes][tap][input channel of the block][panel's channels]
@@ -7,6 +7,7 @@
 //   linear      [group][(input channel, tap) / lanes][output channel of the group][lanes]
 //   transposed  [group][input channels / lanes][(output channel of the group, tap)][lanes]
 //   transposed_blocked  as blocked, of a w with the input channels first
+//   strassen    what matmul.pack_strassen makes of w as a matrix [input channels, output channels]  (group 1, one tap)
 //   winograd2, winograd4  [value of the transformed filter][panel][input channel][panel's channels]   (group 1, 3 x 3)
 //   winograd_line6, winograd_line8  the same of a filter that extends along one dim, 6 or 8 values
 // blocked and winograd2 also exist as pairs of bf16 in 32 bits ("group" 2 of the register tile): element i of a block of
@@ -20,6 +21,7 @@
 
 #include "base/checked.h"
 #include "conv/params.h"
+#include "matmul/packed.h"
 
 namespace tenon {
 
@@ -53,6 +55,7 @@ inline std::optional<int64_t> conv_packed_bytes(ConvLayout layout, const ConvWei
     case ConvLayout::depthwise: count = mul(up(w.group), w.taps); break;
     case ConvLayout::linear: count = mul(mul(w.group, w.og), up(mul(w.cg, w.taps))); break;
     case ConvLayout::transposed: count = mul(mul(w.group, up(w.cg)), mul(w.og, w.taps)); break;
+    case ConvLayout::strassen: return w.group == 1 && w.taps == 1 ? strassen_b_bytes(w.cg, w.og, lanes) : std::nullopt;
     case ConvLayout::winograd2: count = mul(mul(16, up(w.og)), depth); break;
     case ConvLayout::winograd4: count = mul(mul(36, up(w.og)), w.cg); break;
     case ConvLayout::winograd_line6: count = mul(mul(6, up(w.og)), w.cg); break;

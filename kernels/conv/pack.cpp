@@ -189,6 +189,7 @@ Status launch(const LaunchCall& call) {
     }
     case ConvLayout::winograd2: pack_winograd<kPair>(c, 2, w, kLanes, width, out); break;
     case ConvLayout::winograd4: pack_winograd<1>(c, 4, w, kLanes, width, out); break;
+    case ConvLayout::strassen: break;  // matmul.pack_strassen's
     case ConvLayout::winograd_line6:
     case ConvLayout::winograd_line8: pack_winograd_line(c, line_values(params.layout), w, kLanes, width, out); break;
   }

@@ -30,7 +30,7 @@ struct ConvPackedParams {
   int64_t rows = 0;     // output columns computed together; of Winograd's, rows and columns of a tile, or outputs of a line's
 };
 
-// How conv.pack.<f32 or bf16>.<isa> lays out a weight; see conv/layout.h.
+// How a packed weight lies; see conv/layout.h.
 enum class ConvLayout : int64_t {
   blocked = 0,
   first = 1,
@@ -41,7 +41,8 @@ enum class ConvLayout : int64_t {
   winograd4 = 6,
   winograd_line6 = 7,
   winograd_line8 = 8,
-  transposed_blocked = 9
+  transposed_blocked = 9,
+  strassen = 10
 };
 
 // input: w f32; output: u8[conv_packed_bytes].

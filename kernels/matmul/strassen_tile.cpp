@@ -78,15 +78,17 @@ void combine_b(const float* const quadrants[4], float* to, int64_t step, int64_t
   }
 }
 
-// Finishes and stores a vector of a quadrant, `some` of its lanes.
+// Finishes and stores a vector of a quadrant, its columns from i on, `some` of its lanes.
 inline void finish(const StrassenSums& s, int quadrant, int64_t r, int64_t i, int64_t some, Vec c) {
   const Mask mask = first_lanes(some < kLanes ? some : kLanes);
+  const int64_t v = i / kLanes;
   auto get = [&](const float* p) { return some >= kLanes ? load(p) : load_masked(p, mask); };
-  if (s.from[quadrant]) c = add(c, get(s.from[quadrant] + r * s.from_row + i));
+  if (s.from[quadrant]) c = add(c, get(s.from[quadrant] + r * s.from_row + v * s.from_vector));
   if (s.bias[quadrant % 2]) c = add(c, get(s.bias[quadrant % 2] + i));
-  if (s.add[quadrant]) c = add(c, get(s.add[quadrant] + r * s.add_row + i));
+  if (s.add[quadrant]) c = add(c, get(s.add[quadrant] + r * s.add_row + v * s.add_vector));
   if (s.bounded) c = min(splat(s.high), max(splat(s.low), c));
-  float* to = s.to[quadrant] + r * s.row + i;
+  float* to = s.to[quadrant] + r * s.row + v * s.vector;
+  if (some < kLanes && s.fill) store(to, zero());
   if (some >= kLanes)
     store(to, c);
   else

@@ -24,16 +24,18 @@ struct StrassenSums {
   int64_t rows, lower_rows;  // of the upper and of the lower quadrants
   int64_t columns;           // of the left quadrants, whole vectors
   int64_t right_columns;     // of the right quadrants that are stored, as many or fewer
-  // Quadrants 11, 12, 21, 22 of the result, which may lie where products 1, 3, 2 and 4 do; `row` floats from row to row.
+  // Quadrants 11, 12, 21, 22 of the result, which may lie where products 1, 3, 2 and 4 do; `row` floats from row to row, `vector`
+  // from one vector of a row's columns to the next.
   float* to[4];
-  int64_t row;
-  // What they are added to, or nullptr: `from_row` floats from row to row.
+  int64_t row, vector;
+  bool fill;  // lanes of a vector behind the right columns become zeros, else stay
+  // What they are added to, or nullptr.
   const float* from[4];
-  int64_t from_row;
+  int64_t from_row, from_vector;
   // The epilogue, where it is no more: of each half's columns, of the quadrants, bounds; nullptr: none.
   const float* bias[2];
   const float* add[4];
-  int64_t add_row;
+  int64_t add_row, add_vector;
   float low, high;
   bool bounded;
 };

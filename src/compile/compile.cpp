@@ -48,6 +48,7 @@ constexpr double kOneThreadHandicap = 1.02;  // by which one thread may be slowe
 constexpr double kOfClock = 0.1;             // microseconds of a step that two looks at the clock may be off
 constexpr int kMostLevel = 5;
 constexpr int kMostConfigs[kMostLevel + 1] = {1, 2, 4, 8, 16, INT_MAX};  // by optimisation level
+constexpr int kContests[kMostLevel + 1] = {0, 0, 1, 3, 4, 5};
 
 class Build {
  public:
@@ -316,6 +317,7 @@ class Build {
     options.target = target_;
     options.session = session_.get();
     options.most_configs = kMostConfigs[std::clamp(config_.optimization_level, 0, kMostLevel)];
+    options.contests = kContests[std::clamp(config_.optimization_level, 0, kMostLevel)];
     if (config_.deadline_seconds > 0)
       options.deadline = begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(config_.deadline_seconds));
     options.fingerprint = device_->is_host()

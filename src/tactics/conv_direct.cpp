@@ -1,9 +1,10 @@
-// conv_blocked, conv_first, conv_depthwise, conv_winograd, conv_winograd_line, conv_transpose_blocked: the library's own f32
+// conv_blocked, conv_first, conv_depthwise, conv_winograd, conv_winograd_line, conv_strassen, conv_transpose_blocked: the library's own f32
 // convolutions to channel-blocked outputs, with weights packed when the plan is made; conv_blocked and conv_winograd also with operands
 // rounded to bf16.
 #include <algorithm>
 
 #include "conv/layout.h"
+#include "matmul/params.h"
 #include "ops/conv.h"
 #include "ops/ops.h"
 #include "tactics/claims.h"
@@ -202,6 +203,36 @@ Claim claim_winograd_line(NodeView node, const TargetInfo& target) {
   return out;
 }
 
+// Where a product is smaller, seven halves take as long as eight.
+constexpr int64_t kLeastStrassen = 96;
+
+std::string refuse_strassen(const Problem& p) {
+  if (p.weight.group != 1 || p.weight.taps != 1) return "takes one tap and one group";
+  const ConvParams& conv = p.params.conv;
+  for (int64_t i = 0; i + 2 < p.params.w_rank; ++i)
+    if (conv.strides[i] != 1 || conv.pads_begin[i] != 0 || conv.pads_end[i] != 0) return "takes no strides and pads";
+  if (p.weight.cg % (2 * p.isa.lanes) == 0 && p.weight.cg >= kLeastStrassen && p.weight.og >= kLeastStrassen) return {};
+  return fmt::format("input channels must be a multiple of {}, and both at least {}, they are {} to {}", 2 * p.isa.lanes, kLeastStrassen,
+                     p.weight.cg, p.weight.og);
+}
+
+Claim claim_strassen(NodeView node, const TargetInfo& target) {
+  const InstructionSet isa = instruction_set(target);
+  // w as a matrix: one tap, input channels by output channels.
+  MatmulPackParams pack;
+  const auto rank = static_cast<int>(node.input(1).rank());
+  for (int i = 0; i < rank; ++i) pack.perm_b[i] = static_cast<int8_t>(i + 2 < rank ? i + 2 : rank - 1 - i);
+  Claim out;
+  for (int64_t vectors : {2, isa.lanes == 16 ? 4 : 3}) {
+    Claim one = claim(node, target, "strassen", ConvLayout::strassen, refuse_strassen, {&vectors, 1});
+    if (one.candidates.empty()) return one;
+    pack.vectors = vectors;
+    one.candidates[0].packs[0].call = KernelCall::with("matmul.pack_strassen.f32." + isa.name, pack);
+    out.candidates.push_back(std::move(one.candidates[0]));
+  }
+  return out;
+}
+
 std::string refuse_transposed(const Problem& p) {
   if (p.weight.group == 1 || (p.weight.cg % p.isa.lanes == 0 && p.weight.og % p.isa.lanes == 0)) return {};
   return fmt::format("channels of a group must be a multiple of {}, they are {} to {}", p.isa.lanes, p.weight.cg, p.weight.og);
@@ -214,7 +245,8 @@ Claim claim_transposed(NodeView node, const TargetInfo& target) {
 
 }  // namespace
 
-extern const Tactic k_conv_transpose_blocked;
+extern const Tactic k_conv_strassen, k_conv_transpose_blocked;
+const Tactic k_conv_strassen{"conv_strassen", "conv", claim_strassen};
 const Tactic k_conv_transpose_blocked{"conv_transpose_blocked", "conv_transpose", claim_transposed};
 extern const Tactic k_conv_blocked, k_conv_first, k_conv_depthwise, k_conv_winograd, k_conv_winograd_line;
 const Tactic k_conv_blocked{"conv_blocked", "conv", claim_blocked};

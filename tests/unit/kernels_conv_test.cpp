@@ -1,6 +1,7 @@
 // Convolution kernels: the references against sums by hand, the vector kernels against the references.
 #include "conv/layout.h"
 #include "conv/params.h"
+#include "matmul/params.h"
 #include "support/guarded_run.h"
 
 namespace tenon::guarded {
@@ -119,6 +120,17 @@ struct Problem {
   }
 };
 
+// w of one tap, packed for Strassen's product.
+Tensor packed_strassen(const Tensor& w, const std::string& isa, int64_t vectors) {
+  MatmulPackParams pack;
+  const int rank = w.arg().rank;
+  for (int i = 0; i < rank; ++i) pack.perm_b[i] = static_cast<int8_t>(i + 2 < rank ? i + 2 : rank - 1 - i);
+  pack.vectors = vectors;
+  Tensor blob(DType::u8, {*strassen_b_bytes(w.arg().dims[1], w.arg().dims[0], isa == "avx512" ? 16 : 8)});
+  EXPECT_OK(run("matmul.pack_strassen.f32." + isa, pack, {&w}, {&blob}));
+  return blob;
+}
+
 // Runs one kernel with packed weights and holds it against the reference; `in`, `out`: formats. Kernels of bf16 get operands
 // that are rounded already.
 void check(const std::string& kernel, const std::string& isa, ConvLayout layout, const Case& c, Fused fused,
@@ -131,7 +143,10 @@ void check(const std::string& kernel, const std::string& isa, ConvLayout layout,
   ConvWeight weight{c.group, turned ? p.w.arg().dims[1] : c.o / c.group, c.c / c.group, 1};
   for (int64_t k : c.kernel) weight.taps *= k;
   Tensor blob(DType::u8, {*conv_packed_bytes(layout, weight, lanes, bf16 ? 2 : 1)});
-  EXPECT_OK(run((bf16 ? "conv.pack.bf16." : "conv.pack.f32.") + isa, ConvPackParams{c.group, layout, vectors}, {&p.w}, {&blob}));
+  if (layout == ConvLayout::strassen)
+    blob = packed_strassen(p.w, isa, vectors);
+  else
+    EXPECT_OK(run((bf16 ? "conv.pack.bf16." : "conv.pack.f32.") + isa, ConvPackParams{c.group, layout, vectors}, {&p.w}, {&blob}));
   ConvPackedParams params;
   params.conv = p.params;
   params.w_rank = p.w.arg().rank;
@@ -289,6 +304,82 @@ const Case kWinograd[] = {
     {1, 32, 32, 1, {40, 41}, {3, 3}, {}, {}, {1, 1, 1, 1}},
     {0, 16, 16, 1, {4, 4}, {3, 3}, {}, {}, {1, 1, 1, 1}},
 };
+
+TEST(Conv, StrassenEqualsReference) {
+  const Case cases[] = {
+      {1, 96, 128, 1, {13, 13}, {1, 1}, {}, {}, {}},  {2, 128, 112, 1, {5, 4}, {1, 1}, {}, {}, {}},
+      {1, 160, 200, 1, {28, 29}, {1, 1}, {}, {}, {}}, {1, 1600, 96, 1, {7, 7}, {1, 1}, {}, {}, {}},  // slabs of channels
+      {1, 96, 1000, 1, {3}, {1}, {}, {}, {}},         {1, 64, 96, 1, {2, 3, 17}, {1, 1, 1}, {}, {}, {}},
+  };
+  for (const std::string& isa : instruction_sets())
+    for (const Case& c : cases)
+      for (int64_t vectors : {2, isa == "avx512" ? 4 : 3}) {
+        check("conv.strassen.f32", isa, ConvLayout::strassen, c, Fused::none, true, vectors, true, true);
+        check("conv.strassen.f32", isa, ConvLayout::strassen, c, Fused::residual_relu, false, vectors, true, true);
+      }
+}
+
+TEST(Conv, StrassenEpilogues) {
+  for (const std::string& isa : instruction_sets())
+    for (Fused fused : kAllFused)
+      for (bool with_bias : {false, true})
+        check("conv.strassen.f32", isa, ConvLayout::strassen, {2, 1600, 104, 1, {6, 5}, {1, 1}, {}, {}, {}}, fused, with_bias, 2, true, true);
+}
+
+// Pixels of very different size meet in no sum, and one that is not finite spoils no other.
+TEST(Conv, StrassenKeepsPixelsApart) {
+  for (const std::string& isa : instruction_sets()) {
+    const Format block = blocked(isa == "avx512" ? 16 : 8);
+    Problem p({1, 96, 96, 1, {10, 10}, {1, 1}, {}, {}, {}}, Fused::none, false, 21);
+    for (int64_t c = 0; c < 96; ++c)
+      for (int64_t i = 0; i < 50; ++i) p.x.as<float>()[c * 100 + i] *= 1e6f;
+    p.x.as<float>()[7] = std::numeric_limits<float>::infinity();
+    EXPECT_OK(run("conv.reference", p.params, {&p.x, &p.w, nullptr}, {&p.expected}));
+    ConvPackedParams params;
+    params.conv = p.params;
+    params.w_rank = 4;
+    std::copy(p.w.arg().dims, p.w.arg().dims + 4, params.w_dims);
+    params.vectors = 2;
+    const Tensor x = p.x.in(block), blob = packed_strassen(p.w, isa, 2);
+    Tensor y(DType::f32, {1, 96, 10, 10}, block);
+    EXPECT_OK(run("conv.strassen.f32." + isa, params, {&x, &blob, nullptr}, {&y}));
+    const Tensor expected = p.expected.in(block);
+    const int64_t lanes = isa == "avx512" ? 16 : 8;
+    for (int64_t i = 0; i < 96 * 100; ++i) {
+      const int64_t pixel = i / lanes % 100;
+      if (pixel == 7) continue;
+      ASSERT_NEAR(y.as<float>()[i], expected.as<float>()[i], pixel < 50 ? 20 : 2e-5) << i;
+    }
+  }
+}
+
+TEST(Conv, StrassenRefusesForgedParameters) {
+  const Problem p({1, 96, 96, 1, {6, 6}, {1, 1}, {}, {}, {}}, Fused::none, true, 4);
+  for (const std::string& isa : instruction_sets()) {
+    const Format block = blocked(isa == "avx512" ? 16 : 8);
+    const Tensor blob = packed_strassen(p.w, isa, 2), x = p.x.in(block);
+    Tensor out(DType::f32, {1, 96, 6, 6}, block);
+    ConvPackedParams good;
+    good.conv = p.params;
+    good.w_rank = 4;
+    std::copy(p.w.arg().dims, p.w.arg().dims + 4, good.w_dims);
+    good.vectors = 2;
+    auto refused = [&](auto&& change) {
+      ConvPackedParams params = good;
+      change(params);
+      return !run("conv.strassen.f32." + isa, params, {&x, &blob, &p.bias}, {&out});
+    };
+    EXPECT_FALSE(refused([](auto&) {}));
+    EXPECT_TRUE(refused([](auto& q) { q.vectors = 0; }));
+    EXPECT_TRUE(refused([](auto& q) { q.vectors = 5; }));
+    EXPECT_TRUE(refused([](auto& q) { q.w_dims[0] = 128; }));
+    EXPECT_TRUE(refused([](auto& q) { q.w_dims[2] = 3; }));
+    EXPECT_TRUE(refused([](auto& q) { q.w_dims[1] = 80; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.group = 2; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.strides[0] = 2; }));
+    EXPECT_TRUE(refused([](auto& q) { q.conv.pads_begin[0] = 1, q.conv.pads_end[0] = -1; }));
+  }
+}
 
 TEST(Conv, WinogradEqualsReference) {
   for (const std::string& isa : instruction_sets())

@@ -1,0 +1,38 @@
+#include "matmul/strassen_block.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kPackedABytes = 1152 << 10;  // of the seven sums of a block's rows
+constexpr int64_t kMostRows = 256;             // of a block
+constexpr int64_t kFewRows = 24;               // of a block that is multiplied directly, by four of b's seven parts
+
+}  // namespace
+
+StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, const MicroTable& table) {
+  StrassenCut s;
+  s.vectors = vectors;
+  s.width = vectors * table.lanes;
+  s.half = strassen_half(n, table.lanes);
+  s.panels = ceil_div(s.half, s.width);
+  s.max_rows = table.max_rows[vectors];
+  s.slabs = strassen_slabs(k, table.lanes);
+  const int64_t depth = s.slabs.size(0) * table.lanes;
+  const int64_t most = std::clamp<int64_t>(2 * (kPackedABytes / (kStrassenProducts * depth * 4)), 2 * s.max_rows, kMostRows);
+  const Split split(m, most);
+  s.row_blocks = split.parts;
+  s.block_rows = split.size(0);
+  s.few = s.block_rows <= kFewRows;
+  for (int fewer = 0; fewer < 2; ++fewer)
+    for (int last = 0; last < 2; ++last) {
+      const int64_t rows = s.upper(s.block_rows) - fewer, columns = s.columns_of(last ? s.panels - 1 : 0);
+      for (int64_t at = 0; at < depth; at += table.lanes) s.blocks[fewer][last].push_back({at * rows, at * columns, table.lanes});
+    }
+  // Not a multiple of 4 KiB: the seven do not share the cache's sets.
+  s.a_step = round_up(s.upper(s.block_rows) * depth * 4, 4096) / 4 + 80;
+  s.product_step = s.upper(s.block_rows) * s.width + 16;
+  s.largest_floats = 2 * s.upper(s.block_rows) * table.lanes;
+  return s;
+}
+
+}  // namespace tenon
