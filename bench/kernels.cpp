@@ -224,14 +224,14 @@ void bert(Bench& bench) {
   matmul_layer(bench, "gpt2 128x50257x768", 1, 128, 50257, 768, true, false);
 }
 
-// A convolution with bias and ReLU, pads of half the kernel; the sum adds up the fastest variant `times`
+// A convolution with bias and ReLU, pads of half the kernel unless it has none; the sum adds up the fastest variant `times`
 // times.
 void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int64_t o, int64_t in, int64_t k,
-                int64_t stride, int64_t group = 1) {
+                int64_t stride, int64_t group = 1, bool padded = true) {
   const std::string name =
       fmt::format("{} {}x{} {}-{} k{} s{}{}", net, in, in, c, o, k, stride, group > 1 ? " dw" : "");
   if (!bench.wants(name)) return;
-  const int64_t out = (in + 2 * (k / 2) - k) / stride + 1;
+  const int64_t pad = padded ? k / 2 : 0, out = (in + 2 * pad - k) / stride + 1;
   const Format block = blocked(static_cast<uint8_t>(bench.lanes()));
   const DType f32[] = {DType::f32};
   ProgramBuilder relu(f32);
@@ -240,7 +240,7 @@ void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int6
   params.conv.epilogue = *relu.finish(relu.binary(ExprOp::max, 0, relu.constant(DType::f32, 0)));
   for (int i = 0; i < 2; ++i) {
     params.conv.strides[i] = stride;
-    params.conv.pads_begin[i] = params.conv.pads_end[i] = k / 2;
+    params.conv.pads_begin[i] = params.conv.pads_end[i] = pad;
   }
   const int64_t dims[] = {o, c / group, k, k};
   params.w_rank = 4;
@@ -266,7 +266,7 @@ void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int6
       }
   params.rows = 0;
   for (params.vectors = layout == ConvLayout::depthwise ? 1 : 2;
-       params.vectors <= (layout == ConvLayout::blocked ? 4 : 2); ++params.vectors) {
+       params.vectors <= (layout == ConvLayout::depthwise ? 2 : 4); ++params.vectors) {
     const Arg x = bench.tensor(DType::f32, {1, c, in, in}, c <= 4 ? kLinear : block),
               y = bench.tensor(DType::f32, {1, o, out, out}, block), bias = bench.tensor(DType::f32, {o}),
               w = bench.tensor(DType::u8, {*conv_packed_bytes(layout, {group, o / group, c / group, k * k},
@@ -282,6 +282,17 @@ void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int6
 void report(const char* net) {
   if (total > 0) std::printf("%s: %.2f ms in all\n", net, total * 1e3);
   total = 0;
+}
+
+void first_layers(Bench& bench) {
+  conv_layer(bench, "squeezenet", 1, 3, 64, 224, 3, 2, 1, false);
+  conv_layer(bench, "vgg", 1, 3, 64, 224, 3, 1);
+  conv_layer(bench, "convnext", 1, 3, 96, 224, 4, 4, 1, false);
+  conv_layer(bench, "vit", 1, 3, 768, 224, 16, 16, 1, false);
+  conv_layer(bench, "digits", 1, 1, 32, 28, 5, 1);
+  conv_layer(bench, "unet", 1, 1, 64, 256, 3, 1);
+  conv_layer(bench, "four", 1, 4, 32, 128, 3, 1);
+  report("first layers");
 }
 
 void resnet50(Bench& bench) {
@@ -356,6 +367,7 @@ int main(int argc, char** argv) {
   if (!team) return 1;
   tenon::Bench bench(**team, argc > 2 ? argv[2] : "", argc > 3 && std::string_view(argv[3]) == "bf16", argc > 4 ? argv[4] : "");
   bert(bench);
+  first_layers(bench);
   resnet50(bench);
   mobilenet(bench);
   line_layer(bench, 256, 512, 512, 5);

@@ -103,7 +103,9 @@ void footer(const char* name) {
 
 struct Layer {
   int64_t c, o, in, k, stride, group;
-  int64_t out() const { return (in + 2 * (k / 2) - k) / stride + 1; }
+  bool padded = true;  // by half the kernel
+  int64_t pad() const { return padded ? k / 2 : 0; }
+  int64_t out() const { return (in + 2 * pad() - k) / stride + 1; }
 };
 
 Program relu() {
@@ -118,7 +120,7 @@ ConvParams conv_params(const Layer& l) {
   p.epilogue = relu();
   for (int i = 0; i < 2; ++i) {
     p.strides[i] = l.stride;
-    p.pads_begin[i] = p.pads_end[i] = l.k / 2;
+    p.pads_begin[i] = p.pads_end[i] = l.pad();
   }
   return p;
 }
@@ -213,6 +215,21 @@ void mobilenet(Bench& bench) {
   footer("mobilenet_v2 convolutions");
 }
 
+void first_layers(Bench& bench) {
+  header("blocked", "channels-last");
+  conv_layer(bench, "squeezenet", 1, {3, 64, 224, 3, 2, 1, false});
+  conv_layer(bench, "mobilenet", 1, {3, 32, 224, 3, 2, 1});
+  conv_layer(bench, "resnet", 1, {3, 64, 224, 7, 2, 1});
+  conv_layer(bench, "vgg", 1, {3, 64, 224, 3, 1, 1});
+  conv_layer(bench, "convnext", 1, {3, 96, 224, 4, 4, 1, false});
+  conv_layer(bench, "vit", 1, {3, 768, 224, 16, 16, 1, false});
+  conv_layer(bench, "digits", 1, {1, 32, 28, 5, 1, 1});
+  conv_layer(bench, "digits", 1, {1, 32, 28, 3, 1, 1, false});
+  conv_layer(bench, "unet", 1, {1, 64, 256, 3, 1, 1});
+  conv_layer(bench, "four", 1, {4, 32, 128, 3, 1, 1});
+  footer("first layers");
+}
+
 double own_product(Bench& bench, int64_t batch, int64_t m, int64_t n, int64_t k, bool constant, bool transpose_b) {
   double best = 0;
   for (int64_t vectors = 2; vectors <= 4; ++vectors) {
@@ -277,6 +294,7 @@ int main(int argc, char** argv) {
   if (!team) return 1;
   tenon::Bench bench(**team, argc > 2 ? argv[2] : "");
   std::printf("%s, %d threads, %s\n", tenon::full_kernel_table().libraries().c_str(), (*team)->size(), bench.isa().c_str());
+  first_layers(bench);
   bert(bench);
   resnet50(bench);
   mobilenet(bench);

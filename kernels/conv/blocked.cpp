@@ -1,6 +1,5 @@
-// conv.blocked.f32.<isa> and conv.first.f32.<isa>: direct convolution to a channel-blocked output. Each
-// register tile is a batch-reduce product of a row of output pixels with a panel of output channels over
-// (input channel block, tap); conv.first reads a linear input, one (input channel, tap) at a time. Rows that
+// conv.blocked.f32.<isa>: direct convolution of channel-blocked tensors. Each register tile is a batch-reduce
+// product of a row of output pixels with a panel of output channels over (input channel block, tap). Rows that
 // need padding or a stride along the last dim are first copied to scratch, with the columns of each phase of
 // the stride next to each other; taps outside the other spatial dims are left out. Every element is summed in
 // one order, whatever the threads. conv.blocked.bf16.<isa> rounds weights and inputs to bf16 and multiplies pairs: its source is
@@ -29,10 +28,9 @@ struct State : KernelState {
   ConvGeometry g;
   BlockedEpilogue epilogue;
   int64_t lanes = 0;
-  int64_t pixel = 0;      // elements of a pixel of the source: lanes, or 1 for a first layer
   int64_t pair = 1;       // input channels of an element of the source
   int64_t depth = 0;      // elements of packed w for each tap of a group's filter
-  int64_t blocks_in = 0;  // blocks (first: channels) of the whole source
+  int64_t blocks_in = 0;  // of the whole source
   int64_t group_blocks_in = 0, blocks_out = 0;
   int64_t vectors = 0, width = 0, panels = 0;  // of output channels, per group
   int64_t max_rows = 0;
@@ -78,7 +76,7 @@ Status plan_columns(State& s) {
       return fail(Code::invalid_plan, "stride {} needs {} copies of a row, at most 256 are made", g.stride[2],
                   s.phase_begin.size());
     s.row_width = s.phase_width * static_cast<int64_t>(s.phase_begin.size());
-    auto bytes = checked_mul(s.row_width * s.pixel * 4, g.in[0] * g.in[1]);
+    auto bytes = checked_mul(s.row_width * s.lanes * 4, g.in[0] * g.in[1]);
     bytes = bytes ? checked_mul(*bytes, s.blocks_in) : bytes;
     if (!bytes || *bytes > int64_t{1} << 40)
       return fail(Code::invalid_plan, "the padded copy of the input would be too large");
@@ -96,12 +94,12 @@ template <class F>
 void list_blocks(const State& s, int64_t panel_width, F&& has, std::vector<MicroBlock>& out) {
   const ConvGeometry& g = s.g;
   out.clear();
-  const int64_t plane = (s.chunk_pixels ? s.chunk_pixels : g.in[0] * g.in[1] * s.row_width) * s.pixel;
+  const int64_t plane = (s.chunk_pixels ? s.chunk_pixels : g.in[0] * g.in[1] * s.row_width) * s.lanes;
   int64_t b = 0;
   for (int64_t i = 0; i < s.group_blocks_in; ++i) {
-    const int64_t k = std::min(s.pixel, g.cg - i * s.pixel * s.pair);
+    const int64_t k = std::min(s.lanes, g.cg - i * s.lanes * s.pair);
     for (const Tap& tap : s.taps) {
-      const int64_t a = i * plane + ((tap.d * g.in[1] + tap.h) * s.row_width + tap.column) * s.pixel;
+      const int64_t a = i * plane + ((tap.d * g.in[1] + tap.h) * s.row_width + tap.column) * s.lanes;
       if (has(tap)) out.push_back({a, b, k});
       b += k * panel_width;
     }
@@ -114,7 +112,7 @@ void plan_work(State& s, int threads) {
   const ConvGeometry& g = s.g;
   s.rows = s.flat ? g.out_count : g.out[0] * g.out[1];
   s.row_pixels = s.flat ? 1 : g.out[2];
-  const int64_t input_bytes = g.in_count * s.group_blocks_in * s.pixel * 4;
+  const int64_t input_bytes = g.in_count * s.group_blocks_in * s.lanes * 4;
   const int64_t least = std::max<int64_t>(1, ceil_div(4 * s.max_rows, std::max<int64_t>(s.row_pixels, 1)));
   const int64_t most_chunks = std::max<int64_t>(1, s.rows / least);
   s.chunks = std::clamp<int64_t>(ceil_div(input_bytes, kChunkInputBytes), 1, most_chunks);
@@ -123,7 +121,7 @@ void plan_work(State& s, int threads) {
     s.chunks = std::min(most_chunks, ceil_div(4 * threads, others));
   if (s.flat && s.pair > 1) {
     s.chunk_pixels = ceil_div(s.rows, s.chunks);
-    s.chunk_bytes = s.chunk_pixels * s.group_blocks_in * s.pixel * 4;
+    s.chunk_bytes = s.chunk_pixels * s.group_blocks_in * s.lanes * 4;
   }
   for (int last = 0; last < 2; ++last)
     list_blocks(
@@ -131,32 +129,30 @@ void plan_work(State& s, int threads) {
         s.whole[last]);
 }
 
-template <const MicroTable& kTable, bool kFirst>
+template <const MicroTable& kTable>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
   const auto& params = call.as<ConvPackedParams>();
   const Arg &x = call.inputs[0], &out = call.outputs[0];
   const Format format = blocked(kTable.lanes);
   TN_TRY(expect_type(x, DType::f32, "x"));
-  TN_TRY(expect_format(x, kFirst ? kLinear : format, "x"));
+  TN_TRY(expect_format(x, format, "x"));
   TN_TRY(expect_format(out, format, "output"));
   auto state = std::make_unique<State>();
   State& s = *state;
   Arg w;
-  TN_TRY(unpacked_weight(params, kFirst ? ConvLayout::first : ConvLayout::blocked, kTable.lanes,
-                         call.inputs[1], w, kTable.group));
+  TN_TRY(unpacked_weight(params, ConvLayout::blocked, kTable.lanes, call.inputs[1], w, kTable.group));
   const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
   TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
   drop_unit_columns(s.g);
   const ConvGeometry& g = s.g;
   s.lanes = kTable.lanes;
-  s.pixel = kFirst ? 1 : s.lanes;
   s.pair = kTable.group;
-  s.flat = !kFirst && is_flat(g);
-  if (g.group > 1 && (kFirst || g.cg % (s.lanes * s.pair) != 0 || g.og % s.lanes != 0))
+  s.flat = is_flat(g);
+  if (g.group > 1 && (g.cg % (s.lanes * s.pair) != 0 || g.og % s.lanes != 0))
     return fail(Code::invalid_plan, "channels of a group must be a multiple of {}, x is {} in {} groups",
                 s.lanes * s.pair, describe(x), g.group);
-  if (params.vectors < 1 || params.vectors > (kFirst ? 2 : kMaxVectors))
+  if (params.vectors < 1 || params.vectors > kMaxVectors)
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
   const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
   TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
@@ -166,7 +162,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.max_rows = kTable.max_rows[s.vectors];
     s.panels = ceil_div(g.og, s.width);
     s.depth = conv_depth(g.cg, s.lanes, s.pair);
-    s.group_blocks_in = ceil_div(g.cg, s.pixel * s.pair);
+    s.group_blocks_in = ceil_div(g.cg, s.lanes * s.pair);
     s.blocks_in = s.group_blocks_in * g.group;
     s.blocks_out = ceil_div(g.o, s.lanes);
     if (g.cg > 0) TN_TRY(plan_columns(s));
@@ -185,31 +181,27 @@ bool has_second(const State& s, int64_t block) { return (2 * block + 1) * s.lane
 
 // Copies row `row` (of all blocks' rows) of the source's pixels into the phases of the padded copy.
 void copy_row(const State& s, const MicroTable& table, const float* x, int64_t row, float* copy) {
-  const int64_t bytes = s.pixel * 4, columns = s.g.in[2], stride = s.g.stride[2];
+  const int64_t bytes = s.lanes * 4, columns = s.g.in[2], stride = s.g.stride[2];
   const int64_t plane_rows = s.g.in[0] * s.g.in[1], block = row / plane_rows;
-  const float* from = x + (row + (s.pair - 1) * block * plane_rows) * columns * s.pixel;
-  float* to = copy + row * s.row_width * s.pixel;
+  const float* from = x + (row + (s.pair - 1) * block * plane_rows) * columns * s.lanes;
+  float* to = copy + row * s.row_width * s.lanes;
   for (int64_t begin : s.phase_begin) {
     const int64_t skip = std::min(s.phase_width, begin < 0 ? ceil_div(-begin, stride) : 0);
     const int64_t inside = columns - begin > 0 ? ceil_div(columns - begin, stride) : 0;
     const int64_t end = std::clamp(inside, skip, s.phase_width);
     std::memset(to, 0, static_cast<size_t>(skip * bytes));
-    const float* at = from + (begin + skip * stride) * s.pixel;
+    const float* at = from + (begin + skip * stride) * s.lanes;
     if (s.pair > 1) {
-      const float* second = has_second(s, block) ? at + s.g.in_count * s.pixel : nullptr;
-      table.pair_blocks(at, second, stride * s.pixel, end - skip, to + skip * s.pixel);
+      const float* second = has_second(s, block) ? at + s.g.in_count * s.lanes : nullptr;
+      table.pair_blocks(at, second, stride * s.lanes, end - skip, to + skip * s.lanes);
     } else if (stride == 1) {
-      std::memcpy(to + skip * s.pixel, at, static_cast<size_t>((end - skip) * bytes));
-    } else if (s.pixel == 1 && stride == 2 && end > skip) {
-      table.every_second(at, end - skip, to + skip);
-    } else if (s.pixel == 1) {
-      for (int64_t i = skip; i < end; ++i, at += stride) to[i] = *at;
+      std::memcpy(to + skip * s.lanes, at, static_cast<size_t>((end - skip) * bytes));
     } else {
-      for (int64_t i = skip; i < end; ++i, at += stride * s.pixel)
-        std::memcpy(to + i * s.pixel, at, static_cast<size_t>(bytes));
+      for (int64_t i = skip; i < end; ++i, at += stride * s.lanes)
+        std::memcpy(to + i * s.lanes, at, static_cast<size_t>(bytes));
     }
-    std::memset(to + end * s.pixel, 0, static_cast<size_t>((s.phase_width - end) * bytes));
-    to += s.phase_width * s.pixel;
+    std::memset(to + end * s.lanes, 0, static_cast<size_t>((s.phase_width - end) * bytes));
+    to += s.phase_width * s.lanes;
   }
 }
 
@@ -220,7 +212,7 @@ bool is_read(const ConvGeometry& g, int64_t h) {
 }
 
 // One thread's part of one chunk and panel.
-template <const MicroTable& kTable, bool kFirst>
+template <const MicroTable& kTable>
 class Worker {
  public:
   Worker(const LaunchCall& call, const State& s, int member) : call_(call), s_(s), g_(s.g) {
@@ -240,13 +232,13 @@ class Worker {
     n_ = n;
     columns_ = panel_columns(s_, panel_);
     vectors_ = ceil_div(columns_, s_.lanes);
-    half_ = !kFirst && kTable.max_half_rows[vectors_] > 0 && 2 * (columns_ - (vectors_ - 1) * s_.lanes) <= s_.lanes;
+    half_ = kTable.max_half_rows[vectors_] > 0 && 2 * (columns_ - (vectors_ - 1) * s_.lanes) <= s_.lanes;
     max_rows_ = half_ ? kTable.max_half_rows[vectors_] : s_.max_rows;
     channel_ = group * g_.og + panel_ * s_.width;
     const auto* packed = call_.inputs[1].as<const float>();
     const int64_t group_floats = round_up(g_.og, s_.lanes) * g_.taps * s_.depth;
     b_ = packed + group * group_floats + panel_ * s_.width * g_.taps * s_.depth;
-    source_ = source + group * s_.group_blocks_in * g_.in[0] * g_.in[1] * s_.row_width * s_.pixel;
+    source_ = source + group * s_.group_blocks_in * g_.in[0] * g_.in[1] * s_.row_width * s_.lanes;
     tiles_done_ = 0;
     const Split split(s_.rows, ceil_div(s_.rows, s_.chunks));
     if (chunk >= split.parts) return;
@@ -255,7 +247,7 @@ class Worker {
     if (s_.chunk_pixels) {
       if (chunk_item_ != item / s_.panels || chunk_n_ != n) pair_chunk(source, group, first, last - first);
       chunk_item_ = item / s_.panels, chunk_n_ = n;
-      source_ = chunk_source_ - first * s_.pixel;
+      source_ = chunk_source_ - first * s_.lanes;
     }
     if (s_.flat)
       run_flat(first, last);
@@ -267,19 +259,19 @@ class Worker {
  private:
   // Makes pairs of `count` pixels of a group's channels.
   void pair_chunk(const float* x, int64_t group, int64_t first, int64_t count) {
-    const int64_t block_floats = g_.in_count * s_.pixel;
+    const int64_t block_floats = g_.in_count * s_.lanes;
     for (int64_t i = 0; i < s_.group_blocks_in; ++i) {
       const int64_t block = group * s_.group_blocks_in + i;
-      const float* low = x + 2 * block * block_floats + first * s_.pixel;
-      kTable.pair_blocks(low, has_second(s_, block) ? low + block_floats : nullptr, s_.pixel, count,
-                         chunk_source_ + i * s_.chunk_pixels * s_.pixel);
+      const float* low = x + 2 * block * block_floats + first * s_.lanes;
+      kTable.pair_blocks(low, has_second(s_, block) ? low + block_floats : nullptr, s_.lanes, count,
+                         chunk_source_ + i * s_.chunk_pixels * s_.lanes);
     }
   }
 
   void run_flat(int64_t first, int64_t last) {
     const auto& blocks = s_.whole[panel_ + 1 == s_.panels];
     auto part = [&](int64_t at, int64_t rows) {
-      tile(source_ + at * s_.pixel, (rows + 1) / 2, blocks.data(), static_cast<int64_t>(blocks.size()), at,
+      tile(source_ + at * s_.lanes, (rows + 1) / 2, blocks.data(), static_cast<int64_t>(blocks.size()), at,
            rows, (rows + 1) / 2);
       if (at + rows - pending_ >= kProgramPixels) program(at + rows);
     };
@@ -310,7 +302,7 @@ class Worker {
   int64_t origin(int64_t row) const {
     const int64_t d = row / g_.out[1] * g_.stride[0] - g_.pad[0],
                   h = row % g_.out[1] * g_.stride[1] - g_.pad[1];
-    return (d * g_.in[1] + h) * s_.row_width * s_.pixel;
+    return (d * g_.in[1] + h) * s_.row_width * s_.lanes;
   }
 
   void run_rows(int64_t first, int64_t last) {
@@ -327,7 +319,7 @@ class Worker {
         const Split tiles(width, max_rows_);
         for (int64_t t = 0; t < tiles.parts; ++t) {
           const int64_t at = tiles.begin(t), pixels = tiles.size(t);
-          tile(a + at * s_.pixel, (pixels + 1) / 2, blocks, count_, row * width + at, pixels,
+          tile(a + at * s_.lanes, (pixels + 1) / 2, blocks, count_, row * width + at, pixels,
                (pixels + 1) / 2);
         }
       }
@@ -357,7 +349,7 @@ class Worker {
             int64_t rows, int64_t half, bool floats = false) {
     MicroTile t{};
     t.a = a;
-    t.a_jump = floats ? jump : jump * s_.pixel;
+    t.a_jump = floats ? jump : jump * s_.lanes;
     t.b = b_;
     t.blocks = blocks;
     t.count = count;
@@ -379,11 +371,11 @@ class Worker {
       t.bounded = s_.epilogue.bounded();
       t.silu = s_.epilogue.silu;
     }
-    if (!kFirst && tiles_done_ < s_.width / 4)
+    if (tiles_done_ < s_.width / 4)
       t.prefetch = reinterpret_cast<const char*>(b_ + s_.width * g_.taps * s_.depth) +
                    tiles_done_ * (g_.taps * s_.depth / 4) * 64;
     ++tiles_done_;
-    const auto& kernels = kFirst ? kTable.unit : half_ && rows % 2 == 0 ? kTable.half : kTable.dense;
+    const auto& kernels = half_ && rows % 2 == 0 ? kTable.half : kTable.dense;
     kernels[vectors_][rows](t);
   }
 
@@ -414,18 +406,18 @@ class Worker {
   int64_t pending_ = 0;  // first pixel whose epilogue program has not run
 };
 
-template <const MicroTable& kTable, bool kFirst>
+template <const MicroTable& kTable>
 Status launch(const LaunchCall& call) {
   const State& s = *static_cast<const State*>(call.state);
   const ConvGeometry& g = s.g;
   if (s.panels == 0) return {};
   const int64_t items = g.group * s.chunks * s.panels;
   const int64_t plane_rows = g.in[0] * g.in[1];
-  const int64_t item_floats = (kFirst ? s.blocks_in : ceil_div(g.cg * g.group, s.lanes)) * g.in_count * s.pixel;
+  const int64_t item_floats = ceil_div(g.cg * g.group, s.lanes) * g.in_count * s.lanes;
   const auto* x = call.inputs[0].as<const float>();
   if (!s.copies) {
     call.team->parallel_for(g.n * items, [&](int64_t begin, int64_t end, int member) {
-      Worker<kTable, kFirst> worker(call, s, member);
+      Worker<kTable> worker(call, s, member);
       for (int64_t i = begin; i < end; ++i) worker.run(x + i / items * item_floats, i / items, i % items);
     });
     return {};
@@ -437,7 +429,7 @@ Status launch(const LaunchCall& call) {
         if (is_read(g, row % g.in[1])) copy_row(s, kTable, x, row, copy);
     });
     call.team->parallel_for(items, [&](int64_t begin, int64_t end, int member) {
-      Worker<kTable, kFirst> worker(call, s, member);
+      Worker<kTable> worker(call, s, member);
       for (int64_t i = begin; i < end; ++i) worker.run(copy, n, i);
     });
   }
@@ -446,18 +438,12 @@ Status launch(const LaunchCall& call) {
 
 }  // namespace
 
-extern const Kernel kConvBlockedAvx2{"conv.blocked.f32.avx2",      sizeof(ConvPackedParams),   kAvx2, 0,
-                                     prepare<avx2::kMicro, false>, launch<avx2::kMicro, false>};
+extern const Kernel kConvBlockedAvx2{
+    "conv.blocked.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0, prepare<avx2::kMicro>, launch<avx2::kMicro>};
 extern const Kernel kConvBlockedAvx512{
-    "conv.blocked.f32.avx512",      sizeof(ConvPackedParams),     kAvx2 | kAvx512, 0,
-    prepare<avx512::kMicro, false>, launch<avx512::kMicro, false>};
+    "conv.blocked.f32.avx512", sizeof(ConvPackedParams), kAvx2 | kAvx512, 0, prepare<avx512::kMicro>, launch<avx512::kMicro>};
 extern const Kernel kConvBlockedBf16Avx512{
-    "conv.blocked.bf16.avx512",          sizeof(ConvPackedParams),           kAvx2 | kAvx512 | kAvx512Bf16, 0,
-    prepare<avx512_bf16::kMicro, false>, launch<avx512_bf16::kMicro, false>};
-extern const Kernel kConvFirstAvx2{"conv.first.f32.avx2",       sizeof(ConvPackedParams),  kAvx2, 0,
-                                   prepare<avx2::kMicro, true>, launch<avx2::kMicro, true>};
-extern const Kernel kConvFirstAvx512{
-    "conv.first.f32.avx512",       sizeof(ConvPackedParams),    kAvx2 | kAvx512, 0,
-    prepare<avx512::kMicro, true>, launch<avx512::kMicro, true>};
+    "conv.blocked.bf16.avx512",   sizeof(ConvPackedParams),   kAvx2 | kAvx512 | kAvx512Bf16, 0,
+    prepare<avx512_bf16::kMicro>, launch<avx512_bf16::kMicro>};
 
 }  // namespace tenon

@@ -25,7 +25,7 @@ __attribute__((noinline)) void apply_silu(const MicroTile& tile, int rows, int v
     }
 }
 
-template <int kRows, int kVectors, int kStep>
+template <int kRows, int kVectors>
 struct Micro {
   static constexpr int kHalf = (kRows + 1) / 2;
   static constexpr int kWidth = kVectors * kLanes;
@@ -38,7 +38,7 @@ struct Micro {
     for (int v = 0; v < kVectors; ++v) right[v] = load(b + v * kLanes);
 #pragma GCC unroll 14
     for (int m = 0; m < kRows; ++m) {
-      const Vec left = broadcast(m < kHalf ? a + m * kStep : a2 + (m - kHalf) * kStep);
+      const Vec left = broadcast(m < kHalf ? a + m * kLanes : a2 + (m - kHalf) * kLanes);
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) sum[m][v] = accumulate(left, right[v], sum[m][v]);
     }
@@ -144,10 +144,6 @@ struct Micro {
       const float* a = tile.a + block->a;
       const float* a2 = a + tile.a_jump;
       const float* b = tile.b + block->b;
-      if constexpr (kStep == 1) {
-        step(a, a2, b, sum);
-        continue;
-      }
       int64_t k = block->k;
       for (; k >= 4; k -= 4) {
         if (prefetch)
@@ -172,7 +168,7 @@ struct Micro {
 
 template <int kRows, int kVectors>
 struct HalfMicro {
-  using Whole = Micro<kRows, kVectors, kLanes>;
+  using Whole = Micro<kRows, kVectors>;
   static constexpr int kHalf = kRows / 2, kWidth = kVectors * kLanes, kLast = kVectors - 1;
   static_assert(kRows % 2 == 0);
 
@@ -237,12 +233,12 @@ struct HalfMicro {
 
 #endif
 
-#define TN_ROWS_1_3(v, s) nullptr, Micro<1, v, s>::run, Micro<2, v, s>::run, Micro<3, v, s>::run
-#define TN_ROWS_1_4(v, s) TN_ROWS_1_3(v, s), Micro<4, v, s>::run
-#define TN_ROWS_1_6(v, s) TN_ROWS_1_4(v, s), Micro<5, v, s>::run, Micro<6, v, s>::run
-#define TN_ROWS_1_9(v, s) TN_ROWS_1_6(v, s), Micro<7, v, s>::run, Micro<8, v, s>::run, Micro<9, v, s>::run
-#define TN_ROWS_1_12(v, s) TN_ROWS_1_9(v, s), Micro<10, v, s>::run, Micro<11, v, s>::run, Micro<12, v, s>::run
-#define TN_ROWS_1_14(v, s) TN_ROWS_1_12(v, s), Micro<13, v, s>::run, Micro<14, v, s>::run
+#define TN_ROWS_1_3(v) nullptr, Micro<1, v>::run, Micro<2, v>::run, Micro<3, v>::run
+#define TN_ROWS_1_4(v) TN_ROWS_1_3(v), Micro<4, v>::run
+#define TN_ROWS_1_6(v) TN_ROWS_1_4(v), Micro<5, v>::run, Micro<6, v>::run
+#define TN_ROWS_1_9(v) TN_ROWS_1_6(v), Micro<7, v>::run, Micro<8, v>::run, Micro<9, v>::run
+#define TN_ROWS_1_12(v) TN_ROWS_1_9(v), Micro<10, v>::run, Micro<11, v>::run, Micro<12, v>::run
+#define TN_ROWS_1_14(v) TN_ROWS_1_12(v), Micro<13, v>::run, Micro<14, v>::run
 #define TN_EVEN_ROWS_2_10(v)                                                                                     \
   nullptr, nullptr, HalfMicro<2, v>::run, nullptr, HalfMicro<4, v>::run, nullptr, HalfMicro<6, v>::run, nullptr, \
       HalfMicro<8, v>::run, nullptr, HalfMicro<10, v>::run
@@ -255,16 +251,14 @@ extern const MicroTable kMicro{kLanes,
                                kGroup,
                                {0, 14, 14, 9, 6},
                                {{},
-                                {TN_ROWS_1_14(1, kLanes)},
-                                {TN_ROWS_1_14(2, kLanes)},
-                                {TN_ROWS_1_9(3, kLanes)},
-                                {TN_ROWS_1_6(4, kLanes)}},
-                               {{}, {TN_ROWS_1_14(1, 1)}, {TN_ROWS_1_14(2, 1)}},
+                                {TN_ROWS_1_14(1)},
+                                {TN_ROWS_1_14(2)},
+                                {TN_ROWS_1_9(3)},
+                                {TN_ROWS_1_6(4)}},
                                {0, 0, 14, 10, 0},
                                {{}, {}, {TN_EVEN_ROWS_2_14(2)}, {TN_EVEN_ROWS_2_10(3)}},
                                pack_a,
                                pack_b,
-                               every_second,
                                pair_blocks,
                                transpose};
 #else
@@ -272,16 +266,14 @@ extern const MicroTable kMicro{kLanes,
                                kGroup,
                                {0, 12, 6, 4, 3},
                                {{},
-                                {TN_ROWS_1_12(1, kLanes)},
-                                {TN_ROWS_1_6(2, kLanes)},
-                                {TN_ROWS_1_4(3, kLanes)},
-                                {TN_ROWS_1_3(4, kLanes)}},
-                               {{}, {TN_ROWS_1_12(1, 1)}, {TN_ROWS_1_6(2, 1)}},
+                                {TN_ROWS_1_12(1)},
+                                {TN_ROWS_1_6(2)},
+                                {TN_ROWS_1_4(3)},
+                                {TN_ROWS_1_3(4)}},
                                {},
                                {},
                                pack_a,
                                pack_b,
-                               every_second,
                                pair_blocks,
                                transpose};
 #endif

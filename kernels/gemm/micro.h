@@ -1,7 +1,7 @@
 // The register tile that matrix products and convolutions are made of: a batch-reduce product
 //   c[rows, vectors * lanes] = epilogue(sum over blocks of A_i[rows, k_i] * B_i[k_i, vectors * lanes])
 // with the sum in registers (Georganas et al., "High-Performance Deep Learning via a Single Building Block",
-// 2019). Row m of a block of A lies at a + block.a + m * row_step; row k of a block of B at b + block.b + k *
+// 2019). Row m of a block of A lies at a + block.a + m * lanes; row k of a block of B at b + block.b + k *
 // width. Elements of A and B are f32, or pairs of bf16 in 32 bits, of two neighbouring k, whose products are summed in f32
 // (VDPBF16PS: subnormal operands count as zero): wherever k counts elements of 32 bits, it counts pairs then.
 #pragma once
@@ -12,7 +12,7 @@ namespace tenon {
 
 struct MicroBlock {
   int64_t a, b;  // offsets in elements
-  int64_t k;     // 1 where rows of A follow each other at 1 element
+  int64_t k;
 };
 
 struct MicroTile {
@@ -42,14 +42,12 @@ using MicroKernel = void (*)(const MicroTile& tile);
 
 inline constexpr int kMaxVectors = 4, kMaxMicroRows = 14;
 
-// What one instruction set offers. `dense`: a row of A follows the one before at `lanes` elements; `unit`:
-// at 1.
+// What one instruction set offers. `dense`: a row of A follows the one before at `lanes` elements.
 struct MicroTable {
   int lanes;
   int group;                                              // k of one element: 1, or 2 for pairs of bf16
   int max_rows[kMaxVectors + 1];                          // by vectors 1 … 4
   MicroKernel dense[kMaxVectors + 1][kMaxMicroRows + 1];  // [vectors][rows]
-  MicroKernel unit[kMaxVectors + 1][kMaxMicroRows + 1];   // vectors 1 and 2 only
   // As dense, where no more than half of the last vector's lanes count: two rows share a vector there. Even rows up to
   // max_half_rows of 2 and 3 vectors; nullptr elsewhere. Nothing is resumed.
   int max_half_rows[kMaxVectors + 1];
@@ -64,8 +62,6 @@ struct MicroTable {
   // zero.
   void (*pack_b)(const float* src, int64_t k_step, int64_t column_step, int64_t k, int64_t columns,
                  float* dst, int64_t width);
-  // dst[i] = src[2 * i]; nothing beyond src[2 * (count - 1)] is read. nullptr for pairs.
-  void (*every_second)(const float* src, int64_t count, float* dst);
   // Of pairs only, else nullptr: `count` pixels of two blocks of a channel-blocked tensor, `step` floats from one pixel to the
   // next, become pixels of pairs that follow each other in dst. `high` may be nullptr: zeros.
   void (*pair_blocks)(const float* low, const float* high, int64_t step, int64_t count, float* dst);

@@ -45,24 +45,4 @@ void pack_b(const float* src, int64_t k_step, int64_t column_step, int64_t k, in
   }
 }
 
-// The even elements of two vectors that follow each other.
-static inline Vec evens(Vec low, Vec high) {
-#if defined(__AVX512F__)
-  return _mm512_permutex2var_ps(low, _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0), high);
-#else
-  const __m256 mixed = _mm256_shuffle_ps(low, high, 0x88);  // of each 128 bits: two of low, two of high
-  return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xd8));
-#endif
-}
-
-void every_second(const float* src, int64_t count, float* dst) {
-  int64_t i = 0;
-  for (; i + kLanes < count; i += kLanes) store(dst + i, evens(load(src + 2 * i), load(src + 2 * i + kLanes)));
-  if (i == count) return;
-  const int64_t rest = 2 * (count - i) - 1, low = rest < kLanes ? rest : kLanes;
-  const Vec first = load_masked(src + 2 * i, first_lanes(low));
-  const Vec second = rest > kLanes ? load_masked(src + 2 * i + kLanes, first_lanes(rest - kLanes)) : zero();
-  store_masked(dst + i, first_lanes(count - i), evens(first, second));
-}
-
 }  // namespace tenon::TN_ISA

@@ -11,9 +11,7 @@ void pack_b(const float* src, int64_t k_step, int64_t column_step, int64_t k, in
             int64_t width);
 #if defined(__AVX512BF16__)
 void pair_blocks(const float* low, const float* high, int64_t step, int64_t count, float* dst);
-inline constexpr decltype(MicroTable::every_second) every_second = nullptr;
 #else
-void every_second(const float* src, int64_t count, float* dst);
 inline constexpr decltype(MicroTable::pair_blocks) pair_blocks = nullptr;
 #endif
 

@@ -135,8 +135,8 @@ Claim claim_blocked(NodeView node, const TargetInfo& target) {
 }
 
 Claim claim_first(NodeView node, const TargetInfo& target) {
-  static constexpr int64_t kTwo[] = {2};
-  return claim(node, target, "first", ConvLayout::first, refuse_first, kTwo);
+  static constexpr int64_t kWide[] = {2, 3, 4};
+  return claim(node, target, "first", ConvLayout::first, refuse_first, kWide);
 }
 
 Claim claim_depthwise(NodeView node, const TargetInfo& target) {

@@ -270,11 +270,31 @@ TEST(Conv, FirstLayerEqualsReference) {
       {1, 1, 16, 1, {40}, {4}, {4}, {}, {}},
       {1, 4, 20, 1, {32, 32}, {8, 8}, {8, 8}, {}, {}},
       {1, 2, 33, 1, {9, 9}, {3, 3}, {}, {2, 2}, {2, 2, 2, 2}},
+      {1, 3, 64, 1, {63, 61}, {3, 3}, {2, 2}, {}, {}},               // tiles of two sizes
+      {1, 3, 70, 1, {64, 64}, {3, 3}, {}, {}, {1, 1, 1, 1}},         // more tiles than a chunk has
+      {2, 1, 16, 1, {1500}, {9}, {}, {}, {4, 4}},                    // one row, cut between threads
+      {3, 1, 130, 1, {9, 7}, {3, 3}, {}, {}, {1, 1, 1, 1}},          // two rows a tile, an odd last one
+      {1, 3, 48, 1, {8, 8}, {4, 4}, {4, 4}, {}, {}},                 // two rows a tile, no padding
+      {2, 2, 20, 1, {3, 5, 6}, {2, 3, 3}, {1, 2, 1}, {}, {1, 1, 1, 0, 1, 1}},
+      {1, 3, 40, 1, {20, 40, 1}, {3, 5, 1}, {1, 2, 1}, {}, {1, 2, 0, 1, 2, 0}},
+      {1, 4, 300, 1, {2, 1}, {1, 1}, {}, {}, {}},                    // few tiles, panels shared between threads
+      {1, 2, 16, 1, {4, 5}, {3, 3}, {}, {4, 4}, {6, 6, 6, 6}},       // taps reach farther than the input
+      {1, 2, 16, 1, {6, 30}, {3, 40}, {}, {}, {2, 60, 2, 60}},       // tiles of nothing but padding
+      {1, 1, 16, 1, {7, 33}, {1, 1}, {3, 5}, {}, {}},                // one product a sum
   };
   for (const std::string& isa : instruction_sets())
     for (const Case& c : cases)
-      for (int64_t vectors = 1; vectors <= 2; ++vectors)
-        check("conv.first.f32", isa, ConvLayout::first, c, Fused::relu6, true, vectors, false, true);
+      for (int64_t vectors = 1; vectors <= 4; ++vectors)
+        check("conv.first.f32", isa, ConvLayout::first, c, vectors % 2 ? Fused::relu6 : Fused::none, vectors != 2, vectors, false,
+              true);
+}
+
+TEST(Conv, FirstLayerEpilogues) {
+  const Case cases[] = {{2, 3, 20, 1, {17, 19}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}}, {1, 3, 70, 1, {40, 41}, {3, 3}, {}, {}, {}}};
+  for (const std::string& isa : instruction_sets())
+    for (const Case& c : cases)
+      for (Fused fused : kAllFused)
+        for (bool with_bias : {false, true}) check("conv.first.f32", isa, ConvLayout::first, c, fused, with_bias, 2, false, true);
 }
 
 TEST(Conv, DepthwiseEqualsReference) {
