@@ -83,12 +83,15 @@ inline Mask lanes_between(int64_t first, int64_t last) {
 }
 
 void fill(const FirstPatch& p) {
-  for (int64_t i = 0; i < p.width; i += kLanes) {
+  const int64_t width = p.width;
+  const int64_t *const rows = p.rows, count = p.row_count;
+  for (int64_t i = 0; i < width; i += kLanes) {
     const int64_t begin = p.begin + i;
     const Mask mask = lanes_between(-begin, p.columns - begin);
+    const float* x = p.x;
     float* to = p.to + i;
-    for (const int64_t *row = p.rows, *end = row + p.row_count; row != end; ++row, to += p.width)
-      store(to, *row == FirstPatch::kOutside ? zero() : load_masked(p.x + (*row + begin), mask));
+    for (int64_t row = 0; row < count; ++row, to += width)
+      store(to, rows[row] == FirstPatch::kOutside ? zero() : load_masked(x + (rows[row] + begin), mask));
   }
 }
 
