@@ -134,9 +134,13 @@ Claim claim_blocked(NodeView node, const TargetInfo& target) {
   return out;
 }
 
+// The fewest panels, as equal as they can be: each reads the input anew.
 Claim claim_first(NodeView node, const TargetInfo& target) {
-  static constexpr int64_t kWide[] = {2, 3, 4};
-  return claim(node, target, "first", ConvLayout::first, refuse_first, kWide);
+  Problem problem;
+  if (std::string why = read(node, target, problem); !why.empty()) return Claim::refuse(why);
+  const int64_t blocks = std::max<int64_t>(1, ceil_div(problem.weight.og, problem.isa.lanes));
+  const int64_t vectors = ceil_div(blocks, ceil_div(blocks, 4));
+  return claim(node, target, "first", ConvLayout::first, refuse_first, {&vectors, 1});
 }
 
 Claim claim_depthwise(NodeView node, const TargetInfo& target) {
