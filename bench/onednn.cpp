@@ -14,6 +14,7 @@
 #include "device/kernel_table.h"
 #include "matmul/packed.h"
 #include "onednn/params.h"
+#include "pool/params.h"
 
 namespace tenon {
 namespace {
@@ -215,6 +216,33 @@ void mobilenet(Bench& bench) {
   footer("mobilenet_v2 convolutions");
 }
 
+void pool_layer(Bench& bench, const char* net, int times, int64_t c, int64_t in, int64_t k, int64_t stride, int64_t pad, int64_t ceil = 0) {
+  const std::string name = fmt::format("{} pool {}x{} {} k{} s{}", net, in, in, c, k, stride);
+  if (!bench.wants(name)) return;
+  PoolParams p;
+  p.ceil_mode = ceil;
+  for (int i = 0; i < 2; ++i) p.kernel[i] = k, p.strides[i] = stride, p.pads_begin[i] = p.pads_end[i] = pad;
+  const int64_t room = in + 2 * pad - k, out = (ceil ? ceil_div(room, stride) : room / stride) + 1;
+  const Format block = blocked(static_cast<uint8_t>(bench.lanes()));
+  auto time = [&](const std::string& id, Format format) {
+    return bench.time(id, p, {bench.tensor(DType::f32, {1, c, in, in}, format)}, {bench.tensor(DType::f32, {1, c, out, out}, format)});
+  };
+  const double own = time("pool.blocked.f32." + bench.isa(), block);
+  row(name, times, own, time("onednn.pool.f32", block), time("onednn.pool.f32", kChannelsLast));
+}
+
+void pools(Bench& bench) {
+  header("blocked", "channels-last");
+  pool_layer(bench, "squeezenet", 1, 64, 111, 3, 2, 0, 1);
+  pool_layer(bench, "squeezenet", 1, 128, 55, 3, 2, 0, 1);
+  pool_layer(bench, "squeezenet", 1, 256, 27, 3, 2, 0, 1);
+  pool_layer(bench, "resnet", 1, 64, 112, 3, 2, 1);
+  pool_layer(bench, "vgg", 1, 64, 224, 2, 2, 0);
+  pool_layer(bench, "vgg", 1, 512, 28, 2, 2, 0);
+  pool_layer(bench, "inception", 1, 192, 28, 3, 1, 1);
+  footer("pools");
+}
+
 void first_layers(Bench& bench) {
   header("blocked", "channels-last");
   conv_layer(bench, "squeezenet", 1, {3, 64, 224, 3, 2, 1, false});
@@ -295,6 +323,7 @@ int main(int argc, char** argv) {
   tenon::Bench bench(**team, argc > 2 ? argv[2] : "");
   std::printf("%s, %d threads, %s\n", tenon::full_kernel_table().libraries().c_str(), (*team)->size(), bench.isa().c_str());
   first_layers(bench);
+  pools(bench);
   bert(bench);
   resnet50(bench);
   mobilenet(bench);

@@ -46,6 +46,10 @@ const Case kCases[] = {
     {{1, 5, 13, 12}, {3, 2}, {1, 3}, {2, 2}, {2, 0, 1, 1}, true},
     {{2, 3, 40}, {5}, {3}, {1}, {2, 2}, false},
     {{1, 9, 5, 6, 7}, {2, 3, 3}, {1, 2, 2}, {1, 1, 2}, {0, 1, 1, 1, 1, 0}, true},
+    {{2, 18, 9, 33}, {3, 3}, {2, 2}, {1, 1}, {0, 0, 0, 0}, false},
+    {{1, 17, 12, 30}, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, true},
+    {{1, 16, 7, 21}, {3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, false},
+    {{1, 9, 6, 27}, {2, 2}, {2, 2}, {1, 1}, {0, 0, 0, 0}, true},
 };
 
 TEST(Pool, ReferenceYieldsMaximaAndIndices) {
@@ -105,6 +109,32 @@ TEST(Pool, MaximumKeepsNan) {
       Tensor z(DType::f32, {1, 1, 1, 1}, block), from = x.in(block);
       EXPECT_OK(run("pool.blocked.f32." + isa, p, {&from}, {&z}));
       EXPECT_TRUE(std::isnan(z.as<float>()[0]));
+    }
+}
+
+// Also in rows of many outputs, and beside infinities.
+TEST(Pool, MaximumKeepsNanInWideRows) {
+  const Case cases[] = {{{1, 3, 4, 13}, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, false},
+                        {{1, 3, 4, 9}, {3, 3}, {1, 1}, {1, 1}, {0, 0, 0, 0}, false},
+                        {{1, 3, 4, 13}, {2, 2}, {2, 2}, {1, 1}, {0, 0, 0, 0}, false}};
+  for (const std::string& isa : instruction_sets())
+    for (const Case& c : cases) {
+      const PoolParams params = params_of(c, PoolKind::max, false);
+      const Format block = blocked(isa == "avx512" ? 16 : 8);
+      const int64_t plane = c.x[2] * c.x[3];
+      for (int64_t where = 0; where < plane; ++where) {
+        Tensor x(DType::f32, c.x), expected(DType::f32, out_dims(c)), y(DType::f32, out_dims(c), block);
+        for (int64_t i = 0; i < 3 * plane; ++i) x.as<float>()[i] = i % 4 ? static_cast<float>(i % 11) : i % 8 ? -INFINITY : INFINITY;
+        x.as<float>()[plane + where] = NAN;
+        ASSERT_TRUE(run("pool.reference", params, {&x}, {&expected}));
+        const Tensor from = x.in(block);
+        EXPECT_OK(run("pool.blocked.f32." + isa, params, {&from}, {&y}));
+        const Tensor linear = y.in(kLinear);
+        for (int64_t i = 0; i < expected.arg().count(); ++i) {
+          const float want = expected.as<float>()[i], got = linear.as<float>()[i];
+          EXPECT_TRUE(want == got || (std::isnan(want) && std::isnan(got))) << isa << " " << where << " " << i;
+        }
+      }
     }
 }
 
