@@ -146,8 +146,9 @@ class Worker {
     const Split panels(s_.panels, ceil_div(s_.panels, s_.panel_groups));
     if (panel_group >= panels.parts) return;
     while (first < last) {
-      first += list(first, last);
-      for (int64_t i = 0; i < panels.size(panel_group); ++i) run_panel(panels.begin(panel_group) + i);
+      const int64_t count = list(first, last);
+      for (int64_t i = 0; i < panels.size(panel_group); ++i) run_panel(panels.begin(panel_group) + i, i == 0 ? count : 0);
+      first += count;
     }
   }
 
@@ -224,7 +225,8 @@ class Worker {
     return patch;
   }
 
-  void run_panel(int64_t panel) {
+  // `ahead`: the chunk's tiles, for the panel that fetches the next chunk's input; else 0.
+  void run_panel(int64_t panel, int64_t ahead) {
     const int64_t channel = panel * s_.width, columns = std::min(s_.width, g_.o - channel), vectors = ceil_div(columns, s_.lanes);
     alignas(64) float bias[kFirstVectors * kTable.lanes] = {};
     if (bias_) std::copy(bias_ + channel, bias_ + channel + columns, bias);
@@ -238,6 +240,13 @@ class Worker {
     run.c_vector = g_.out_count * s_.lanes;
     run.low = e.in_registers ? e.add_clamp.low : -HUGE_VALF;
     run.high = e.in_registers ? e.add_clamp.high : HUGE_VALF;
+    if (ahead > 0 && rows_.count > 0) {
+      const int64_t rows = rows_.count * (two_ ? 2 : 1) * g_.stride[1], reach = g_.dilation[1] * (g_.kernel[1] - 1);
+      run.ahead = x_ + rows_.places[rows_.count - 1].a + (reach + 1) * g_.in[2];
+      run.ahead_lines = ceil_div(rows * g_.in[2], kFirstLine * ahead);
+      run.channels = g_.cg;
+      run.channel_step = g_.in_count;
+    }
     run_inside(run, vectors);
     run_patched(run, vectors);
     for (int64_t v = 0; v < vectors; ++v) {
@@ -282,6 +291,7 @@ class Worker {
   void run_tiles(FirstRun& run, int64_t vectors, int64_t pixels, int64_t row_step) const {
     run.second = two_ ? row_step : (pixels + 1) / 2 * g_.stride[2];
     kTable.run[vectors][two_ ? 2 * pixels : pixels](run);
+    run.ahead += run.row_count * run.column_count * run.ahead_lines * kFirstLine;
   }
 
   const LaunchCall& call_;

@@ -11,6 +11,12 @@ inline const float* opaque(const float* p) {
   return p;
 }
 
+inline void prefetch(const FirstRun& r, const float* ahead) {
+  for (int64_t line = 0; line < r.ahead_lines; ++line)
+    for (int64_t c = 0; c < r.channels; ++c)
+      _mm_prefetch(reinterpret_cast<const char*>(ahead + c * r.channel_step + line * kFirstLine), _MM_HINT_T1);
+}
+
 template <int kVectors, int kPixels>
 struct Tile {
   static constexpr int kHalf = (kPixels + 1) / 2, kWidth = kVectors * kLanes;
@@ -52,11 +58,14 @@ struct Tile {
     const int64_t* const taps = r.taps;
     const float *const b = r.b, *const bias = r.bias;
     const Vec low = splat(r.low), high = splat(r.high);
+    const float* ahead = r.ahead;
     const FirstPlace *const columns = r.columns, *const columns_end = columns + r.column_count;
     for (const FirstPlace *row = r.rows, *end = row + r.row_count; row != end; ++row) {
       const float* const row_a = r.a + row->a;
       float* const row_c = r.c + row->c;
       for (const FirstPlace* column = columns; column != columns_end; ++column) {
+        prefetch(r, ahead);
+        ahead += r.ahead_lines * kFirstLine;
         const float *const a = row_a + column->a, *const a2 = a + second, *at = b;
         Sums sum;
 #pragma GCC unroll 4

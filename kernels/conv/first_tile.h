@@ -27,6 +27,9 @@ struct FirstRun {
   const float* bias;    // panel's channels
   int64_t c_vector;     // floats from one vector to the next
   float low, high;      // bounds of the result
+  // Input that is wanted next: for each tile, so many further cache lines of each channel; it need not be there.
+  const float* ahead;
+  int64_t ahead_lines, channels, channel_step;
 };
 
 // A dense copy of what a tile's taps read, with zeros where they are outside the input: [row][width].
@@ -42,6 +45,7 @@ struct FirstPatch {
 };
 
 inline constexpr int kFirstVectors = 4, kFirstPixels = 14;
+inline constexpr int64_t kFirstLine = 16;  // floats of a cache line
 
 struct FirstTable {
   int64_t lanes;
