@@ -96,6 +96,16 @@ void inside_row(const PoolRow& row, int64_t first, int64_t last) {
   for (int64_t t = first; t < last; t += kAtOnce) blocked_outputs<kAverage>(row, t + kAtOnce <= last ? t : last - kAtOnce);
 }
 
+// Fetches what the next row of outputs reads first; it need not be there.
+template <int kTaps, int kStride>
+inline void fetch_next_rows(const float* x, int64_t row_step) {
+#pragma GCC unroll 2
+  for (int h = kTaps; h < kTaps + kStride; ++h)
+#pragma GCC unroll 8
+    for (int c = 0; c < kAtOnce * kStride * kLanes; c += 16)  // by cache lines
+      _mm_prefetch(reinterpret_cast<const char*>(x + h * row_step + c), _MM_HINT_T0);
+}
+
 template <int kTaps, int kStride>
 void inside_maxima(const PoolRow& row, int64_t first, int64_t last) {
   const float* const x = row.x - row.pad * kLanes;
@@ -103,7 +113,9 @@ void inside_maxima(const PoolRow& row, int64_t first, int64_t last) {
   const int64_t row_step = row.row_steps[1];
   for (int64_t t = first; t < last; t += kAtOnce) {
     const int64_t at = t + kAtOnce <= last ? t : last - kAtOnce;
-    if (!column_maxima<kTaps, kStride>(x + at * kStride * kLanes, row_step, y + at * kLanes)) blocked_outputs<false>(row, at);
+    const float* const from = x + at * kStride * kLanes;
+    fetch_next_rows<kTaps, kStride>(from, row_step);
+    if (!column_maxima<kTaps, kStride>(from, row_step, y + at * kLanes)) blocked_outputs<false>(row, at);
   }
 }
 
