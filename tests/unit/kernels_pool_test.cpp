@@ -124,7 +124,8 @@ TEST(Pool, MaximumKeepsNanInWideRows) {
       const int64_t plane = c.x[2] * c.x[3];
       for (int64_t where = 0; where < plane; ++where) {
         Tensor x(DType::f32, c.x), expected(DType::f32, out_dims(c)), y(DType::f32, out_dims(c), block);
-        for (int64_t i = 0; i < 3 * plane; ++i) x.as<float>()[i] = i % 4 ? static_cast<float>(i % 11) : i % 8 ? -INFINITY : INFINITY;
+        for (int64_t i = 0; i < 3 * plane; ++i)
+          x.as<float>()[i] = i % 4 ? static_cast<float>(i % 11) : i % 8 ? -INFINITY : INFINITY;
         x.as<float>()[plane + where] = NAN;
         ASSERT_TRUE(run("pool.reference", params, {&x}, {&expected}));
         const Tensor from = x.in(block);
