@@ -129,26 +129,30 @@ Status CudnnGraph::ask(cudnnBackendHeurMode_t mode) {
   return {};
 }
 
-Result<const Descriptor*> CudnnGraph::config(Accept accept, const void* context, int64_t index) {
+Result<CudnnGraph::Listed*> CudnnGraph::config(Accept accept, const void* context, int64_t index) {
   constexpr cudnnBackendHeurMode_t kModes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
   int64_t accepted = 0;
   for (size_t i = 0;; ++i) {
     while (i == listed_.size() && asked_ < std::size(kModes)) TN_TRY(ask(kModes[asked_++]));
     if (i == listed_.size()) break;
     if (accept && !accept(listed_[i].notes, context)) continue;
-    if (accepted++ == index) return &listed_[i].config;
+    if (accepted++ == index) return &listed_[i];
   }
   return fail(Code::unsupported, "cuDNN lists {} plans of this kind for the graph, fewer than asked for", accepted);
 }
 
-Result<std::shared_ptr<CudnnGraph>> CudnnHandle::graph(const Cudnn& cudnn, std::string key, std::span<const Descriptor> ops) {
+Result<std::shared_ptr<CudnnGraph>> CudnnHandle::graph(const Cudnn& cudnn, const std::string& key, std::span<const Descriptor> ops) {
   constexpr size_t kMostRecent = 32;  // more than the forms that one node's candidates ask for in turn
   for (const auto& [known, graph] : recent_)
     if (known == key) return graph;
   TN_ASSIGN(std::shared_ptr<CudnnGraph> graph, CudnnGraph::create(cudnn, raw_, ops));
-  recent_.emplace_front(std::move(key), graph);
+  recent_.emplace_front(key, graph);
   if (recent_.size() > kMostRecent) recent_.pop_back();
   return graph;
+}
+
+void CudnnHandle::forget(const std::string& key) {
+  std::erase_if(recent_, [&](const auto& known) { return known.first == key; });
 }
 
 Result<CudnnPlan> CudnnPlan::create(const Cudnn& cudnn, CudnnHandle& handle, std::string key, std::span<const Descriptor> ops,
@@ -157,11 +161,18 @@ Result<CudnnPlan> CudnnPlan::create(const Cudnn& cudnn, CudnnHandle& handle, std
   CudnnPlan out;
   out.cudnn_ = &cudnn;
   out.handle_ = handle.raw();
-  TN_ASSIGN(out.graph_, handle.graph(cudnn, std::move(key), ops));
-  TN_ASSIGN(const Descriptor* config, out.graph_->config(choice.accept, choice.context, choice.index));
+  TN_ASSIGN(out.graph_, handle.graph(cudnn, key, ops));
+  TN_ASSIGN(CudnnGraph::Listed* listed, out.graph_->config(choice.accept, choice.context, choice.index));
+  // An engine that compiles compiles each configuration once: of the same descriptor a second plan fails (cuDNN 9.14).
+  if (listed->spent) {
+    handle.forget(key);
+    TN_ASSIGN(out.graph_, handle.graph(cudnn, key, ops));
+    TN_ASSIGN(listed, out.graph_->config(choice.accept, choice.context, choice.index));
+  }
+  listed->spent = listed->notes.behaves(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION);
   TN_ASSIGN(out.plan_, Descriptor::create(cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR));
   TN_TRY(out.plan_.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, handle.raw()));
-  TN_TRY(out.plan_.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, *config));
+  TN_TRY(out.plan_.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, listed->config));
   TN_TRY(out.plan_.finalize("making a plan"));
   int64_t count = 0;
   TN_TRY(check(cudnn, cudnn.get(out.plan_.raw(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &out.workspace_), "reading a plan"));

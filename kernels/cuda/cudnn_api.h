@@ -78,15 +78,16 @@ class CudnnGraph {
  public:
   // `ops` are finalised operations.
   static Result<std::shared_ptr<CudnnGraph>> create(const Cudnn& cudnn, cudnnHandle_t handle, std::span<const Descriptor> ops);
-  // The `index`-th configuration that `accept` lets pass; fails where fewer are listed.
-  using Accept = bool (*)(const EngineNotes& notes, const void* context);
-  Result<const Descriptor*> config(Accept accept, const void* context, int64_t index);
-
- private:
   struct Listed {
     Descriptor config;
     EngineNotes notes;
+    bool spent = false;  // a plan has been made of it, and no other can: see CudnnPlan::create
   };
+  // The `index`-th configuration that `accept` lets pass; fails where fewer are listed.
+  using Accept = bool (*)(const EngineNotes& notes, const void* context);
+  Result<Listed*> config(Accept accept, const void* context, int64_t index);
+
+ private:
   Status ask(cudnnBackendHeurMode_t mode);
 
   const Cudnn* cudnn_ = nullptr;
@@ -101,7 +102,8 @@ class CudnnHandle {
   explicit CudnnHandle(cudnnHandle_t raw) : raw_(raw) {}
   cudnnHandle_t raw() const { return raw_; }
   // The graph of `ops`; `key` names all that the graph depends on.
-  Result<std::shared_ptr<CudnnGraph>> graph(const Cudnn& cudnn, std::string key, std::span<const Descriptor> ops);
+  Result<std::shared_ptr<CudnnGraph>> graph(const Cudnn& cudnn, const std::string& key, std::span<const Descriptor> ops);
+  void forget(const std::string& key);
 
  private:
   cudnnHandle_t raw_;
