@@ -40,6 +40,7 @@ class RegionPreparation {
     TN_TRY(check_in_place());
     auto out = std::make_unique<PreparedRegion>();
     size_t args = 0;
+    out->steps.reserve(end() - std::min(options_.first, end()));
     for (uint32_t i = options_.first; i < end(); ++i) {
       Result<std::shared_ptr<PreparedStep>> step = prepare(i);
       if (!step) return trail(std::move(step.error()), "{}", step_text(plan_, region_.steps[i]));
@@ -49,6 +50,8 @@ class RegionPreparation {
       out->steps.push_back(std::move(*step));
     }
     out->args_.reserve(args);  // launches point into it
+    out->sources_.reserve(args);
+    out->launches.reserve(out->steps.size());
     for (uint32_t i = options_.first; i < end(); ++i) add_launch(i, *out);
     return out;
   }
@@ -148,6 +151,7 @@ class RegionPreparation {
       if (!dims_.has(p.dim)) return tl::unexpected<Error>(explain_dim(plan_, dims_, p.dim));
       out->params[p.offset / 8] = static_cast<uint64_t>(dims_.value(p.dim));
     }
+    out->args.reserve(step.inputs.size() + step.outputs.size());
     for (const auto* list : {&step.inputs, &step.outputs})
       for (uint32_t v : *list) {
         if (!known_[v])
