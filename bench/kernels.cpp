@@ -279,6 +279,52 @@ void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int6
   total += best * times;
 }
 
+Program clamp6() {
+  const DType f32[] = {DType::f32};
+  ProgramBuilder b(f32);
+  return *b.finish(b.binary(ExprOp::min, b.binary(ExprOp::max, 0, b.constant(DType::f32, 0)), b.constant(DType::f32, 6)));
+}
+
+// A depthwise convolution of `wide` channels with products from `c` channels and to `o` around it (0: without): in one step,
+// by several numbers of rows.
+void separable_layer(Bench& bench, const std::string& net, int64_t c, int64_t wide, int64_t o, int64_t in, int64_t k,
+                     int64_t stride) {
+  const std::string name = fmt::format("{} {}x{} {}-{}-{} k{} s{} separable", net, in, in, c, wide, o, k, stride);
+  if (!bench.wants(name) || bench.bf16()) return;
+  const int64_t out = (in + 2 * (k / 2) - k) / stride + 1, source = c ? c : wide, result = o ? o : wide;
+  const Format block = blocked(static_cast<uint8_t>(bench.lanes()));
+  double flops = 2.0 * static_cast<double>(out * out * wide * (k * k + o) + in * in * wide * c);
+  for (int64_t vectors = 2; vectors <= 3; ++vectors)
+    for (int64_t rows : {1, 2, 4, 8, 14}) {
+      if (rows > out) continue;
+      SeparableParams params;
+      params.rows = rows;
+      std::vector<Arg> inputs = {bench.tensor(DType::f32, {1, source, in, in}, block)};
+      auto stage = [&](int which, int64_t from, int64_t to, int64_t taps, bool bounded) {
+        ConvPackedParams& p = params.stage[which];
+        const bool plane = which == kDepthwiseStage;
+        p.w_rank = 4;
+        p.w_dims[0] = to, p.w_dims[1] = plane ? 1 : from, p.w_dims[2] = p.w_dims[3] = taps;
+        p.vectors = plane ? 1 : which == kExpandStage ? vectors : 2;
+        p.conv.group = plane ? to : 1;
+        if (bounded) p.conv.epilogue = clamp6();
+        for (int i = 0; plane && i < 2; ++i) p.conv.strides[i] = stride, p.conv.pads_begin[i] = p.conv.pads_end[i] = taps / 2;
+        params.operands[which] = 2;
+        inputs.push_back(bench.tensor(
+            DType::u8, {*conv_packed_bytes(plane ? ConvLayout::depthwise : ConvLayout::blocked,
+                                           {p.conv.group, to / p.conv.group, plane ? 1 : from, taps * taps}, bench.lanes())}));
+        inputs.push_back(bench.tensor(DType::f32, {to}));
+      };
+      if (c) stage(kExpandStage, c, wide, 1, true);
+      stage(kDepthwiseStage, wide, wide, k, true);
+      if (o) stage(kProjectStage, wide, o, 1, false);
+      bench.run(bench.id("conv.separable"), params, inputs, {bench.tensor(DType::f32, {1, result, out, out}, block)}, flops,
+                fmt::format("{} x{} {} rows", name, vectors, rows));
+      bench.take_sum();
+      bench.forget();
+    }
+}
+
 void report(const char* net) {
   if (total > 0) std::printf("%s: %.2f ms in all\n", net, total * 1e3);
   total = 0;
@@ -334,6 +380,24 @@ void mobilenet(Bench& bench) {
     }
   conv_layer(bench, "mobilenet", 1, 320, 1280, 7, 1, 1);
   report("mobilenet_v2 convolutions");
+  struct Chain {
+    int64_t in, stride, c, wide, o;
+  };
+  for (const Chain& chain : {Chain{112, 1, 0, 32, 16},
+                             {112, 2, 16, 96, 24},
+                             {56, 1, 24, 144, 24},
+                             {56, 2, 24, 144, 32},
+                             {28, 1, 32, 192, 32},
+                             {28, 2, 32, 192, 64},
+                             {14, 1, 64, 384, 64},
+                             {14, 1, 96, 576, 96},
+                             {14, 2, 96, 576, 160},
+                             {7, 1, 160, 960, 160}})
+    for (int parts = 1; parts < 4; ++parts) {
+      const bool expands = parts & 1, projects = parts & 2;
+      if (expands && !chain.c) continue;
+      separable_layer(bench, "mobilenet", expands ? chain.c : 0, chain.wide, projects ? chain.o : 0, chain.in, 3, chain.stride);
+    }
 }
 
 // Filters of `k` taps along lines of `in` positions, by minimal filtering and directly.

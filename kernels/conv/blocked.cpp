@@ -45,13 +45,6 @@ struct State : KernelState {
   int64_t copy_bytes = 0, chunk_bytes = 0, thread_bytes = 0;
 };
 
-// Whether the product is one of matrices.
-bool is_flat(const ConvGeometry& g) {
-  for (int i = 0; i < 3; ++i)
-    if (g.kernel[i] != 1 || g.stride[i] != 1 || g.pad[i] != 0 || g.in[i] != g.out[i]) return false;
-  return true;
-}
-
 // Columns of the source: direct, or phases of a padded copy.
 Status plan_columns(State& s) {
   const ConvGeometry& g = s.g;
@@ -148,7 +141,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   const ConvGeometry& g = s.g;
   s.lanes = kTable.lanes;
   s.pair = kTable.group;
-  s.flat = is_flat(g);
+  s.flat = is_pointwise(g);
   if (g.group > 1 && (g.cg % (s.lanes * s.pair) != 0 || g.og % s.lanes != 0))
     return fail(Code::invalid_plan, "channels of a group must be a multiple of {}, x is {} in {} groups",
                 s.lanes * s.pair, describe(x), g.group);

@@ -1,10 +1,7 @@
-// conv.depthwise.f32.<isa>: one filter per channel on channel-blocked tensors, one or two rows of output pixels at a
-// time; taps outside the input are left out, so nothing is copied.
-#include <algorithm>
+// conv.depthwise.f32.<isa>: one filter per channel on channel-blocked tensors.
+#include "conv/depthwise_plane.h"
 
-#include "conv/depthwise_row.h"
-#include "conv/packed.h"
-#include "gemm/split.h"
+#include <algorithm>
 
 namespace tenon {
 namespace {
@@ -15,7 +12,7 @@ struct State : KernelState {
   ConvGeometry g;
   BlockedEpilogue epilogue;
   int64_t blocks = 0, chunks = 1;
-  bool fixed = false, pairs = false;
+  DepthwisePlan plan;
 };
 
 template <int64_t kLanes>
@@ -39,11 +36,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
   if (s.epilogue.add >= 0) s.epilogue.leave_registers();
   s.blocks = ceil_div(g.c, kLanes);
-  const int64_t taps = g.kernel[2];
-  const int64_t right = (g.out[2] - 1) * g.stride[2] - g.pad[2] + taps - g.in[2];
-  s.fixed = (taps == 3 || taps == 5 || taps == 7) && g.stride[2] <= 2 && g.dilation[2] == 1 &&
-            g.pad[2] < taps && right < taps;
-  s.pairs = s.fixed && taps <= 5 && g.kernel[1] == taps && g.stride[1] == g.stride[2] && g.dilation[1] == 1;
+  s.plan = plan_depthwise(g);
   const int64_t items = g.n * s.blocks;
   if (call.threads > 1 && items > 0 && items < 4 * call.threads)
     s.chunks =
@@ -58,82 +51,43 @@ template <const DepthwiseTable& kTable, int64_t kLanes>
 class Plane {
  public:
   Plane(const LaunchCall& call, const State& s, int64_t plane, int member)
-      : call_(call), s_(s), g_(s.g), item_(plane / s.blocks), block_(plane % s.blocks) {
+      : call_(call),
+        s_(s),
+        item_(plane / s.blocks),
+        channel_(plane % s.blocks * kLanes),
+        rows_(s.g, s.epilogue, s.plan, s.g.in[1], call.inputs[1].as<const float>() + channel_ * s.g.taps, bias(), lanes()) {
     scratch_ = static_cast<std::byte*>(call.scratch) + member * kTileScratchBytes;
-    x_ = call.inputs[0].as<const float>() + plane * g_.in_count * kLanes;
-    y_ = call.outputs[0].as<float>() + plane * g_.out_count * kLanes;
-    w_ = call.inputs[1].as<const float>() + block_ * g_.taps * kLanes;
-    const auto* bias = call.inputs.size() > 2 ? call.inputs[2].as<const float>() : nullptr;
-    if (s.epilogue.bias >= 0) bias = call.inputs[static_cast<size_t>(s.epilogue.bias) + 3].as<const float>();
-    row_.row_step = g_.dilation[1] * g_.in[2] * kLanes;
-    row_.taps = g_.kernel[2];
-    row_.width = g_.in[2];
-    row_.stride = g_.stride[2];
-    row_.dilation = g_.dilation[2];
-    row_.bias = bias ? bias + block_ * kLanes : nullptr;
-    row_.low = s.epilogue.add_clamp.low;
-    row_.high = s.epilogue.add_clamp.high;
-    row_.bounded = s.epilogue.in_registers && s.epilogue.bounded();
-    row_.silu = s.epilogue.silu;
-    row_.lanes = std::min(kLanes, g_.c - block_ * kLanes);
-    row_.y_step = g_.out[2] * kLanes;
+    x_ = call.inputs[0].as<const float>() + plane * s.g.in_count * kLanes;
+    y_ = call.outputs[0].as<float>() + plane * s.g.out_count * kLanes;
   }
 
   void run(int64_t first, int64_t last) {
-    int64_t pending = first;
-    for (int64_t r = first; r < last;) {
-      const bool two = s_.pairs && r + 1 < last && (r + 1) % g_.out[1] != 0;
-      two ? pair(r) : one(r);
-      r += two ? 2 : 1;
-      if (s_.epilogue.in_registers || ((r - pending) * g_.out[2] < kProgramPixels && r < last)) continue;
-      run_blocked_program(s_.epilogue, call_.as<ConvPackedParams>().conv.epilogue, call_.inputs, call_.outputs[0], item_,
-                          block_ * kLanes, pending * g_.out[2], (r - pending) * g_.out[2], g_.out_count, tile_, scratch_);
-      pending = r;
+    const ConvGeometry& g = s_.g;
+    const int64_t part =
+        s_.epilogue.in_registers ? last - first : ceil_div(kProgramPixels, 2 * std::max<int64_t>(g.out[2], 1)) * 2;
+    for (int64_t r = first, end; r < last; r = end) {
+      const int64_t depth = r / g.out[1];  // rows of one plane of three dims
+      end = std::min({r + part, last, (depth + 1) * g.out[1]});
+      rows_.run(x_ + depth * g.in[1] * g.in[2] * kLanes, r % g.out[1], end - depth * g.out[1], y_ + r * g.out[2] * kLanes);
+      if (!s_.epilogue.in_registers)
+        run_blocked_program(s_.epilogue, call_.as<ConvPackedParams>().conv.epilogue, call_.inputs, call_.outputs[0], item_,
+                            channel_, r * g.out[2], (end - r) * g.out[2], g.out_count, tile_, scratch_);
     }
   }
 
  private:
-  int64_t top(int64_t r) const { return r % g_.out[1] * g_.stride[1] - g_.pad[1]; }
-  const float* input_row(int64_t r, int64_t h) const { return x_ + (r / g_.out[1] * g_.in[1] + h) * g_.in[2] * kLanes; }
-
-  void one(int64_t r) {
-    const int64_t h = top(r), skip = h < 0 ? std::min(g_.kernel[1], ceil_div(-h, g_.dilation[1])) : 0;
-    const int64_t room = g_.in[1] - h;
-    const int64_t inside = room > 0 ? std::min(g_.kernel[1], ceil_div(room, g_.dilation[1])) : 0;
-    row_.tap_rows = std::max<int64_t>(inside - skip, 0);
-    row_.x = input_row(r, h + skip * g_.dilation[1]);
-    row_.w = w_ + skip * g_.kernel[2] * kLanes;
-    if (s_.fixed) return tiles(r, kTable.max_outputs, kTable.fixed[g_.kernel[2] / 2 - 1][g_.stride[2] - 1]);
-    row_.begin = -g_.pad[2];
-    row_.y = y_ + r * g_.out[2] * kLanes;
-    kTable.any(row_, g_.out[2]);
+  const float* bias() const {
+    const auto* bias = call_.inputs.size() > 2 ? call_.inputs[2].as<const float>() : nullptr;
+    if (s_.epilogue.bias >= 0) bias = call_.inputs[static_cast<size_t>(s_.epilogue.bias) + 3].as<const float>();
+    return bias ? bias + channel_ : nullptr;
   }
-
-  void pair(int64_t r) {
-    const int64_t h = top(r);
-    row_.row_begin = -h;
-    row_.row_end = g_.in[1] - h;
-    row_.x = input_row(r, h);
-    row_.w = w_;
-    tiles(r, kTable.max_pair_outputs, kTable.pair[g_.kernel[2] / 2 - 1][g_.stride[2] - 1]);
-  }
-
-  void tiles(int64_t r, int64_t most, DepthwiseKernel kernel) {
-    const Split tiles(g_.out[2], most);
-    for (int64_t t = 0; t < tiles.parts; ++t) {
-      const int64_t at = tiles.begin(t);
-      row_.begin = at * g_.stride[2] - g_.pad[2];
-      row_.y = y_ + (r * g_.out[2] + at) * kLanes;
-      kernel(row_, tiles.size(t));
-    }
-  }
+  int64_t lanes() const { return std::min(kLanes, s_.g.c - channel_); }
 
   const LaunchCall& call_;
   const State& s_;
-  const ConvGeometry& g_;
-  int64_t item_, block_;
-  DepthwiseRow row_{};
-  const float *x_, *w_;
+  int64_t item_, channel_;
+  DepthwisePlane<kTable, kLanes> rows_;
+  const float* x_;
   float* y_;
   const TileFunction tile_ = tile_function(kLanes == 16 ? kAvx2 | kAvx512 : kAvx2);
   std::byte* scratch_;
@@ -155,6 +109,15 @@ Status launch(const LaunchCall& call) {
 }
 
 }  // namespace
+
+DepthwisePlan plan_depthwise(const ConvGeometry& g) {
+  const int64_t taps = g.kernel[2];
+  const int64_t right = (g.out[2] - 1) * g.stride[2] - g.pad[2] + taps - g.in[2];
+  DepthwisePlan plan;
+  plan.fixed = (taps == 3 || taps == 5 || taps == 7) && g.stride[2] <= 2 && g.dilation[2] == 1 && g.pad[2] < taps && right < taps;
+  plan.pairs = plan.fixed && taps <= 5 && g.kernel[1] == taps && g.stride[1] == g.stride[2] && g.dilation[1] == 1;
+  return plan;
+}
 
 extern const Kernel kConvDepthwiseAvx2{
     "conv.depthwise.f32.avx2", sizeof(ConvPackedParams), kAvx2, 0, prepare<8>, launch<avx2::kDepthwise, 8>};

@@ -47,6 +47,7 @@ void run_fixed(const DepthwiseRow& row) {
       }
     }
     x += row.row_step;
+    if (r + 1 == row.wrap) x -= row.wrap_step;
     w += kTaps * kLanes;
   }
   finish(row, sum);
@@ -64,6 +65,7 @@ void run_pair(const DepthwiseRow& row) {
   const int64_t first = -row.begin, last = row.width - row.begin;
 #pragma GCC unroll 9
   for (int i = 0; i < kTaps + kStride; ++i, x += row.row_step) {
+    if (i == row.wrap) x -= row.wrap_step;
     if (i < row.row_begin || i >= row.row_end) continue;
     Vec weight[2][kTaps];
 #pragma GCC unroll 7
@@ -121,12 +123,14 @@ void any(const DepthwiseRow& row, int64_t outputs) {
   for (int64_t t = 0; t < outputs; ++t) {
     const int64_t begin = row.begin + t * row.stride;
     Vec sum[1] = {start(row)};
-    for (int64_t r = 0; r < row.tap_rows; ++r)
+    for (int64_t r = 0; r < row.tap_rows; ++r) {
+      const float* x = row.x + r * row.row_step - (r >= row.wrap ? row.wrap_step : 0);
       for (int64_t k = 0; k < row.taps; ++k) {
         const int64_t column = begin + k * row.dilation;
         if (column < 0 || column >= row.width) continue;
-        sum[0] = fma(load(row.w + (r * row.taps + k) * kLanes), load(row.x + r * row.row_step + column * kLanes), sum[0]);
+        sum[0] = fma(load(row.w + (r * row.taps + k) * kLanes), load(x + column * kLanes), sum[0]);
       }
+    }
     finish(row, sum);
     store(row.y + t * kLanes, sum[0]);
   }

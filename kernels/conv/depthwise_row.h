@@ -8,6 +8,7 @@ namespace tenon {
 struct DepthwiseRow {
   const float* x;    // column 0 of the input row of the first tap row that is inside; of a pair, of row 0's first tap row
   int64_t row_step;  // floats from one tap row's input row to the next one's
+  int64_t wrap, wrap_step;  // tap row `wrap` and those behind it lie wrap_step floats before where row_step leads
   int64_t tap_rows;  // that are inside; not of a pair
   int64_t row_begin, row_end;  // of a pair: which of the input rows that it reads, from x on, are inside
   const float* w;    // [tap row][tap][lanes]

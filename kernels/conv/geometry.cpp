@@ -107,4 +107,10 @@ void drop_unit_columns(ConvGeometry& g) {
     }
 }
 
+bool is_pointwise(const ConvGeometry& g) {
+  for (int i = 0; i < 3; ++i)
+    if (g.kernel[i] != 1 || g.stride[i] != 1 || g.pad[i] != 0 || g.in[i] != g.out[i]) return false;
+  return true;
+}
+
 }  // namespace tenon

@@ -26,4 +26,7 @@ Status conv_geometry(const ConvParams& params, const Arg& x, const Arg& w, const
 // Where the last spatial dim is 1, the one before it makes the rows.
 void drop_unit_columns(ConvGeometry& geometry);
 
+// Whether each output pixel is made of the input pixel at its place: the convolution is a product of matrices.
+bool is_pointwise(const ConvGeometry& g);
+
 }  // namespace tenon

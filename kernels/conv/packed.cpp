@@ -66,23 +66,27 @@ void run_blocked_program(const BlockedEpilogue& epilogue, const Program& program
                          const Arg& out, int64_t item, int64_t channel, int64_t pixel, int64_t rows,
                          int64_t pixels, TileFunction tile, void* scratch) {
   const int64_t lanes = out.format.block, channels = out.dims[1];
-  const int64_t columns = std::min(lanes, channels - channel);
   const int64_t at = ((item * ceil_div(channels, lanes) + channel / lanes) * pixels + pixel) * lanes;
-  float* to = out.as<float>() + at;
+  const BlockOfPixels block{out.as<float>() + at, rows, lanes, item, channel, channels, at};
+  run_blocked_program(epilogue, program, inputs.subspan(std::min<size_t>(3, inputs.size())), block, tile, scratch);
+}
+
+void run_blocked_program(const BlockedEpilogue& epilogue, const Program& program, std::span<const Arg> extras,
+                         const BlockOfPixels& block, TileFunction tile, void* scratch) {
+  const int64_t lanes = block.lanes, columns = std::min(lanes, block.channels - block.channel);
   TileOperand operands[kMaxProgramInputs];
-  operands[0] = {to, lanes, 1};
+  operands[0] = {block.data, lanes, 1};
   bool flat = columns == lanes;
   for (int i = 1; i < program.inputs; ++i) {
-    const Arg& arg = inputs[static_cast<size_t>(i) + 2];
     const BlockedOperand& extra = epilogue.extra[i - 1];
-    operands[i] = tile_operand(extra, arg, item, channel, at, lanes);
+    operands[i] = tile_operand(extra, extras[static_cast<size_t>(i) - 1], block.item, block.channel, block.at, lanes);
     flat &= extra.full || extra.channel_step == 0;
   }
   // Where every operand is dense or one value, the rows are one.
   if (flat)
-    tile(program, operands, 1, rows * lanes, to, rows * lanes, scratch);
+    tile(program, operands, 1, block.rows * lanes, block.data, block.rows * lanes, scratch);
   else
-    tile(program, operands, rows, columns, to, lanes, scratch);
+    tile(program, operands, block.rows, columns, block.data, lanes, scratch);
 }
 
 }  // namespace tenon

@@ -35,4 +35,14 @@ void run_blocked_program(const BlockedEpilogue& epilogue, const Program& program
                          const Arg& out, int64_t item, int64_t channel, int64_t pixel, int64_t rows,
                          int64_t pixels, TileFunction tile, void* scratch);
 
+// A channel block of a blocked tensor whose pixels may lie elsewhere than the tensor's.
+struct BlockOfPixels {
+  float* data;  // `rows` pixels, `lanes` apart
+  int64_t rows, lanes;
+  int64_t item, channel, channels;  // `channel`: the block's first, of so many
+  int64_t at;                       // the first pixel's element in the tensor, for full extras
+};
+void run_blocked_program(const BlockedEpilogue& epilogue, const Program& program, std::span<const Arg> extras,
+                         const BlockOfPixels& block, TileFunction tile, void* scratch);
+
 }  // namespace tenon

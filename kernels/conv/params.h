@@ -30,6 +30,17 @@ struct ConvPackedParams {
   int64_t rows = 0;     // output columns computed together; of Winograd's, rows and columns of a tile, or outputs of a line's
 };
 
+// The convolutions of conv.separable, in their order: one of pixels (1 x 1), one of each channel's plane, one of pixels.
+enum SeparableStage { kExpandStage, kDepthwiseStage, kProjectStage, kSeparableStages };
+
+// inputs: x, then for each stage that is there w, bias or absent, the epilogue's extras. Extras of a stage that another one
+// follows have one value per channel or one at all.
+struct SeparableParams {
+  ConvPackedParams stage[kSeparableStages];  // the reference reads `conv` of them only
+  int64_t operands[kSeparableStages] = {};   // how many inputs are the stage's; 0: it is not there (the depthwise one is)
+  int64_t rows = 0;                          // of output, computed together
+};
+
 // How a packed weight lies; see conv/layout.h.
 enum class ConvLayout : int64_t {
   blocked = 0,
