@@ -8,6 +8,7 @@
 #include "device/device.h"
 #include "compile/lower.h"
 #include "compile/report.h"
+#include "compile/separable.h"
 #include "ir/control.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
@@ -65,11 +66,13 @@ class Build {
     end_phase("passes");
     std::vector<bool> is_static = static_values(graph_);
     TN_ASSIGN(Selection selection, choose(graph_, is_static));
+    TN_TRY(fuse_separable(graph_, is_static, selection));
     for (auto& [attribute, body] : bodies_) {
       body.is_static = static_values(body.graph);
       auto selected = choose(body.graph, body.is_static);
       if (!selected) return trail(std::move(selected.error()), "in what node {} runs", body.graph.name);
       body.selection = std::move(*selected);
+      TN_TRY(fuse_separable(body.graph, body.is_static, body.selection));
     }
     end_phase("select");
     TN_ASSIGN(ChosenGraph chosen, materialise(graph_, is_static, selection, target_.device));
@@ -312,8 +315,28 @@ class Build {
 
   // `whole`: every step is timed, if it is quick enough that one thread may do.
   Result<Selection> choose_for_threads(const Graph& graph, const std::vector<bool>& is_static, bool whole) {
-    SelectOptions options;
+    SelectOptions options = select_options();
     if (whole) options.lone_limit = kMostForOneThread;
+    TN_ASSIGN(std::unique_ptr<Timer> timer, make_timer());
+    return select(graph, is_static, *kernels_, *timer, timing_cache(), options);
+  }
+
+  // Of what was chosen, chains of convolutions become one node where that takes less time.
+  Status fuse_separable(Graph& graph, std::vector<bool>& is_static, Selection& selection) {
+    if (!device_->is_host() || config_.disabled_tactics.count("conv_separable")) return {};
+    SelectOptions options = select_options();
+    TN_ASSIGN(std::unique_ptr<Timer> timer, make_timer());
+    TN_ASSIGN(const bool fused, tenon::fuse_separable(graph, selection, *kernels_, *timer, timing_cache(), options, decisions_));
+    if (!fused) return {};
+    TN_TRY(check("fuse_separable", graph));
+    is_static = static_values(graph);
+    options.progress = {};
+    TN_ASSIGN(selection, select(graph, is_static, *kernels_, *timer, timing_cache(), options));
+    return {};
+  }
+
+  SelectOptions select_options() {
+    SelectOptions options;
     options.target = target_;
     options.session = session_.get();
     options.most_configs = kMostConfigs[std::clamp(config_.optimization_level, 0, kMostLevel)];
@@ -350,18 +373,16 @@ class Build {
       }
     options.target.typical = &options.points[0].values;
     options.progress = [&](double fraction) { return tell("select", 0.3 + 0.6 * fraction).has_value(); };
-    std::unique_ptr<Timer> timer;
-    if (config_.timer == "fake") {
-      timer = make_fake_timer(*kernels_, target_.threads, session_.get());
-    } else if (!device_->is_host()) {
-      TN_ASSIGN(timer, make_device_timer(*kernels_, *device_, *session_));
-    } else {
-      TN_ASSIGN(timer, make_real_timer(*kernels_, target_.threads));
-    }
-    TimingCache own;
-    TimingCache& cache = config_.timing_cache ? *config_.timing_cache : own;
-    return select(graph, is_static, *kernels_, *timer, cache, options);
+    return options;
   }
+
+  Result<std::unique_ptr<Timer>> make_timer() {
+    if (config_.timer == "fake") return make_fake_timer(*kernels_, target_.threads, session_.get());
+    if (!device_->is_host()) return make_device_timer(*kernels_, *device_, *session_);
+    return make_real_timer(*kernels_, target_.threads);
+  }
+
+  TimingCache& timing_cache() { return config_.timing_cache ? *config_.timing_cache : own_cache_; }
 
   plan::Target plan_target(const ChosenGraph& chosen) const {
     plan::Target target{target_.device, 0, "", target_.threads, "", ""};
@@ -396,6 +417,7 @@ class Build {
   const Device* device_ = nullptr;
   const KernelTable* kernels_ = nullptr;
   std::unique_ptr<DeviceSession> session_;
+  TimingCache own_cache_;  // where the configuration has none
   TargetInfo target_;
   SymbolRanges symbols_;
   // What becomes of a graph that a node runs.

@@ -43,24 +43,9 @@ Status expect_dim(const Dim& found, const Dim& wanted, std::string_view what) {
 
 Result<Inferred> infer_conv(NodeView view) {
   TN_TRY(check_operands(view));
-  const TensorType &x = view.input(0), &w = view.input(1);
-  const size_t spatial = x.rank() - 2;
-  const int64_t group = view.attrs().integer("group", 1);
-  TN_ASSIGN(WindowAttrs window, window_attrs(view.attrs(), spatial));
-  TN_TRY(expect_dim(x.shape[1], w.shape[1] * Dim(group), "x's channels (group * w's second dim)"));
-  if (w.shape[0].is_constant() && w.shape[0].value() % group != 0)
-    return fail(Code::invalid_model, "w {} has a first dim that is not a multiple of {} groups", print(w),
-                group);
-  TN_TRY(check_bias(view, w.shape[0]));
-  TensorType out{x.dtype, {x.shape[0], w.shape[0]}, {}};
-  for (size_t i = 0; i < spatial; ++i) {
-    const Dim room = x.shape[2 + i] + window.pads_begin[i] + window.pads_end[i] -
-                     window_extent(w.shape[2 + i], window.dilations[i]);
-    if (room.is_constant() && room.value() < 0)
-      return fail(Code::invalid_model, "spatial dim {} of x {} is smaller than the window of w {}", i,
-                  print(x), print(w));
-    out.shape.push_back(floordiv(room, Dim(window.strides[i])) + Dim(1));
-  }
+  TN_ASSIGN(WindowAttrs window, window_attrs(view.attrs(), view.input(0).rank() - 2));
+  TN_ASSIGN(TensorType out, conv_result(view.input(0), view.input(1), view.attrs().integer("group", 1), window));
+  TN_TRY(check_bias(view, out.shape[1]));
   TN_ASSIGN(out, apply_epilogue(view, 3, std::move(out)));
   return Inferred{{std::move(out)}, {}};
 }
@@ -253,6 +238,21 @@ constexpr OnnxRow kConvRows[] = {
 constexpr OnnxRow kTransposeRows[] = {{"ConvTranspose", 1, expand_transpose}};
 
 }  // namespace
+
+Result<TensorType> conv_result(const TensorType& x, const TensorType& w, int64_t group, const WindowAttrs& window) {
+  TN_TRY(expect_dim(x.shape[1], w.shape[1] * Dim(group), "x's channels (group * w's second dim)"));
+  if (w.shape[0].is_constant() && w.shape[0].value() % group != 0)
+    return fail(Code::invalid_model, "w {} has a first dim that is not a multiple of {} groups", print(w), group);
+  TensorType out{x.dtype, {x.shape[0], w.shape[0]}, {}};
+  for (size_t i = 0; i + 2 < x.rank(); ++i) {
+    const Dim room =
+        x.shape[2 + i] + window.pads_begin[i] + window.pads_end[i] - window_extent(w.shape[2 + i], window.dilations[i]);
+    if (room.is_constant() && room.value() < 0)
+      return fail(Code::invalid_model, "spatial dim {} of x {} is smaller than the window of w {}", i, print(x), print(w));
+    out.shape.push_back(floordiv(room, Dim(window.strides[i])) + Dim(1));
+  }
+  return out;
+}
 
 Result<ConvParams> conv_params(NodeView view, std::vector<KernelCall::DimParam>& dims) {
   const size_t spatial = view.input(0).rank() - 2;

@@ -22,7 +22,11 @@ Status expect_broadcast(const TensorType& extra, const TensorType& result) {
 
 Result<TensorType> apply_epilogue(NodeView view, size_t first_extra, TensorType own_result) {
   const size_t extras = view.input_count() > first_extra ? view.input_count() - first_extra : 0;
-  const Program program = view.attrs().program("epilogue");
+  return apply_program(view, view.attrs().program("epilogue"), first_extra, extras, std::move(own_result));
+}
+
+Result<TensorType> apply_program(NodeView view, const Program& program, size_t first_extra, size_t extras,
+                                 TensorType own_result) {
   if (program.empty()) {
     if (extras == 0) return own_result;
     return fail(Code::invalid_model,

@@ -49,6 +49,7 @@ extern const OpDef kRnn;
 extern const OpDef kRoiAlign;
 extern const OpDef kScatterElements;
 extern const OpDef kScatterNd;
+extern const OpDef kSeparableConv;
 extern const OpDef kShapeValue;
 extern const OpDef kSlice;
 extern const OpDef kSoftmax;

@@ -366,6 +366,12 @@ double label_cost(const Considered& considered) {
   return considered.timing.microseconds * (considered.timing.kind == Timing::Kind::censored ? 2 : 1);
 }
 
+double cost_of(const Graph& graph, const NodeReport& report, size_t candidate, const SelectOptions& options) {
+  const Considered& considered = report.candidates[candidate];
+  if (options.is_free && options.is_free(graph, report.node, considered.candidate)) return 0;
+  return label_cost(considered) * handicap(NodeView(graph, graph.node(report.node)), considered.candidate, options.target);
+}
+
 // The labelling problem: a variable per node, whose labels are its candidates, and one per value that may be in more
 // than one form, whose labels are the sets of forms in which it exists. Views compute nothing; where tensors may be
 // stored in several types they have a candidate for each, so that a type goes through them.
@@ -419,9 +425,7 @@ class Labelling {
   }
 
   double cost_of(const NodeReport& report, int candidate) const {
-    const Considered& considered = report.candidates[static_cast<size_t>(candidate)];
-    if (options_.is_free && options_.is_free(graph_, report.node, considered.candidate)) return 0;
-    return label_cost(considered) * handicap(NodeView(graph_, graph_.node(report.node)), considered.candidate, options_.target);
+    return tenon::cost_of(graph_, report, static_cast<size_t>(candidate), options_);
   }
 
   // Inputs that are static are converted when the plan is made: what form they take costs nothing.
@@ -785,6 +789,20 @@ Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static,
   selection.prepare_milliseconds = candidates.prepare_milliseconds;
   selection.time_milliseconds = candidates.time_milliseconds;
   return selection;
+}
+
+Result<NodeReport> consider(const Graph& graph, NodeId id, const KernelTable& kernels, Timer& timer, TimingCache& cache,
+                            const SelectOptions& options) {
+  constexpr double kWhatever = 1e9;  // microseconds
+  SelectOptions timed = options;
+  timed.lone_limit = kWhatever;
+  return Candidates(kernels, timer, cache, timed).of(graph, id);
+}
+
+std::optional<double> known_cost(const Graph& graph, const NodeReport& report, size_t candidate, const SelectOptions& options) {
+  const Considered& considered = report.candidates[candidate];
+  if (!considered.failure.empty() || considered.timing.kind != Timing::Kind::measured) return std::nullopt;
+  return cost_of(graph, report, candidate, options);
 }
 
 std::unique_ptr<ClaimOracle> make_claim_oracle(const TargetInfo& target,

@@ -75,6 +75,13 @@ struct SelectOptions {
 Result<Selection> select(const Graph& graph, const std::vector<bool>& is_static, const KernelTable& kernels,
                          Timer& timer, TimingCache& cache, const SelectOptions& options);
 
+// The candidates of one node, which need not be in the graph's order yet; each that stands is timed,
+// also one that is alone.
+Result<NodeReport> consider(const Graph& graph, NodeId id, const KernelTable& kernels, Timer& timer, TimingCache& cache,
+                            const SelectOptions& options);
+// What a candidate counts for in the choice, in microseconds; nothing where it has no time or does not stand.
+std::optional<double> known_cost(const Graph& graph, const NodeReport& report, size_t candidate, const SelectOptions& options);
+
 // Asks the tactics other than the reference.
 std::unique_ptr<ClaimOracle> make_claim_oracle(const TargetInfo& target,
                                                const std::set<std::string, std::less<>>& disabled);
