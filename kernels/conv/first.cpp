@@ -228,7 +228,7 @@ class Worker {
   // `ahead`: the chunk's tiles, for the panel that fetches the next chunk's input; else 0.
   void run_panel(int64_t panel, int64_t ahead) {
     const int64_t channel = panel * s_.width, columns = std::min(s_.width, g_.o - channel), vectors = ceil_div(columns, s_.lanes);
-    alignas(64) float bias[kFirstVectors * kTable.lanes] = {};
+    alignas(64) float bias[kFirstVectors * kMostLanes] = {};
     if (bias_) std::copy(bias_ + channel, bias_ + channel + columns, bias);
     const BlockedEpilogue& e = s_.epilogue;
     FirstRun run{};
@@ -241,11 +241,15 @@ class Worker {
     run.low = e.in_registers ? e.add_clamp.low : -HUGE_VALF;
     run.high = e.in_registers ? e.add_clamp.high : HUGE_VALF;
     if (ahead > 0 && rows_.count > 0) {
-      const int64_t rows = rows_.count * (two_ ? 2 : 1) * g_.stride[1], reach = g_.dilation[1] * (g_.kernel[1] - 1);
-      run.ahead = x_ + rows_.places[rows_.count - 1].a + (reach + 1) * g_.in[2];
-      run.ahead_lines = ceil_div(rows * g_.in[2], kFirstLine * ahead);
-      run.channels = g_.cg;
-      run.channel_step = g_.in_count;
+      const int64_t reach = g_.dilation[1] * (g_.kernel[1] - 1), first = rows_.places[rows_.count - 1].a + (reach + 1) * g_.in[2];
+      const int64_t left = std::max<int64_t>(g_.in_count - first, 0) / g_.in[2];  // rows of the input
+      const int64_t rows = std::min(left, std::min(left, g_.stride[1]) * rows_.count * (two_ ? 2 : 1));
+      if (rows > 0) {
+        run.ahead = x_ + first;
+        run.ahead_lines = ceil_div(rows * g_.in[2], kFirstLine * ahead);
+        run.channels = g_.cg;
+        run.channel_step = g_.in_count;
+      }
     }
     run_inside(run, vectors);
     run_patched(run, vectors);

@@ -44,7 +44,7 @@ struct FirstPatch {
   static constexpr int64_t kOutside = INT64_MIN;
 };
 
-inline constexpr int kFirstVectors = 4, kFirstPixels = 14;
+inline constexpr int kFirstVectors = 4, kFirstPixels = 14, kMostLanes = 16;
 inline constexpr int64_t kFirstLine = 16;  // floats of a cache line
 
 struct FirstTable {

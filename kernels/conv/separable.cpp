@@ -191,7 +191,8 @@ struct Ahead {
 
   // Over `slots` tiles of four input channels.
   static Ahead over(const float* from, int64_t step, int64_t pieces, int64_t lines, int64_t slots) {
-    return {from, step, pieces, lines, ceil_div(pieces * lines, std::max<int64_t>(slots, 1))};
+    if (slots < 1) return {};
+    return {from, step, pieces, lines, ceil_div(pieces * lines, slots)};
   }
   // Where a tile begins to fetch so many lines; nullptr behind the last one.
   const char* take(int64_t count) {

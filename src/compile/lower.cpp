@@ -140,14 +140,24 @@ class Lowering {
   Result<plan::Region> lower_graph(const ChosenGraph& chosen, size_t profile, const std::function<Result<Interval>(const Dim&)>& bounds_of) {
     TN_ASSIGN(plan::Region apart, lower_graph(chosen, profile, bounds_of, nullptr));
     if (config_.disabled_passes.count(kPiecesName)) return apart;
+    auto is_bounded = [&](const Dim& dim) {  // what a symbol without a bound has a part in lies in memory of its own
+      std::vector<std::string> names;
+      collect_symbols(dim, names);
+      return std::ranges::all_of(names, [&](const std::string& name) {
+        const auto range = bounds_of(Dim::symbol(name));
+        return range && range->high < plan::kNoBound;
+      });
+    };
     auto fix = [&](const Dim& dim) {
-      const auto range = dim.is_constant() ? Result<Interval>(tl::unexpected<Error>(Error{})) : bounds_of(dim);
+      if (dim.is_constant() || !is_bounded(dim)) return dim;
+      const auto range = bounds_of(dim);
       return range && range->low == range->high ? Dim(range->low) : dim;
     };
     const Pieces pieces = find_pieces(chosen.graph, facts_.at(&chosen).is_static, fix);
     if (pieces.nodes.empty()) return apart;
     TN_ASSIGN(plan::Region joined, lower_graph(chosen, profile, bounds_of, &pieces));
-    if (joined.arena_bytes > apart.arena_bytes + apart.arena_bytes / 4) return apart;
+    auto grows_far = [](uint64_t now, uint64_t before) { return now > before + before / 4; };
+    if (grows_far(joined.arena_bytes, apart.arena_bytes) || grows_far(joined.host_arena_bytes, apart.host_arena_bytes)) return apart;
     for (NodeId id : pieces.nodes) joined_.insert({&chosen, id});
     return joined;
   }

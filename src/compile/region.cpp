@@ -1,7 +1,6 @@
 #include "compile/region.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/checked.h"
 #include "ir/control.h"
@@ -151,12 +150,19 @@ Status RegionBuilder::add_node(NodeId id) {
 
 // A node that needs no step is computed by the last one that makes what it joins, or takes from.
 Status RegionBuilder::add_to_maker(const Node& node) {
-  std::set<uint32_t> memory;
+  std::vector<uint32_t> inputs;
   for (ValueId input : node.inputs) {
     TN_ASSIGN(uint32_t number, value_of(input));
-    memory.insert(drafts_[number].root);
+    inputs.push_back(number);
   }
-  auto makes = [&](uint32_t output) { return memory.count(drafts_[output].root) > 0; };
+  auto end = [](const Draft& d) { return d.bytes > 0 ? d.at + d.bytes : UINT64_MAX; };
+  auto makes = [&](uint32_t output) {
+    const Draft& made = drafts_[output];
+    return std::ranges::any_of(inputs, [&](uint32_t input) {
+      const Draft& in = drafts_[input];
+      return in.root == made.root && in.at < end(made) && made.at < end(in);
+    });
+  };
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
     if (std::ranges::none_of(step->outputs, makes)) continue;
     for (uint32_t origin : node.origins) {

@@ -167,6 +167,14 @@ class Finder {
     if (lies_within(whole, parts) || takes(whole, merged(parts))) found_.nodes.insert(id);
   }
 
+  // Whether a value of so many bytes is a piece of the whole's memory, or all of it as a plan's view can be: in order, or of the
+  // same dims.
+  bool is_told_apart(ValueId whole, ValueId piece, uint64_t bytes) const {
+    const uint64_t all = *bytes_of(type(whole));
+    if (bytes != all) return lines(bytes) != lines(all);
+    return is_linear(type(whole).format) || graph_.value(whole).type.shape == graph_.value(piece).type.shape;
+  }
+
   // The parts lie one behind the other already, as the result does then.
   bool lies_within(ValueId whole, const std::vector<Part>& parts) {
     if (found_.values.count(whole)) return false;  // it is to be written elsewhere
@@ -175,9 +183,8 @@ class Finder {
       const Piece at = resolved(part.of);
       if (!found_.values.count(part.of) || at.of != first.of || at.offset != first.offset + part.offset) return false;
     }
-    const uint64_t bytes = parts.back().offset + parts.back().bytes, all = *bytes_of(type(first.of));
-    if (bytes != all && lines(bytes) == lines(all)) return false;
-    if (bytes == all && !is_linear(type(whole).format) && type(whole).shape != type(first.of).shape) return false;
+    const uint64_t bytes = parts.back().offset + parts.back().bytes;
+    if (!is_told_apart(first.of, whole, bytes)) return false;
     found_.values[whole] = first;
     return true;
   }
@@ -208,7 +215,8 @@ class Finder {
   bool takes(ValueId whole, const std::vector<Part>& parts) {
     std::set<ValueId> different;
     for (const Part& part : parts)
-      if (!is_free(part.of) || found_.values.count(part.of) || !different.insert(part.of).second) return false;
+      if (!is_free(part.of) || found_.values.count(part.of) || !different.insert(part.of).second || !is_told_apart(whole, part.of, part.bytes))
+        return false;
     for (const Part& part : parts) found_.values[part.of] = {whole, part.offset};
     return true;
   }

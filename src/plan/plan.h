@@ -60,8 +60,8 @@ enum class ValueKind : uint8_t {
 // writing the value.
 //
 // A piece is a view of some of an arena value's memory: offset and max_bytes are its own, within that value's, the formats
-// are equal, and at no shape it needs more bytes. A value may be written piece by piece; what is read of it has been written.
-// Whoever makes a plan sees to it that the pieces lie where they belong: at shapes that do not vary.
+// are equal, and at every shape the piece, and that value, needs max_bytes, rounded up to 64. A value may be written piece by
+// piece; what is read of it has been written. Whoever makes a plan sees to it that the pieces lie where they belong.
 //
 // Arena values whose lives (first written to last read, through any view) touch in one step only may share
 // memory when the later one is that step's output 0, and offset and max_bytes are equal: the step then runs
@@ -130,8 +130,8 @@ struct Step {
   std::vector<Region> bodies;  // of a loop one, of a branch two; their steps' names lie within this step's
 };
 
-// Steps in order over one table of values. Every arena and output value is written by exactly one step,
-// before it is read; inputs and weights by none. Every one of the plan's outputs is written. The region of a
+// Steps in order over one table of values. Every arena and output value is written by exactly one step, or each of its pieces by
+// one, before it is read; inputs and weights by none. Every one of the plan's outputs is written. The region of a
 // step's body has the step's tensors for inputs and outputs.
 struct Region {
   std::vector<Value> values;

@@ -400,9 +400,10 @@ class RegionCheck {
 
   bool takes_over(const Step& step, uint32_t index, uint32_t output, uint32_t old) const {
     auto is_whole = [&](uint32_t v) { return !is_piece(region_, region_.values[v]); };
-    bool is_input = std::any_of(step.inputs.begin(), step.inputs.end(),
-                                [&](uint32_t v) { return root_of(region_, v) == old && is_whole(v); });
-    return is_input && is_whole(step.outputs[0]) && lives_[old].last == index &&
+    auto is_of_old = [&](uint32_t v) { return root_of(region_, v) == old; };
+    const bool is_input = std::ranges::any_of(step.inputs, is_of_old);
+    const bool all_whole = std::ranges::all_of(step.inputs, [&](uint32_t v) { return !is_of_old(v) || is_whole(v); });
+    return is_input && all_whole && is_whole(step.outputs[0]) && lives_[old].last == index &&
            region_.values[old].max_bytes == region_.values[output].max_bytes;
   }
 

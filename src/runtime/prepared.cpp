@@ -80,6 +80,9 @@ class RegionPreparation {
     const std::vector<bool> fixed = fixed_dims();
     tensors_.resize(region_.values.size());
     known_.assign(region_.values.size(), true);
+    in_pieces_.assign(region_.values.size(), false);
+    for (const Value& v : region_.values)
+      if (plan::is_piece(region_, v)) in_pieces_[v.view_of] = true;
     std::vector<int64_t> bytes(region_.values.size());
     for (uint32_t i = 0; i < region_.values.size(); ++i) {
       const Value& v = region_.values[i];
@@ -119,7 +122,10 @@ class RegionPreparation {
     }
     if (v.kind == ValueKind::weight || v.kind == ValueKind::found) return {};  // verified with the plan; taken as it is
     if (v.kind == ValueKind::arena) {
-      if (static_cast<uint64_t>(bytes[i]) <= v.max_bytes) return {};
+      const auto needed = static_cast<uint64_t>(bytes[i]);
+      // What a piece has of a value's memory it fills: nothing is read that no step wrote.
+      const bool fills = !in_pieces_[v.view_of == plan::kNoView ? i : v.view_of] || (needed + 63) / 64 * 64 == v.max_bytes;
+      if (needed <= v.max_bytes && fills) return {};
       return fail(Code::invalid_plan, "value {} ({}) needs {} bytes at this shape, the plan reserves {}", i,
                   describe(tensors_[i]), bytes[i], v.max_bytes);
     }
@@ -249,6 +255,7 @@ class RegionPreparation {
   const PrepareOptions& options_;
   std::vector<Arg> tensors_;  // by value
   std::vector<bool> known_;   // by value: its dims are
+  std::vector<bool> in_pieces_;  // by value: others are pieces of it
 };
 
 void PreparedRegion::bind(const Addresses& addresses) {

@@ -314,8 +314,9 @@ class Candidates {
     for (int round = 0; round < options_.contests && close.size() > 1 && !is_late(); ++round)
       for (Considered* c : close) {
         TN_ASSIGN(Trial trial, concrete_trial(view, c->candidate, options_.points[0]));
-        TN_ASSIGN(Timing again, timer_.time(trial, 1e9));
-        c->timing.microseconds = std::min(c->timing.microseconds, again.microseconds);
+        const auto again = timer_.time(trial, 1e9);
+        if (!again || again->kind != Timing::Kind::measured) continue;
+        c->timing.microseconds = std::min(c->timing.microseconds, again->microseconds);
         cache_.add(key(problem, candidate_key(*c->tactic, c->candidate)), c->timing);
       }
     return {};
@@ -366,10 +367,15 @@ double label_cost(const Considered& considered) {
   return considered.timing.microseconds * (considered.timing.kind == Timing::Kind::censored ? 2 : 1);
 }
 
-double cost_of(const Graph& graph, const NodeReport& report, size_t candidate, const SelectOptions& options) {
+// As if the node had a step.
+double time_of(const Graph& graph, const NodeReport& report, size_t candidate, const SelectOptions& options) {
   const Considered& considered = report.candidates[candidate];
-  if (options.is_free && options.is_free(graph, report.node, considered.candidate)) return 0;
   return label_cost(considered) * handicap(NodeView(graph, graph.node(report.node)), considered.candidate, options.target);
+}
+
+double cost_of(const Graph& graph, const NodeReport& report, size_t candidate, const SelectOptions& options) {
+  if (options.is_free && options.is_free(graph, report.node, report.candidates[candidate].candidate)) return 0;
+  return time_of(graph, report, candidate, options);
 }
 
 // The labelling problem: a variable per node, whose labels are its candidates, and one per value that may be in more
@@ -415,17 +421,13 @@ class Labelling {
         return signature(report.node, report.candidates[static_cast<size_t>(other)].candidate) == own;
       });
       if (same == labels.end()) labels.push_back(static_cast<int>(c));
-      else if (cost_of(report, static_cast<int>(c)) < cost_of(report, *same)) *same = static_cast<int>(c);
+      else if (time_of(graph_, report, c, options_) < time_of(graph_, report, static_cast<size_t>(*same), options_)) *same = static_cast<int>(c);
     }
     std::vector<double> costs;
-    for (int label : labels) costs.push_back(cost_of(report, label));
+    for (int label : labels) costs.push_back(cost_of(graph_, report, static_cast<size_t>(label), options_));
     node_variable_.push_back(problem_.add_variable(std::move(costs)));
     labels_.push_back(std::move(labels));
     index_.emplace(report.node, labels_.size() - 1);
-  }
-
-  double cost_of(const NodeReport& report, int candidate) const {
-    return tenon::cost_of(graph_, report, static_cast<size_t>(candidate), options_);
   }
 
   // Inputs that are static are converted when the plan is made: what form they take costs nothing.

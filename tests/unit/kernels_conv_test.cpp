@@ -281,6 +281,7 @@ TEST(Conv, FirstLayerEqualsReference) {
       {1, 2, 16, 1, {4, 5}, {3, 3}, {}, {4, 4}, {6, 6, 6, 6}},       // taps reach farther than the input
       {1, 2, 16, 1, {6, 30}, {3, 40}, {}, {}, {2, 60, 2, 60}},       // tiles of nothing but padding
       {1, 1, 16, 1, {7, 33}, {1, 1}, {3, 5}, {}, {}},                // one product a sum
+      {1, 3, 16, 1, {4, 300}, {1, 1}, {int64_t{1} << 30, 1}, {}, {}},  // a stride far beyond the input
   };
   for (const std::string& isa : instruction_sets())
     for (const Case& c : cases)

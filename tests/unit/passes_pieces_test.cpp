@@ -12,10 +12,15 @@ namespace {
 Dim as_it_is(const Dim& dim) { return dim; }
 Dim batch_of_one(const Dim& dim) { return dim == Dim::symbol("N") ? Dim(1) : dim; }
 
-// A line for each piece: "u of j at 256", by the names of the nodes that make them; then what needs no step.
-std::string pieces_of(const std::string& body, const FixDim& fix = as_it_is) {
+// A line for each piece: "u of j at 256", by the names of the nodes that make them; then what needs no step. `format`: of what
+// nodes make.
+std::string pieces_of(const std::string& body, const FixDim& fix = as_it_is, Format format = kLinear) {
   auto graph = parse_graph("graph \"g\" core {\n" + body + "}\n", find_op);
   if (!graph) return graph.error().text();
+  for (uint32_t i = 0; format != kLinear && i < graph->value_count(); ++i) {
+    TensorType type = graph->value({i}).type;
+    if (graph->producer({i})) type.format = format, graph->set_value_type({i}, type);
+  }
   const Pieces pieces = find_pieces(*graph, static_values(*graph), fix);
   auto name = [&](ValueId id) { return graph->producer(id) ? graph->producer(id)->name : std::string("?"); };
   std::set<std::string> lines, idle;
@@ -102,6 +107,25 @@ TEST(Pieces, SlicesThatMakeUpTheWholeAreIt) {
             "a of j at 0\np of j at 0\nq of j at 512\nr of j at 1024\nno j\nno p\nno q\n");
   EXPECT_EQ(pieces_of(split + joined("j", "%p, %r", "1,16,4,4") + made("y", "j") + output("y")), "p of a at 0\nq of a at 512\nno p\nno q\n")
       << "j copies: p is read of a";
+}
+
+// Slices that make up all of a value, joined to all of another one whose dims differ: only in order is that the same memory.
+TEST(Pieces, AllOfAValueUnderOtherDims) {
+  auto turned = [](Format format, const std::string& all, const std::string& half, const std::string& other, int axis) {
+    auto node = [](const std::string& name, const std::string& dims, const std::string& call) {
+      return fmt::format("  %{0}: f32[{1}] = {2} @\"{0}\"\n", name, dims, call);
+    };
+    auto part = [&](const char* name, int start) {
+      return node(name, half, fmt::format("slice(%a) {{sizes = [{}], starts = [{}, 0, 0, 0], steps = i[1, 1, 1, 1]}}", half, start));
+    };
+    return pieces_of("  input %x: f32[" + all + "] \"x\"\n" + made("a", "x", all) + part("p", 0) + part("q", 1) + joined("j", "%p, %q", other, axis) +
+                         made("y", "j", other) + output("y"),
+                     as_it_is, format);
+  };
+  EXPECT_EQ(turned(kChannelsLast, "2,64,1,1", "1,64,1,1", "1,128,1,1", 1), "p of a at 0\nq of a at 256\nno p\nno q\n");
+  EXPECT_EQ(turned(kChannelsLast, "2,32,1,4", "1,32,1,4", "1,32,2,4", 2), "p of a at 0\nq of a at 512\nno p\nno q\n");
+  EXPECT_EQ(turned(blocked(16), "2,32,4,4", "1,32,4,4", "1,64,4,4", 1), "p of a at 0\nq of a at 2048\nno p\nno q\n");
+  EXPECT_EQ(turned(kLinear, "2,64,1,1", "1,64,1,1", "1,128,1,1", 1), "j of a at 0\np of a at 0\nq of a at 256\nno j\nno p\nno q\n");
 }
 
 TEST(Pieces, BlocksOfChannelsAreNotCut) {

@@ -243,6 +243,20 @@ TEST(PlanVerifier, PiecesOfAValue) {
   }
 }
 
+// A step that reads a value and a piece of it does not write over them.
+TEST(PlanVerifier, NoPieceIsReadBesideWhatIsTakenOver) {
+  PlanBuilder b;
+  const uint32_t half = b.constant(16), all = b.constant(32);
+  const uint32_t x = b.input("x", {all}), y = b.output("y", {all});
+  const uint32_t whole = b.arena({all}, 0, 128), part = b.piece(whole, {half}, 64, 64), after = b.arena({all}, 0, 128);
+  b.add(PlanBuilder::pointwise("tanh(x0)", {x}, whole));
+  b.add(PlanBuilder::pointwise("add(x0, x1)", {whole, part}, after));
+  b.add(PlanBuilder::pointwise("neg(x0)", {after}, y));
+  EXPECT_NE(error_of(b.finish()).find("lies over"), std::string::npos);
+  b.region().steps[1] = PlanBuilder::pointwise("add(x0, x0)", {whole}, after);
+  EXPECT_EQ(error_of(b.plan), "");
+}
+
 // What a step writes over dies with it as a whole, and the step reads all of it.
 TEST(PlanVerifier, NoPieceIsTakenOver) {
   PlanBuilder b;

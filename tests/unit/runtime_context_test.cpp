@@ -385,6 +385,31 @@ TEST(Engine, TheNullDeviceLaunchesNothing) {
   EXPECT_TRUE(std::isnan(run.difference[0]));
 }
 
+TEST(Context, PiecesAreWrittenAndReadWhereTheyLie) {
+  auto engine = load(test::pieces_plan().bytes());
+  ASSERT_TRUE(engine) << engine.error().text();
+  auto context = std::move(*(*engine)->create_context(0));
+  std::vector<float> x = random_floats(16, 5), y(32, NAN), z(16, NAN);
+  ASSERT_TRUE(context->set_buffer("x", x.data(), 64) && context->set_buffer("y", y.data(), 128) && context->set_buffer("z", z.data(), 64));
+  EXPECT_EQ(text(context->run()), "");
+  for (size_t i = 0; i < 16; ++i) {
+    EXPECT_FLOAT_EQ(y[i], -std::tanh(x[i]));
+    EXPECT_FLOAT_EQ(y[i + 16], std::tanh(x[i]));
+    EXPECT_FLOAT_EQ(z[i], -std::tanh(x[i]));
+  }
+}
+
+// Otherwise what no step wrote would be read.
+TEST(Context, PiecesThatDoNotFillTheirMemoryAreRefused) {
+  PlanBuilder b = test::pieces_plan();
+  plan::Region& region = b.region();
+  region.arena_bytes = 320;
+  region.values[3].max_bytes = 192;  // the whole, of 128 bytes
+  region.values[5].max_bytes = 128;  // its second piece, of 64
+  auto engine = load(b.bytes());
+  ASSERT_FALSE(engine && text((*(*engine)->create_context(0))->run()).empty());
+}
+
 // looping_plan, with a flag that ends the loop after one iteration if it is -2 or less.
 struct LoopRunner {
   std::unique_ptr<Context> context;

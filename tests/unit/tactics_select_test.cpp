@@ -1,6 +1,8 @@
 // Selection: what it times, what it takes from a timing cache, what is forced.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "device/kernel_table.h"
 #include "ops/ops.h"
 #include "passes/static_values.h"
@@ -67,6 +69,93 @@ TEST(Select, ForcedTacticsAreTaken) {
   EXPECT_EQ(chooser.tactic(), "softmax_rows");
   chooser.options.forced = "matmul_packed";   // cannot compute it
   EXPECT_EQ(chooser.tactic(), "softmax_rows");
+}
+
+// Answers from a list for each kernel, in turn; the last one again and again.
+class ScriptedTimer : public Timer {
+ public:
+  std::map<std::string, std::vector<double>> answers;
+  std::vector<std::string> asked;
+  std::string_view name() const override { return "scripted"; }
+  Result<Timing> time(const Trial& trial, double) override {
+    asked.push_back(trial.kernel);
+    std::vector<double>& list = answers.at(trial.kernel);
+    const double now = list.front();
+    if (list.size() > 1) list.erase(list.begin());
+    if (now < 0) return fail(Code::out_of_memory, "no memory");
+    return Timing{Timing::Kind::measured, now};
+  }
+};
+
+// The two tactics of a network of one softmax without its rows: a quick one that was disturbed, and another.
+struct Contest {
+  Chooser chooser;
+  ScriptedTimer timer;
+  std::string first, second;  // kernels
+
+  Contest() {
+    chooser.graph = convolution_network();
+    chooser.options.target.onednn = "";
+    chooser.options.contests = 2;
+    chooser.options.disabled = {"conv_winograd", "conv_winograd_line", "conv_strassen", "conv_first", "conv_depthwise"};
+    const bool wide = cpu_features() & kAvx512;
+    first = wide ? "conv.blocked.f32.avx512" : "conv.blocked.f32.avx2";
+    second = wide ? "conv.linear.f32.avx512" : "conv.linear.f32.avx2";
+    timer.answers["reformat.tiles"] = timer.answers["reformat.reference"] = {0.01};
+  }
+  Result<Selection> choose() {
+    return select(chooser.graph, static_values(chooser.graph), host_kernel_table(), timer, chooser.cache, chooser.options);
+  }
+  std::string chosen() {
+    auto selection = choose();
+    if (!selection) return selection.error().text();
+    const NodeReport& report = selection->nodes.at(0);
+    return report.candidates.at(static_cast<size_t>(report.chosen)).candidate.call.kernel;
+  }
+};
+
+TEST(Select, CloseCandidatesAreTimedAgainInTurns) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  Contest contest;
+  contest.timer.answers[contest.first] = {11, 7};
+  contest.timer.answers[contest.second] = {10};
+  EXPECT_EQ(contest.chosen(), contest.first) << "its first time was a disturbed one";
+  const auto count = [&](const std::string& kernel) { return std::ranges::count(contest.timer.asked, kernel); };
+  EXPECT_EQ(count(contest.first), 3) << "once, and in two contests";
+  EXPECT_EQ(count(contest.second), 3);
+  // A build with the cache asks nothing, and chooses the same.
+  contest.timer.asked.clear();
+  EXPECT_EQ(contest.chosen(), contest.first);
+  EXPECT_EQ(contest.timer.asked, std::vector<std::string>());
+}
+
+TEST(Select, ALaterFailureChangesNothing) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  Contest contest;
+  contest.timer.answers[contest.first] = {11, -1};
+  contest.timer.answers[contest.second] = {10};
+  EXPECT_EQ(contest.chosen(), contest.second);
+}
+
+TEST(Select, FarCandidatesAreNotTimedAgain) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  Contest contest;
+  contest.chooser.options.contests = 0;
+  contest.timer.answers[contest.first] = {11, 7};
+  contest.timer.answers[contest.second] = {10};
+  EXPECT_EQ(contest.chosen(), contest.second);
+  EXPECT_EQ(std::ranges::count(contest.timer.asked, contest.first), 1);
+}
+
+// What needs no step costs nothing, and gets the quickest candidate all the same.
+TEST(Select, FreeNodes) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  Contest contest;
+  contest.timer.answers[contest.first] = {7};
+  contest.timer.answers[contest.second] = {10};
+  contest.chooser.options.is_free = [](const Graph&, NodeId, const Candidate& c) { return c.inputs[0].format == kLinear; };
+  EXPECT_EQ(contest.chosen(), contest.second);
+  EXPECT_EQ(contest.choose()->microseconds, 0);
 }
 
 TEST(Select, NothingIsTimedBehindTheDeadline) {
