@@ -90,8 +90,8 @@ Status check_stage(const PrepareCall& call, int which, const Arg& x, const Arg& 
     if (s.epilogue.add >= 0) s.epilogue.leave_registers();
     return {};
   }
-  if (!is_pointwise(s.g) || s.g.group != 1)
-    return fail(Code::invalid_plan, "the convolutions before and behind a depthwise one are 1 x 1 of one group");
+  if (!is_pointwise(s.g) || s.g.group != 1 || s.g.c < 1)
+    return fail(Code::invalid_plan, "the convolutions before and behind a depthwise one are 1 x 1 of one group, and have channels");
   if (params.vectors < 1 || params.vectors > kMaxVectors)
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
   s.vectors = params.vectors;

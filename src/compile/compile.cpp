@@ -72,7 +72,8 @@ class Build {
       auto selected = choose(body.graph, body.is_static);
       if (!selected) return trail(std::move(selected.error()), "in what node {} runs", body.graph.name);
       body.selection = std::move(*selected);
-      TN_TRY(fuse_separable(body.graph, body.is_static, body.selection));
+      if (auto status = fuse_separable(body.graph, body.is_static, body.selection); !status)
+        return trail(std::move(status.error()), "in what node {} runs", body.graph.name);
     }
     end_phase("select");
     TN_ASSIGN(ChosenGraph chosen, materialise(graph_, is_static, selection, target_.device));
@@ -321,7 +322,7 @@ class Build {
     return select(graph, is_static, *kernels_, *timer, timing_cache(), options);
   }
 
-  // Of what was chosen, chains of convolutions become one node where that takes less time.
+  // Of what was chosen, chains of convolutions become one node unless that is clearly slower.
   Status fuse_separable(Graph& graph, std::vector<bool>& is_static, Selection& selection) {
     if (!device_->is_host() || config_.disabled_tactics.count("conv_separable")) return {};
     SelectOptions options = select_options();
@@ -330,8 +331,12 @@ class Build {
     if (!fused) return {};
     TN_TRY(check("fuse_separable", graph));
     is_static = static_values(graph);
-    options.progress = {};
+    options.progress = [progress = options.progress](double) { return progress(1); };  // it is asked, and stands still
+    const Selection first = std::move(selection);
     TN_ASSIGN(selection, select(graph, is_static, *kernels_, *timer, timing_cache(), options));
+    selection.prepare_milliseconds += first.prepare_milliseconds;
+    selection.time_milliseconds += first.time_milliseconds;
+    selection.label_milliseconds += first.label_milliseconds;
     return {};
   }
 

@@ -90,7 +90,9 @@ Claim claim(NodeView node, const TargetInfo& target) {
     candidate.call = KernelCall::with("conv.separable.f32." + isa.name, *params);
     candidate.call.dims = dims;
     out.candidates.push_back(std::move(candidate));
-    if (!params->operands[kExpandStage]) break;
+    // Wider panels than there are channels are the same ones.
+    const ConvPackedParams& expand = params->stage[kExpandStage];
+    if (!params->operands[kExpandStage] || ceil_div(expand.w_dims[0], isa.lanes) <= vectors) break;
   }
   return out;
 }

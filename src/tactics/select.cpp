@@ -273,7 +273,12 @@ class Candidates {
   Status time(NodeView view, NodeReport& report, const std::string& problem) {
     auto stands = [](const Considered& c) { return c.failure.empty(); };
     const bool lone = std::count_if(report.candidates.begin(), report.candidates.end(), stands) < 2;
-    if (lone && options_.lone_limit == 0) return {};
+    if (lone && options_.lone_limit == 0) {
+      for (Considered& considered : report.candidates)
+        if (considered.failure.empty())
+          if (auto known = cache_.find(key(problem, candidate_key(*considered.tactic, considered.candidate)))) considered.timing = *known;
+      return {};
+    }
     double best = lone ? options_.lone_limit / 3 : 1e9;
     bool fresh = true;  // nothing was known of the candidates
     for (Considered& considered : report.candidates) {

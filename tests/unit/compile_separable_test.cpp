@@ -56,6 +56,7 @@ class GivenTimer : public Timer {
 struct Chosen {
   Graph graph;
   std::vector<Decision> decisions;
+  Code error = Code::ok;  // of the fusion
   std::string nodes() const {
     std::string out;
     for (NodeId id : graph.order()) out += std::string(graph.node(id).op->name) + " ";
@@ -63,7 +64,8 @@ struct Chosen {
   }
 };
 
-Chosen choose(const std::string& body, double separable, const std::string& forced = "") {
+// `progress`: of the fusion.
+Chosen choose(const std::string& body, double separable, const std::string& forced = "", std::function<bool(double)> progress = {}) {
   Chosen out;
   auto graph = parse_graph("graph \"g\" core {\n" + body + "  output %y \"y\"\n}\n", find_op);
   if (!graph) {
@@ -83,8 +85,10 @@ Chosen choose(const std::string& body, double separable, const std::string& forc
     ADD_FAILURE() << selection.error().text();
     return out;
   }
+  options.progress = progress;
   auto fused = fuse_separable(out.graph, *selection, host_kernel_table(), timer, cache, options, out.decisions);
-  if (!fused) ADD_FAILURE() << fused.error().text();
+  if (!fused) out.error = fused.error().code;
+  if (!fused && !progress) ADD_FAILURE() << fused.error().text();
   Status status = verify(out.graph);
   EXPECT_TRUE(status) << status.error().text();
   return out;
@@ -100,10 +104,11 @@ class Separable : public ::testing::Test {
 TEST_F(Separable, IsChosenWhereItIsQuicker) {
   const Chosen out = choose(chain(), 15);  // all three save most
   EXPECT_EQ(out.nodes(), "separable_conv ");
-  ASSERT_EQ(out.decisions.size(), 1u);
-  EXPECT_EQ(out.decisions[0].node, "plane");
-  EXPECT_EQ(out.decisions[0].what, "expand, depthwise, project as one node");
+  ASSERT_EQ(out.decisions.size(), 3u);
+  EXPECT_EQ(out.decisions[0].node, "wide");
+  EXPECT_EQ(out.decisions[0].what, "expand, depthwise, project as one node: counts as 15.0 µs, saves 16.5 µs");
   EXPECT_EQ(out.decisions[0].reason, "");
+  EXPECT_EQ(out.decisions[1].reason, "a chain that shares a node with it saves more");
   EXPECT_EQ(choose(chain(), 25).nodes(), "separable_conv ") << "two of them take 20";
 }
 
@@ -111,8 +116,16 @@ TEST_F(Separable, IsNotChosenWhereItIsSlower) {
   const Chosen out = choose(chain(), 33);
   EXPECT_EQ(out.nodes(), "conv conv conv ");
   ASSERT_EQ(out.decisions.size(), 3u);
-  EXPECT_EQ(out.decisions[0].node, "plane");
-  EXPECT_EQ(out.decisions[0].reason, "takes 33.0 µs, its nodes 30.0 µs");
+  EXPECT_EQ(out.decisions[0].node, "wide");
+  EXPECT_EQ(out.decisions[0].reason, "counts as 33.0 µs, its nodes as 30.0 µs");
+}
+
+TEST_F(Separable, IsCancelledWhileChainsAreTimed) {
+  int asked = 0;
+  const Chosen out = choose(chain(), 15, "", [&](double) { return ++asked < 2; });
+  EXPECT_EQ(out.nodes(), "conv conv conv ");
+  EXPECT_EQ(out.error, Code::cancelled);
+  EXPECT_EQ(asked, 2);
 }
 
 TEST_F(Separable, IsForced) {
