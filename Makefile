@@ -18,7 +18,7 @@ run := $(python) tests/run.py --build $(BUILD)
 
 .DEFAULT_GOAL := help
 # Every target that has a description.
-.PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-onnx test-diff test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-cli test-plan test-python test-python-wheel test-rust \
+.PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-networks test-onnx test-diff test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-cli test-plan test-python test-python-wheel test-rust \
   test-fuzz-corpus test-fault test-import-cost test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless bless-abi operators format format-check tidy bench bench-bindings bench-calls \
   install clean
 
@@ -71,6 +71,8 @@ test-cli: build  ## the command-line tool
 	@$(run) cli
 test-models: build  ## all 28 networks of the zoo and magika against ONNX Runtime
 	@$(run) models
+test-networks: build  ## networks beyond the zoo's against ONNX Runtime
+	@$(run) networks
 test-plan: build  ## refit, determinism, golden statistics of the plans, the whole zoo
 	@$(run) plan-all provenance-all
 test-onnx: build  ## every ONNX backend case, operators of other domains, models that inputs decide, conversions between op sets, attributes

@@ -72,11 +72,11 @@ LANGUAGES = [
     "rust",
 ]
 GROUPS = {
-    "test": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "kernels-avx2", "kernels-avx512", "filetests", "cli", "models-subset", "models-bf16", "plan", "provenance", "onnx",
+    "test": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "kernels-avx2", "kernels-avx512", "filetests", "cli", "models-subset", "models-bf16", "networks", "plan", "provenance", "onnx",
              "onnx-dynamic", "onnx-export", "onnx-activations",
              "onnx-contrib", "onnx-versions", "diff", "abi", "capi", *LANGUAGES,
              "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
-    "test-all": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "kernels-avx2", "kernels-avx512", "filetests", "cli", "models", "models-bf16", "plan-all", "provenance-all", "onnx",
+    "test-all": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "kernels-avx2", "kernels-avx512", "filetests", "cli", "models", "models-bf16", "networks", "plan-all", "provenance-all", "onnx",
                  "onnx-dynamic", "onnx-export", "onnx-activations",
                  "onnx-contrib", "onnx-versions-all", "diff", "diff-long", "abi", "capi", *LANGUAGES,
                  "python-wheel", "import-cost", "soak", "valgrind", "fault", "stress",
@@ -108,6 +108,7 @@ suite("models-subset", "lines", (PYTHON, "tests/models/run.py", "--build", "{bui
 suite("models-bf16", "lines", (PYTHON, "tests/models/run.py", "--build", "{build}", "--precision", "bf16", "--least-share", "0.95",
                                "--timer", "fake", "resnet50.dynamo",
                                "vit_b16.legacy", "bert_base.legacy"), canary=("--canary",))
+suite("networks", "lines", (PYTHON, "tests/networks/run.py", "--build", "{build}"), canary=("--canary",))
 suite("plan", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}"), canary=("--canary",))
 suite("plan-all", "lines", (PYTHON, "tests/plan/run.py", "--build", "{build}", "--all"), canary=None, seconds=7200)
 suite("provenance", "lines", (PYTHON, "tests/plan/provenance.py", "--build", "{build}"), canary=("--canary",))

@@ -15,7 +15,7 @@ import tarfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = ["libtenon.so.0", "libtenon_cuda.so", "tenon", "tests/gpu/gpu_device", "tests/gpu/gpu_kernels", "tests/gpu/gpu_gemm",
          "tests/gpu/gpu_attention", "tests/gpu/gpu_enqueue"]
-SOURCES = ["tests/models", "tests/plan", "tests/stress", "tests/support", "tests/data/zoo", "bench/gpu.py", "bench/torch_peers.py"]
+SOURCES = ["tests/models", "tests/networks", "tests/plan", "tests/stress", "tests/support", "tests/data/zoo", "bench/gpu.py", "bench/torch_peers.py"]
 MOST_BYTES = 40_000_000
 
 

@@ -11,6 +11,7 @@ run, what cannot run here as skipped, with the reason.
 import argparse
 import concurrent.futures
 import datetime
+import importlib.util
 import json
 import os
 import pathlib
@@ -58,6 +59,12 @@ def enqueue(precision, network):
     return [sys.executable, pathlib.Path(__file__).resolve(), "--enqueue", network, precision]
 
 
+def drawn_networks(precision, what):
+    if not importlib.util.find_spec("onnx"):
+        raise Skipped("the package onnx, which the networks are made with, is not installed")
+    return [sys.executable, HERE / "tests/networks/run.py", "--build", BUILD, "--device", "cuda", "--precision", precision]
+
+
 def sanitizer(precision, what):
     tool, name, flags = SANITIZED[what]
     return [find_sanitizer(), "--tool", tool, *TOOLS[tool], "--error-exitcode", "99", "--print-limit", "20",
@@ -82,6 +89,7 @@ SUITES = {
     "gemm": Suite(program("tests/gpu/gpu_gemm")),
     "attention": Suite(program("tests/gpu/gpu_attention")),
     "models": Suite(script("tests/models/run.py"), ("fp32", "tf32", "fp16", "bf16"), networks),
+    "networks": Suite(drawn_networks, ("fp32", "fp16")),
     "refit": Suite(script("tests/plan/run.py", "--check", "refit"), ("fp32", "fp16"), FEW),
     "determinism": Suite(script("tests/plan/run.py", "--check", "determinism"), ("fp32", "fp16"), FEW, alone=True),
     "stress": Suite(script("tests/stress/run.py"), ("fp32", "fp16"), FEW, alone=True),
