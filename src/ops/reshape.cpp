@@ -125,13 +125,18 @@ Status onnx_flatten(OnnxNode& node) {
   return finish(node, {element_count({x.begin(), split}), element_count({split, x.end()})});
 }
 
-// Whether a dim is to go, by the axes operand or attribute; without one, dims of 1 go.
+// Whether a dim is to go, by the axes operand or attribute; without one, dims of 1 go. A rank does not depend on the run: dims
+// that are not known to be 1 stay, which the build report says.
 Result<std::vector<bool>> squeezed(OnnxNode& node) {
   const Shape& x = node.type(0).shape;
   std::vector<bool> out(x.size(), false);
   const bool given = node.version() >= 13 ? node.has(1) : node.attrs().has("axes");
   if (!given) {
-    for (size_t d = 0; d < x.size(); ++d) out[d] = x[d].is(1);
+    for (size_t d = 0; d < x.size(); ++d) {
+      out[d] = x[d].is(1);
+      if (!x[d].is_constant())
+        node.note(fmt::format("squeeze dim {}", d), fmt::format("{} is not known to be 1, and the node names no axes: it stays", x[d].text()));
+    }
     return out;
   }
   std::vector<int64_t> axes = node.attrs().integers("axes");
