@@ -354,16 +354,7 @@ class Worker {
     t.lanes = columns_ - (vectors_ - 1) * s_.lanes;
     t.fill = true;
     if (bias_) t.bias = bias_ + channel_;
-    if (s_.epilogue.in_registers) {
-      if (s_.epilogue.add >= 0) {
-        t.add = extra(s_.epilogue.add) + at;
-        t.add_row = t.c_row, t.add_jump = t.c_jump, t.add_vector = t.c_vector;
-      }
-      t.low = s_.epilogue.add_clamp.low;
-      t.high = s_.epilogue.add_clamp.high;
-      t.bounded = s_.epilogue.bounded();
-      t.silu = s_.epilogue.silu;
-    }
+    s_.epilogue.finish(t, s_.epilogue.add >= 0 ? extra(s_.epilogue.add) + at : nullptr);
     if (tiles_done_ < s_.width / 4)
       t.prefetch = reinterpret_cast<const char*>(b_ + s_.width * g_.taps * s_.depth) +
                    tiles_done_ * (g_.taps * s_.depth / 4) * 64;

@@ -39,6 +39,17 @@ Status unpacked_weight(const ConvPackedParams& params, ConvLayout layout, int64_
 
 bool BlockedEpilogue::bounded() const { return add_clamp.low != -HUGE_VALF || add_clamp.high != HUGE_VALF; }
 
+void BlockedEpilogue::finish(MicroTile& tile, const float* full) const {
+  if (!in_registers) return;
+  tile.low = add_clamp.low;
+  tile.high = add_clamp.high;
+  tile.bounded = bounded();
+  tile.silu = silu;
+  if (!full) return;
+  tile.add = full;
+  tile.add_row = tile.c_row, tile.add_jump = tile.c_jump, tile.add_vector = tile.c_vector;
+}
+
 Status blocked_epilogue(const Program& program, std::span<const Arg> extras, const Arg& out, bool has_bias,
                         BlockedEpilogue& e) {
   TN_TRY(check_epilogue(program, DType::f32, extras, out));

@@ -5,6 +5,7 @@
 #include "common/epilogue.h"
 #include "conv/geometry.h"
 #include "conv/layout.h"
+#include "gemm/micro.h"
 
 namespace tenon {
 
@@ -21,6 +22,9 @@ struct BlockedEpilogue {
   int bias = -1, add = -1;    // which extras those are; -1: none
   BlockedOperand extra[kMaxProgramInputs];
   bool bounded() const;
+  // What a tile finishes its sums with, where that is in registers; its steps in c are set. `full`: the full operand at the
+  // tile's first element, or nullptr.
+  void finish(MicroTile& tile, const float* full) const;
   // For a kernel that runs the program behind it instead.
   void leave_registers() { in_registers = silu = false, bias = add = -1; }
 };

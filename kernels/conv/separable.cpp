@@ -317,11 +317,7 @@ class Worker {
     t.lanes = last_lanes;
     t.fill = true;
     t.bias = bias ? bias + channel : nullptr;
-    if (epilogue.in_registers) {
-      t.low = epilogue.add_clamp.low, t.high = epilogue.add_clamp.high;
-      t.bounded = epilogue.bounded();
-      t.silu = epilogue.silu;
-    }
+    epilogue.finish(t, nullptr);
     const float* residual = epilogue.add >= 0
                                 ? stage.extras(call_.inputs)[static_cast<size_t>(epilogue.add)].template as<const float>() + at
                                 : nullptr;
