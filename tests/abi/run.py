@@ -193,9 +193,9 @@ def check_installed(report, build, sabotage=None):
             report.skip("installed: CMake", "cmake is not installed")
         # Each builds a plan of its own, whose kernels may sum in another order.
         parsed = [[(line.split(":")[0], float(line.split(":")[1])) for line in lines] for name, lines in outputs.items() if "cpp" not in name]
-        agree = all([c for c, _ in other] == [c for c, _ in parsed[0]] and all(abs(p - q) <= 1e-5 for (_, p), (_, q) in zip(other, parsed[0]))
+        agree = bool(parsed) and all([c for c, _ in other] == [c for c, _ in parsed[0]] and all(abs(p - q) <= 1e-5 for (_, p), (_, q) in zip(other, parsed[0]))
                     for other in parsed)
-        report.check(agree and parsed[0], f"installed: the C programs agree: {outputs}")
+        report.check(agree, f"installed: the C programs agree: {outputs}")
 
 
 # --- planted faults --------------------------------------------------------------------------------------------------
