@@ -17,23 +17,12 @@ struct State : KernelState {
 
 template <int64_t kLanes>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
-  TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
-  const auto& params = call.as<ConvPackedParams>();
-  const Arg &x = call.inputs[0], &out = call.outputs[0];
-  TN_TRY(expect_type(x, DType::f32, "x"));
-  TN_TRY(expect_format(x, blocked(kLanes), "x"));
-  TN_TRY(expect_format(out, blocked(kLanes), "output"));
   auto state = std::make_unique<State>();
   State& s = *state;
-  Arg w;
-  TN_TRY(unpacked_weight(params, ConvLayout::depthwise, kLanes, call.inputs[1], w));
-  const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
-  TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
+  TN_TRY(blocked_convolution(call, blocked(kLanes), ConvLayout::depthwise, kLanes, 1, s.g, s.epilogue));
   const ConvGeometry& g = s.g;
   if (g.kernel[0] != 1 || g.in[0] != g.out[0] || g.stride[0] != 1 || g.pad[0] != 0)
-    return fail(Code::invalid_plan, "a depthwise kernel has at most two spatial dims, x is {}", describe(x));
-  const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
-  TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
+    return fail(Code::invalid_plan, "a depthwise kernel has at most two spatial dims, x is {}", describe(call.inputs[0]));
   if (s.epilogue.add >= 0) s.epilogue.leave_registers();
   s.blocks = ceil_div(g.c, kLanes);
   s.plan = plan_depthwise(g);

@@ -91,28 +91,18 @@ Status plan_tiles(State& s, int64_t max_pixels, int threads) {
 
 template <const FirstTable& kTable>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
-  TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
-  const auto& params = call.as<ConvPackedParams>();
-  const Arg &x = call.inputs[0], &out = call.outputs[0];
-  TN_TRY(expect_type(x, DType::f32, "x"));
-  TN_TRY(expect_format(x, kLinear, "x"));
-  TN_TRY(expect_format(out, blocked(kTable.lanes), "output"));
   auto state = std::make_unique<State>();
   State& s = *state;
-  Arg w;
-  TN_TRY(unpacked_weight(params, ConvLayout::first, kTable.lanes, call.inputs[1], w));
-  const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
-  TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
+  TN_TRY(blocked_convolution(call, kLinear, ConvLayout::first, kTable.lanes, 1, s.g, s.epilogue));
+  const auto& params = call.as<ConvPackedParams>();
   drop_unit_columns(s.g);
   const ConvGeometry& g = s.g;
   if (g.group > 1) return fail(Code::invalid_plan, "a first layer has one group, not {}", g.group);
   if (params.vectors < 1 || params.vectors > kFirstVectors)
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
-  const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
-  TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
   if (s.epilogue.add >= 0) s.epilogue.leave_registers();
   if (g.n * g.o * g.out_count != 0) {
-    if (g.cg == 0) return fail(Code::invalid_plan, "x {} has no channels", describe(x));
+    if (g.cg == 0) return fail(Code::invalid_plan, "x {} has no channels", describe(call.inputs[0]));
     s.lanes = kTable.lanes;
     s.vectors = params.vectors;
     s.width = s.vectors * s.lanes;

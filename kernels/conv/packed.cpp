@@ -73,6 +73,22 @@ Status blocked_epilogue(const Program& program, std::span<const Arg> extras, con
   return {};
 }
 
+Status blocked_convolution(const PrepareCall& call, Format format, ConvLayout layout, int64_t lanes, int64_t pair, ConvGeometry& geometry,
+                           BlockedEpilogue& epilogue) {
+  TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
+  const auto& params = call.as<ConvPackedParams>();
+  const Arg &x = call.inputs[0], &out = call.outputs[0];
+  TN_TRY(expect_type(x, DType::f32, "x"));
+  TN_TRY(expect_format(x, format, "x"));
+  TN_TRY(expect_format(out, blocked(static_cast<uint8_t>(lanes)), "output"));
+  Arg w;
+  TN_TRY(unpacked_weight(params, layout, lanes, call.inputs[1], w, pair));
+  const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
+  TN_TRY(conv_geometry(params.conv, x, w, bias, out, layout == ConvLayout::transposed_blocked, geometry));
+  const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
+  return blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), epilogue);
+}
+
 void run_blocked_program(const BlockedEpilogue& epilogue, const Program& program, std::span<const Arg> inputs,
                          const Arg& out, int64_t item, int64_t channel, int64_t pixel, int64_t rows,
                          int64_t pixels, TileFunction tile, void* scratch) {

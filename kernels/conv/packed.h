@@ -33,6 +33,11 @@ struct BlockedEpilogue {
 Status blocked_epilogue(const Program& program, std::span<const Arg> extras, const Arg& out, bool has_bias,
                         BlockedEpilogue& epilogue);
 
+// Checks a call of a convolution with weights packed in `layout`, from an f32 x in `format` to an output in blocks of `lanes`:
+// counts, types, formats, weight, bias, epilogue.
+Status blocked_convolution(const PrepareCall& call, Format format, ConvLayout layout, int64_t lanes, int64_t pair, ConvGeometry& geometry,
+                           BlockedEpilogue& epilogue);
+
 // Runs the program in place on `rows` pixels of one channel block of a blocked output, from `pixel` on.
 // `channel`: the block's first; `inputs`: the step's, extras from index 3 on.
 void run_blocked_program(const BlockedEpilogue& epilogue, const Program& program, std::span<const Arg> inputs,

@@ -25,24 +25,14 @@ Status expect_one_tap(const ConvGeometry& g) {
 
 template <const MicroTable& kTable>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
-  TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
-  const auto& params = call.as<ConvPackedParams>();
-  const Arg &x = call.inputs[0], &out = call.outputs[0];
-  TN_TRY(expect_type(x, DType::f32, "x"));
-  TN_TRY(expect_format(x, blocked(kTable.lanes), "x"));
-  TN_TRY(expect_format(out, blocked(kTable.lanes), "output"));
   auto state = std::make_unique<State>();
   State& s = *state;
-  Arg w;
-  TN_TRY(unpacked_weight(params, ConvLayout::strassen, kTable.lanes, call.inputs[1], w));
-  const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
-  TN_TRY(conv_geometry(params.conv, x, w, bias, out, false, s.g));
+  TN_TRY(blocked_convolution(call, blocked(kTable.lanes), ConvLayout::strassen, kTable.lanes, 1, s.g, s.epilogue));
+  const auto& params = call.as<ConvPackedParams>();
   const ConvGeometry& g = s.g;
   TN_TRY(expect_one_tap(g));
   if (params.vectors < 1 || params.vectors > kMaxVectors || kTable.max_rows[params.vectors] == 0)
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
-  const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
-  TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
   if (s.epilogue.silu) s.epilogue.leave_registers();
   if (g.n * g.out_count != 0) {
     s.cut = strassen_cut(g.out_count, g.o, g.c, params.vectors, kTable);

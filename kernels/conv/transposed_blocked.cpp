@@ -123,27 +123,17 @@ void plan_work(State& s, int threads) {
 
 template <const MicroTable& kTable>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
-  TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
-  const auto& params = call.as<ConvPackedParams>();
-  const Arg &x = call.inputs[0], &out = call.outputs[0];
-  TN_TRY(expect_type(x, DType::f32, "x"));
-  TN_TRY(expect_format(x, blocked(kTable.lanes), "x"));
-  TN_TRY(expect_format(out, blocked(kTable.lanes), "output"));
   auto state = std::make_unique<State>();
   State& s = *state;
-  Arg w;
-  TN_TRY(unpacked_weight(params, ConvLayout::transposed_blocked, kTable.lanes, call.inputs[1], w));
-  const Arg bias = call.inputs.size() > 2 ? call.inputs[2] : Arg{};
-  TN_TRY(conv_geometry(params.conv, x, w, bias, out, true, s.g));
+  TN_TRY(blocked_convolution(call, blocked(kTable.lanes), ConvLayout::transposed_blocked, kTable.lanes, 1, s.g, s.epilogue));
+  const auto& params = call.as<ConvPackedParams>();
   drop_unit_columns(s.g);
   const ConvGeometry& g = s.g;
   s.lanes = kTable.lanes;
   if (g.group > 1 && (g.cg % s.lanes != 0 || g.og % s.lanes != 0))
-    return fail(Code::invalid_plan, "channels of a group must be a multiple of {}, x is {} in {} groups", s.lanes, describe(x), g.group);
+    return fail(Code::invalid_plan, "channels of a group must be a multiple of {}, x is {} in {} groups", s.lanes, describe(call.inputs[0]), g.group);
   if (params.vectors < 1 || params.vectors > kMaxVectors)
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
-  const auto extras = call.inputs.subspan(std::min<size_t>(3, call.inputs.size()));
-  TN_TRY(blocked_epilogue(params.conv.epilogue, extras, out, bias.present(), s.epilogue));
   if (g.n * g.o * g.out_count != 0) {
     s.vectors = params.vectors;
     s.width = s.vectors * s.lanes;
