@@ -354,13 +354,13 @@ def main():
         total.add(counts)
 
     print()
-    for failure in total.failures:
-        print(f"FAILED {failure}")
     for skip in total.skips:
         print(f"SKIPPED {skip}")
     if len(rows) > 1:
         for name, counts, seconds in rows:
             print(f"{name:16} {str(counts):44} {seconds:6.0f} s")
+    for failure in total.failures:
+        print(f"FAILED {failure}")
     print(total)
     return 1 if total.failed else 0
 
