@@ -38,8 +38,8 @@ Result<uint32_t> parse_mask(std::string_view list) {
 }
 
 Status set_timer(BuildConfig& config, std::string_view value) {
-  if (!value.empty() && value != "real" && value != "fake")
-    return fail(Code::invalid_argument, "option timer is \"{}\"; expected real or fake", value);
+  if (!value.empty() && !is_build_timer(value))
+    return fail(Code::invalid_argument, "option timer is \"{}\"; expected real, fake, or shuffled: with a number", value);
   config.timer = value.empty() ? "real" : value;
   return {};
 }

@@ -218,7 +218,7 @@ tn_builder_config_get_precision_allowed(tn_builder_config_t config, tn_precision
  * | `disable_passes`  | names of passes that are skipped, with commas |
  * | `disable_tactics` | names of tactics that are not tried, with commas |
  * | `force_tactic`    | the tactic that every node it can compute must take |
- * | `timer`           | `real`, or `fake`: costs from a model, the same in every run, for tests |
+ * | `timer`           | `real`; for tests, `fake`: costs from a model, the same in every run; `shuffled:7`: costs from that number alone, so that other numbers choose other kernels |
  * | `mask_cpu`        | instruction sets that the plan must not use, with commas: `avx512`, `amx`, … |
  * | `code_cache`      | folder where compiled GPU kernels are kept between builds |
  * | `check_passes`    | `1`: after every pass the graph's text must survive printing and parsing; for tests |

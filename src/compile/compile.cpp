@@ -187,8 +187,8 @@ class Build {
   Status find_target() {
     TN_ASSIGN(device_, find_device(config_.device));
     target_.threads = config_.threads > 0 ? config_.threads : cpu_count();  // on another device: of host steps and refits
-    if (config_.timer != "real" && config_.timer != "fake")
-      return fail(Code::invalid_argument, "timer {} is unknown; there are real and fake", config_.timer);
+    if (!is_timer(config_.timer))
+      return fail(Code::invalid_argument, "timer {} is unknown; there are real, fake, and shuffled: with a number", config_.timer);
     if (device_->is_host()) {
       kernels_ = config_.use_onednn ? &full_kernel_table() : &host_kernel_table();
       target_.onednn = kernels_->libraries();
@@ -301,7 +301,7 @@ class Build {
   // For the number of threads that was set, or, where none was, for all or for one thread, whichever takes less: small
   // networks may run faster on one. One is tried where there is one shape, whose times say what a run takes.
   Result<Selection> choose(const Graph& graph, const std::vector<bool>& is_static) {
-    const bool both = config_.threads == 0 && target_.threads > 1 && device_->is_host() && config_.timer != "fake" &&
+    const bool both = config_.threads == 0 && target_.threads > 1 && device_->is_host() && config_.timer == "real" &&
                       bodies_.empty() && symbols_.symbols.empty();
     TN_ASSIGN(Selection all, choose_for_threads(graph, is_static, both));
     if (!both || !all.is_timed() || all.microseconds > kMostForOneThread) return all;
@@ -382,7 +382,7 @@ class Build {
   }
 
   Result<std::unique_ptr<Timer>> make_timer() {
-    if (config_.timer == "fake") return make_fake_timer(*kernels_, target_.threads, session_.get());
+    if (config_.timer != "real") return make_fake_timer(*kernels_, target_.threads, session_.get(), config_.timer);
     if (!device_->is_host()) return make_device_timer(*kernels_, *device_, *session_);
     return make_real_timer(*kernels_, target_.threads);
   }
@@ -444,5 +444,7 @@ class Build {
 Result<BuildResult> build_plan(const Graph& network, const BuildConfig& config, const Log& log) {
   return Build(network, config, log).run();
 }
+
+bool is_build_timer(std::string_view name) { return is_timer(name); }
 
 }  // namespace tenon

@@ -40,7 +40,7 @@ struct BuildConfig {
   int optimization_level = 3;
   double deadline_seconds = 0;                    // after the build's begin, when the timing of kernels ends; 0: none
   std::string code_cache;                         // folder where compiled kernels are kept between builds; "" for none
-  std::string timer = "real";                     // "real", or "fake": deterministic costs from a model, for tests
+  std::string timer = "real";                     // "real", or one of make_fake_timer's: the same costs in every run
   // Names, here and below, of what does not exist or cannot be left out are refused.
   std::set<std::string, std::less<>> disabled_passes;
   std::set<std::string, std::less<>> disabled_tactics;
@@ -54,6 +54,9 @@ struct BuildConfig {
   // Called with the graph after each pass (text dumps, verification in tests).
   std::function<Status(std::string_view pass, const Graph& graph)> after_pass;
 };
+
+// Whether a config's timer may be `name`.
+bool is_build_timer(std::string_view name);
 
 struct BuildResult {
   std::vector<std::byte> plan;

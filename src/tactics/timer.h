@@ -25,9 +25,13 @@ class Timer {
 // memory as they do between the layers of a network.
 Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads);
 
-// Costs from the bytes that a trial touches: faster kernels first, the reference last. Runs prepare, never
-// launch.
-std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads, DeviceSession* session = nullptr);
+// Runs prepare, never launch. "fake": costs from the bytes that a trial touches, the reference last. "shuffled:" and a
+// number: costs from that number alone, 1 to 64 microseconds, the reference a hundred times that.
+std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads, DeviceSession* session = nullptr,
+                                       std::string_view name = "fake");
+
+// Whether `name` is "real" or one of make_fake_timer's.
+bool is_timer(std::string_view name);
 
 // Runs the kernel on a device that is not the host, as the device times it: median of several runs over rotated
 // outputs, with weights rotated among copies that together exceed the device's cache.

@@ -145,6 +145,7 @@ def variants(seed, finite, device):
     if rng.random() < 0.5:
         tactic = rng.choice([t for t in TACTICS if not t.startswith(("cuda_", "reference")) and (finite or not t.startswith("onednn_"))])
         out["forced " + tactic] = dict(onednn=finite, threads=1, options={"force_tactic": tactic})
+    out["any kernels"] = dict(onednn=finite, threads=threads, timer=f"shuffled:{seed}", level=rng.choice([3, 5]))
     return out
 
 
@@ -165,7 +166,7 @@ def run_tenon(tenon, case, how, planted=False):
             if node.op_type == "Sub":
                 node.op_type = "Add"
     options = {"check_passes": "1", **how.get("options", {})}
-    built = tenon.build(model.SerializeToString(), profile_of(case), timer="fake", onednn=how["onednn"], threads=how["threads"],
+    built = tenon.build(model.SerializeToString(), profile_of(case), timer=how.get("timer", "fake"), onednn=how["onednn"], threads=how["threads"],
                         device=how.get("device", "cpu"), level=how.get("level", 3), options=options)
     context = tenon.Engine(built.plan, threads=how["threads"]).context()
     results = [{n: a.copy() for n, a in context.run(feed).items()} for feed in case.feeds]

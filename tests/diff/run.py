@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Random ONNX graphs through Tenon, optimised and unoptimised, against ONNX Runtime.
+"""Random ONNX graphs through Tenon, optimised, unoptimised and with any kernels, against ONNX Runtime.
 
     tests/diff/run.py [--build DIR] [--seed N] [--count N] [--only OPERATOR,…] [--jobs N] [--findings DIR] [--device cuda]
     tests/diff/run.py [--build DIR] --replay FILE

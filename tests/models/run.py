@@ -123,7 +123,7 @@ def main():
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--subset", action="store_true")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--timer", choices=("real", "fake"), default="real", help="fake: costs from a model, quick builds")
+    parser.add_argument("--timer", default="real", help="fake: costs from a model, quick builds; shuffled:N: any choice")
     parser.add_argument("--level", type=int, default=3, help="the build's optimisation level")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=BOUNDS, default="fp32")

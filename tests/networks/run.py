@@ -52,7 +52,7 @@ def check(tenon, model, arguments):
         spoil(model)
     precisions = () if arguments.precision == "fp32" else (arguments.precision,)
     built = tenon.build(model.SerializeToString(), [{name: (x.shape,) * 3 for name, x in feed.items()}], device=arguments.device,
-                        precisions=precisions)
+                        precisions=precisions, timer=arguments.timer)
     context = tenon.Engine(built.plan).context()
     context.bind(feed)
     for _ in range(2):  # what the first run left in memory does not matter
@@ -65,6 +65,7 @@ def main():
     parser.add_argument("--build", default=str(ROOT / "build"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="fp32", choices=BOUNDS)
+    parser.add_argument("--timer", default="real", help="shuffled:N: whatever that number chooses")
     parser.add_argument("--canary", action="store_true")
     parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()

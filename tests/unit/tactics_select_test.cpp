@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "device/kernel_table.h"
 #include "ops/ops.h"
@@ -69,6 +70,30 @@ TEST(Select, ForcedTacticsAreTaken) {
   EXPECT_EQ(chooser.tactic(), "softmax_rows");
   chooser.options.forced = "matmul_packed";   // cannot compute it
   EXPECT_EQ(chooser.tactic(), "softmax_rows");
+}
+
+TEST(Select, ShuffledTimesChooseByTheirNumber) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  const auto chosen = [](int seed) {
+    Chooser chooser;
+    chooser.graph = convolution_network();
+    auto timer = make_fake_timer(host_kernel_table(), 1, nullptr, fmt::format("shuffled:{}", seed));
+    auto selection =
+        select(chooser.graph, static_values(chooser.graph), host_kernel_table(), *timer, chooser.cache, chooser.options);
+    if (!selection) return selection.error().text();
+    const NodeReport& report = selection->nodes.at(0);
+    return std::string(report.candidates.at(static_cast<size_t>(report.chosen)).tactic->name);
+  };
+  std::set<std::string> seen;
+  for (int seed = 0; seed < 32; ++seed) {
+    seen.insert(chosen(seed));
+    EXPECT_EQ(chosen(seed), chosen(seed)) << seed;
+  }
+  EXPECT_GT(seen.size(), 2u);
+  EXPECT_EQ(seen.count("reference"), 0u);
+  for (const char* name : {"real", "fake", "shuffled:0", "shuffled:18446744073709551615"}) EXPECT_TRUE(is_timer(name)) << name;
+  for (const char* name : {"", "sundial", "shuffled", "shuffled:", "shuffled:-1", "shuffled:1 ", "shuffled:18446744073709551616"})
+    EXPECT_FALSE(is_timer(name)) << name;
 }
 
 // Answers from a list for each kernel, in turn; the last one again and again.
