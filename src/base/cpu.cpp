@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -73,6 +74,18 @@ int64_t cache_size(int name, int64_t fallback) {
   return size > 0 ? size : fallback;
 }
 
+// Bytes of the third-level cache that the first processor reaches, as Linux lists it; 0 if it does not. sysconf may answer with
+// the sum over a whole socket, of which one processor reaches a part only.
+int64_t reachable_l3() {
+  std::FILE* file = std::fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "re");
+  if (!file) return 0;
+  long kibibytes = 0;
+  char unit = 0;
+  const bool read = std::fscanf(file, "%9ld%c", &kibibytes, &unit) == 2 && unit == 'K';
+  std::fclose(file);
+  return read && kibibytes > 0 ? int64_t{kibibytes} << 10 : 0;
+}
+
 }  // namespace
 
 uint32_t cpu_features() {
@@ -92,8 +105,9 @@ std::string cpu_feature_names(uint32_t features) {
 }
 
 CacheSizes cpu_caches() {
+  const int64_t l3 = reachable_l3();
   return {cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10), cache_size(_SC_LEVEL2_CACHE_SIZE, 1 << 20),
-          cache_size(_SC_LEVEL3_CACHE_SIZE, 0)};
+          l3 > 0 ? l3 : cache_size(_SC_LEVEL3_CACHE_SIZE, 0)};
 }
 
 int cpu_count() {

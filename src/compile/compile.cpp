@@ -15,6 +15,7 @@
 #include "passes/pieces.h"
 #include "passes/static_values.h"
 #include "plan/serialize.h"
+#include "plan/verify.h"
 #include "tactics/tactic.h"
 
 namespace tenon {
@@ -318,7 +319,7 @@ class Build {
   Result<Selection> choose_for_threads(const Graph& graph, const std::vector<bool>& is_static, bool whole) {
     SelectOptions options = select_options();
     if (whole) options.lone_limit = kMostForOneThread;
-    TN_ASSIGN(std::unique_ptr<Timer> timer, make_timer());
+    TN_ASSIGN(std::unique_ptr<Timer> timer, make_timer(graph, is_static));
     return select(graph, is_static, *kernels_, *timer, timing_cache(), options);
   }
 
@@ -326,7 +327,7 @@ class Build {
   Status fuse_separable(Graph& graph, std::vector<bool>& is_static, Selection& selection) {
     if (!device_->is_host() || config_.disabled_tactics.count("conv_separable")) return {};
     SelectOptions options = select_options();
-    TN_ASSIGN(std::unique_ptr<Timer> timer, make_timer());
+    TN_ASSIGN(std::unique_ptr<Timer> timer, make_timer(graph, is_static));
     TN_ASSIGN(const bool fused, tenon::fuse_separable(graph, selection, *kernels_, *timer, timing_cache(), options, decisions_));
     if (!fused) return {};
     TN_TRY(check("fuse_separable", graph));
@@ -381,10 +382,27 @@ class Build {
     return options;
   }
 
-  Result<std::unique_ptr<Timer>> make_timer() {
+  Result<std::unique_ptr<Timer>> make_timer(const Graph& graph, const std::vector<bool>& is_static) {
     if (config_.timer != "real") return make_fake_timer(*kernels_, target_.threads, session_.get(), config_.timer);
     if (!device_->is_host()) return make_device_timer(*kernels_, *device_, *session_);
-    return make_real_timer(*kernels_, target_.threads);
+    const int64_t cache = std::max(target_.l3, target_.l2);
+    return make_real_timer(*kernels_, target_.threads, product_weights(graph, is_static) > cache ? Weights::in_memory : Weights::in_cache);
+  }
+
+  // Bytes of what products read whole in every run.
+  static int64_t product_weights(const Graph& graph, const std::vector<bool>& is_static) {
+    int64_t bytes = 0;
+    std::set<uint32_t> counted;
+    for (NodeId id : graph.order()) {
+      const Node& node = graph.node(id);
+      if (!node.op->multiply_adds || is_static[node.outputs[0].index]) continue;
+      for (ValueId input : node.inputs) {
+        if (!input.valid() || !is_static[input.index] || !counted.insert(input.index).second) continue;
+        const TensorType& type = graph.value(input).type;
+        if (const auto shape = constant_shape(type.shape)) bytes += plan::storage_bytes(type.dtype, type.format, *shape).value_or(0);
+      }
+    }
+    return bytes;
   }
 
   TimingCache& timing_cache() { return config_.timing_cache ? *config_.timing_cache : own_cache_; }

@@ -7,7 +7,12 @@
 #include <ctime>
 #include <new>
 
+#include "base/allocator.h"
 #include "base/checked.h"
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
 
 namespace tenon {
 namespace {
@@ -20,24 +25,13 @@ double now(int threads) {
   return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_nsec) * 1e-3;
 }
 
-// 64-byte aligned memory.
-class Buffer {
- public:
-  static Result<Buffer> allocate(int64_t bytes) {
-    Buffer out;
-    size_t size = static_cast<size_t>(round_up(std::max<int64_t>(bytes, 1), 64));
-    out.memory_.reset(static_cast<std::byte*>(std::aligned_alloc(64, size)));
-    if (!out.memory_) return fail(Code::out_of_memory, "{} bytes for timing a kernel", bytes);
-    return out;
-  }
-  std::byte* data() const { return memory_.get(); }
-
- private:
-  struct Free {
-    void operator()(std::byte* p) const { std::free(p); }
-  };
-  std::unique_ptr<std::byte, Free> memory_;
-};
+// Puts memory out of every cache.
+void evict([[maybe_unused]] const std::byte* data, [[maybe_unused]] int64_t bytes) {
+#if defined(__x86_64__)
+  for (int64_t line = 0; line < bytes; line += 64) _mm_clflush(data + line);
+  _mm_mfence();
+#endif
+}
 
 // Values that no kernel finds easy: f32 in (-1, 1), never denormal; everything else zero, which is a valid
 // index.
@@ -68,26 +62,27 @@ Result<const Kernel*> find_kernel(const KernelTable& kernels, const Trial& trial
 
 class RealTimer : public Timer {
  public:
-  RealTimer(const KernelTable& kernels, std::unique_ptr<Team> team)
-      : kernels_(kernels), team_(std::move(team)) {
+  RealTimer(const KernelTable& kernels, std::unique_ptr<Team> team, Weights weights)
+      : kernels_(kernels), team_(std::move(team)), weights_(weights) {
     for (int i = 0; i < 32; ++i) {
       const double begin = now(team_->size());
       clock_cost_ = std::min(clock_cost_, now(team_->size()) - begin);
     }
   }
 
-  std::string_view name() const override { return "real"; }
+  std::string_view name() const override { return weights_ == Weights::in_memory ? "real, weights in memory" : "real"; }
 
   Result<Timing> time(const Trial& trial, double limit) override {
     TN_ASSIGN(const Kernel* kernel, find_kernel(kernels_, trial));
     Trial bound = trial;
     Prepared prepared;
     TN_TRY(kernel->prepare({bound.params, bound.inputs, bound.outputs, team_->size()}, prepared));
-    std::vector<Buffer> memory;
+    std::vector<Block> memory;
     rotations_.clear();
-    TN_TRY(bind_inputs(bound.inputs, memory));
+    evicted_.clear();
+    TN_TRY(bind_inputs(bound, memory));
     TN_TRY(bind_outputs(bound.outputs, memory));
-    TN_ASSIGN(Buffer scratch, Buffer::allocate(prepared.scratch_bytes));
+    TN_ASSIGN(Block scratch, allocate(prepared.scratch_bytes));
     LaunchCall call{bound.params,   bound.inputs,         bound.outputs,
                     scratch.data(), prepared.state.get(), team_.get()};
     return measure(*kernel, call, bound, limit);
@@ -100,40 +95,54 @@ class RealTimer : public Timer {
   static constexpr double kLeast = 0.01;        // microseconds that nothing is quicker than
   static constexpr double kBetweenLooks = 5;    // microseconds, against which what a look at the clock costs is little
   static constexpr int kMostBetweenLooks = 32;  // launches
-  static constexpr int64_t kRotated = 4 << 20;  // bytes that rotating a large operand sweeps
+  static constexpr int64_t kRotated = 4 << 20;  // bytes that rotating a weight among copies sweeps
+  static constexpr int64_t kStaysInCache = 64 << 10;  // bytes of a weight that is not rotated
 
   struct Rotation {
     size_t input;
     std::vector<std::byte*> copies;
   };
 
-  Status bind_inputs(std::vector<Arg>& inputs, std::vector<Buffer>& memory) {
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      Arg& arg = inputs[i];
+  // As the runtime allocates its own: large blocks in huge pages.
+  static Result<Block> allocate(int64_t bytes) {
+    return Block::allocate(default_allocator(), static_cast<uint64_t>(std::max<int64_t>(bytes, 1)), "timing a kernel");
+  }
+
+  Status bind_inputs(Trial& trial, std::vector<Block>& memory) {
+    for (size_t i = 0; i < trial.inputs.size(); ++i) {
+      Arg& arg = trial.inputs[i];
       if (!arg.present()) continue;
-      int64_t bytes = storage_bytes(arg);
-      bool weight = arg.dtype == DType::u8 && bytes > (64 << 10);
-      int64_t copies = weight ? std::min<int64_t>(8, 1 + kRotated / bytes) : 1;
+      const int64_t bytes = storage_bytes(arg);
+      const bool from_cache = weights_ == Weights::in_cache && arg.dtype == DType::u8 && bytes > kStaysInCache;
+      const int64_t copies = from_cache ? std::min<int64_t>(8, 1 + kRotated / bytes) : 1;
       Rotation rotation{i, {}};
       for (int64_t copy = 0; copy < copies; ++copy) {
-        TN_ASSIGN(Buffer buffer, Buffer::allocate(bytes));
-        fill(buffer.data(), arg, static_cast<uint32_t>(i + 1));
-        rotation.copies.push_back(buffer.data());
-        memory.push_back(std::move(buffer));
+        TN_ASSIGN(Block block, allocate(bytes));
+        fill(block.data(), arg, static_cast<uint32_t>(i + 1));
+        rotation.copies.push_back(block.data());
+        memory.push_back(std::move(block));
       }
       arg.data = rotation.copies[0];
       if (copies > 1) rotations_.push_back(std::move(rotation));
+      if (weights_ == Weights::in_memory && i < trial.is_static.size() && trial.is_static[i])
+        evicted_.emplace_back(memory.back().data(), bytes);
     }
     return {};
   }
 
-  Status bind_outputs(std::vector<Arg>& outputs, std::vector<Buffer>& memory) {
+  Status bind_outputs(std::vector<Arg>& outputs, std::vector<Block>& memory) {
     for (Arg& arg : outputs) {
-      TN_ASSIGN(Buffer buffer, Buffer::allocate(storage_bytes(arg)));
-      arg.data = buffer.data();
-      memory.push_back(std::move(buffer));
+      TN_ASSIGN(Block block, allocate(storage_bytes(arg)));
+      arg.data = block.data();
+      memory.push_back(std::move(block));
     }
     return {};
+  }
+
+  void place_weights(Trial& bound, int run) const {
+    for (const Rotation& rotation : rotations_)
+      bound.inputs[rotation.input].data = rotation.copies[static_cast<size_t>(run) % rotation.copies.size()];
+    for (const auto& [data, bytes] : evicted_) evict(data, bytes);
   }
 
   Result<Timing> measure(const Kernel& kernel, LaunchCall& call, Trial& bound, double limit) {
@@ -148,16 +157,14 @@ class RealTimer : public Timer {
     times.reserve(kMostRuns);  // however many there will be: what is allocated does not depend on time
     const double started = now(threads);
     int launches = 1;
-    if (rotations_.empty() && first < 20 * kBetweenLooks) {
+    if (rotations_.empty() && evicted_.empty() && first < 20 * kBetweenLooks) {
       TN_TRY(kernel.launch(call));
       const double warm = std::max(now(threads) - started - clock_cost_, kLeast);
       launches = static_cast<int>(std::clamp<double>(kBetweenLooks / warm, 1, kMostBetweenLooks));
     }
     for (int run = 0; run < kMostRuns && (run < 4 || now(threads) - started < kBudget); ++run) {
       if (run >= kRuns && agree(times)) break;
-      for (Rotation& rotation : rotations_)
-        bound.inputs[rotation.input].data =
-            rotation.copies[static_cast<size_t>(run) % rotation.copies.size()];
+      place_weights(bound, run);
       begin = now(threads);
       for (int launch = 0; launch < launches; ++launch) TN_TRY(kernel.launch(call));
       times.push_back(std::max((now(threads) - begin - clock_cost_) / launches, kLeast));
@@ -180,7 +187,9 @@ class RealTimer : public Timer {
 
   const KernelTable& kernels_;
   std::unique_ptr<Team> team_;
-  std::vector<Rotation> rotations_;
+  Weights weights_;
+  std::vector<Rotation> rotations_;                             // weights in the last-level cache
+  std::vector<std::pair<const std::byte*, int64_t>> evicted_;  // those in memory
   double clock_cost_ = 1;  // microseconds between two looks at the clock, which differs with the number of threads
 };
 
@@ -235,9 +244,9 @@ class FakeTimer : public Timer {
 
 bool is_timer(std::string_view name) { return name == "real" || name == "fake" || seed_of(name).has_value(); }
 
-Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads) {
+Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads, Weights weights) {
   TN_ASSIGN(std::unique_ptr<Team> team, Team::create(threads));
-  return std::unique_ptr<Timer>(std::make_unique<RealTimer>(kernels, std::move(team)));
+  return std::unique_ptr<Timer>(std::make_unique<RealTimer>(kernels, std::move(team), weights));
 }
 
 std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads, DeviceSession* session,

@@ -20,10 +20,14 @@ class Timer {
   virtual std::string_view name() const = 0;
 };
 
-// Runs the kernel on this machine with a team of `threads`: median of several runs, after one that warms up.
-// Packed operands of more than 64 KiB (packed weights) are rotated among copies, so that they come from
-// memory as they do between the layers of a network.
-Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads);
+// Where a run of the network finds the weights of a node, which it read last a whole run ago: in the last-level cache, if
+// that holds those of all nodes; else in memory.
+enum class Weights : uint8_t { in_cache, in_memory };
+
+// Runs the kernel on this machine with a team of `threads`: lower quartile of several runs, after one that warms up.
+// Before each run the weights are put where `weights` says; the other operands stay where the run before it left them, as
+// a network's stay where the step before left them.
+Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads, Weights weights);
 
 // Runs prepare, never launch. "fake": costs from the bytes that a trial touches, the reference last. "shuffled:" and a
 // number: costs from that number alone, 1 to 64 microseconds, the reference a hundred times that.
