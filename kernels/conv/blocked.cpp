@@ -221,9 +221,10 @@ class Worker {
     const int64_t group_floats = round_up(g_.og, s_.lanes) * g_.taps * s_.depth;
     b_ = packed + group * group_floats + panel_ * s_.width * g_.taps * s_.depth;
     source_ = source + group * s_.group_blocks_in * g_.in[0] * g_.in[1] * s_.row_width * s_.lanes;
-    tiles_done_ = 0;
     const Split split(s_.rows, ceil_div(s_.rows, s_.chunks));
     if (chunk >= split.parts) return;
+    tiles_done_ = 0;
+    lines_ = ceil_div(s_.width, 4 * std::max<int64_t>(split.size(chunk) * s_.row_pixels / max_rows_, 1));
     pending_ = split.begin(chunk) * s_.row_pixels;
     const int64_t first = split.begin(chunk), last = first + split.size(chunk);
     if (s_.chunk_pixels) {
@@ -344,9 +345,10 @@ class Worker {
     t.fill = true;
     if (bias_) t.bias = bias_ + channel_;
     s_.epilogue.finish(t, s_.epilogue.add >= 0 ? extra(s_.epilogue.add) + at : nullptr);
-    if (tiles_done_ < s_.width / 4)
+    if (tiles_done_ * lines_ < s_.width / 4)
       t.prefetch = reinterpret_cast<const char*>(b_ + s_.width * g_.taps * s_.depth) +
-                   tiles_done_ * (g_.taps * s_.depth / 4) * 64;
+                   tiles_done_ * lines_ * (g_.taps * s_.depth / 4) * 64;
+    t.prefetch_lines = lines_;
     ++tiles_done_;
     const auto& kernels = half_ && rows % 2 == 0 ? kTable.half : kTable.dense;
     kernels[vectors_][rows](t);
@@ -374,7 +376,8 @@ class Worker {
   float* chunk_source_;
   MicroBlock* blocks_;
   int64_t chunk_item_ = -1, chunk_n_ = -1;  // which chunk has been made pairs of
-  int64_t count_ = 0, n_ = 0, panel_ = 0, channel_ = 0, columns_ = 0, vectors_ = 0, max_rows_ = 0, tiles_done_ = 0;
+  int64_t count_ = 0, n_ = 0, panel_ = 0, channel_ = 0, columns_ = 0, vectors_ = 0, max_rows_ = 0;
+  int64_t tiles_done_ = 0, lines_ = 1;  // of the panel; that each fetches of the next one for four input channels of a tap
   bool half_ = false;    // the last vector of the panel is at most half full
   int64_t pending_ = 0;  // first pixel whose epilogue program has not run
 };

@@ -199,6 +199,7 @@ struct HalfMicro {
 #pragma GCC unroll 7
     for (int m = 0; m < kHalf; ++m) both[m] = twice(sum[m][kLast]);
     const char* prefetch = tile.prefetch;
+    const int64_t lines = tile.prefetch_lines * 64;
     const MicroBlock* block = tile.blocks;
     for (const MicroBlock* end = block + tile.count; block != end; ++block) {
       const float* a = tile.a + block->a;
@@ -206,10 +207,8 @@ struct HalfMicro {
       const float* b = tile.b + block->b;
       int64_t k = block->k;
       for (; k >= 4; k -= 4) {
-        if (prefetch) {
-          _mm_prefetch(prefetch, _MM_HINT_T1);
-          prefetch += 64;
-        }
+        if (prefetch)
+          for (const char* end = prefetch + lines; prefetch != end; prefetch += 64) _mm_prefetch(prefetch, _MM_HINT_T1);
         step(a, a2, b, sum, both);
         step(a + 1, a2 + 1, b + kWidth, sum, both);
         step(a + 2, a2 + 2, b + 2 * kWidth, sum, both);
