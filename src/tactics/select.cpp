@@ -4,6 +4,7 @@
 #include <bit>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "ir/found.h"
 #include "tactics/pbqp.h"
@@ -302,29 +303,60 @@ class Candidates {
     return {};
   }
 
-  // What else the machine does slows one candidate down and not the next: those that come close to the best one of their forms
-  // are timed again, in turns, and each keeps its least time.
+  // What else the machine does slows one candidate down and not the next: the best ones of each combination of forms are timed
+  // again, in turns. How they compare is what a turn says, in which the machine was the same for all of them.
   Status time_again(NodeView view, NodeReport& report, const std::string& problem) {
-    constexpr double kClose = 1.2, kLongest = 1000;  // microseconds: what takes longer is timed well enough
-    std::map<std::string, double> best;              // by forms
-    auto is_measured = [](const Considered& c) { return c.failure.empty() && c.timing.kind == Timing::Kind::measured; };
-    for (const Considered& c : report.candidates)
-      if (is_measured(c)) {
-        auto [it, first] = best.emplace(forms_of(c.candidate), c.timing.microseconds);
-        if (!first) it->second = std::min(it->second, c.timing.microseconds);
-      }
-    std::vector<Considered*> close;
-    for (Considered& c : report.candidates)
-      if (is_measured(c) && c.timing.microseconds <= std::min(kClose * best.at(forms_of(c.candidate)), kLongest)) close.push_back(&c);
-    for (int round = 0; round < options_.contests && close.size() > 1 && !is_late(); ++round)
-      for (Considered* c : close) {
+    const std::vector<Considered*> best = best_of_forms(report);
+    if (best.size() < 2) return {};
+    std::vector<std::vector<double>> shares(best.size());  // of a turn's sum, by candidate
+    std::vector<double> least;                             // microseconds
+    for (const Considered* c : best) least.push_back(c->timing.microseconds);
+    for (int turn = 0; turn < options_.contests && !is_late(); ++turn) {
+      std::vector<double> times;
+      for (const Considered* c : best) {
         TN_ASSIGN(Trial trial, concrete_trial(view, c->candidate, options_.points[0]));
         const auto again = timer_.time(trial, 1e9);
-        if (!again || again->kind != Timing::Kind::measured) continue;
-        c->timing.microseconds = std::min(c->timing.microseconds, again->microseconds);
-        cache_.add(key(problem, candidate_key(*c->tactic, c->candidate)), c->timing);
+        if (!again || again->kind != Timing::Kind::measured) return {};
+        times.push_back(again->microseconds);
       }
+      const double sum = std::accumulate(times.begin(), times.end(), 0.0);
+      for (size_t i = 0; i < best.size(); ++i) {
+        shares[i].push_back(times[i] / sum);
+        least[i] = std::min(least[i], times[i]);
+      }
+    }
+    if (shares[0].empty()) return {};
+    std::vector<double> share;
+    for (std::vector<double>& of_turns : shares) share.push_back(median(of_turns));
+    const size_t winner = static_cast<size_t>(std::min_element(share.begin(), share.end()) - share.begin());
+    for (size_t i = 0; i < best.size(); ++i) {
+      best[i]->timing.microseconds = least[winner] * (share[i] / share[winner]);
+      cache_.add(key(problem, candidate_key(*best[i]->tactic, best[i]->candidate)), best[i]->timing);
+    }
     return {};
+  }
+
+  // Of each combination of forms those that come close to its best one, and the second best in any case.
+  static std::vector<Considered*> best_of_forms(NodeReport& report) {
+    constexpr double kClose = 1.2, kLongest = 10000;  // microseconds: what takes longer is timed well enough
+    std::map<std::string, std::vector<Considered*>> by_forms;
+    for (Considered& c : report.candidates)
+      if (c.failure.empty() && c.timing.kind == Timing::Kind::measured && c.timing.microseconds <= kLongest)
+        by_forms[forms_of(c.candidate)].push_back(&c);
+    std::vector<Considered*> out;
+    for (auto& [forms, candidates] : by_forms) {
+      std::stable_sort(candidates.begin(), candidates.end(),
+                       [](const Considered* a, const Considered* b) { return a->timing.microseconds < b->timing.microseconds; });
+      for (size_t i = 0; i < candidates.size(); ++i)
+        if (i < 2 || candidates[i]->timing.microseconds <= kClose * candidates[0]->timing.microseconds) out.push_back(candidates[i]);
+    }
+    return out;
+  }
+
+  static double median(std::vector<double>& values) {
+    const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
   }
 
   bool is_late() const { return options_.deadline && Clock::now() > *options_.deadline; }
