@@ -154,6 +154,29 @@ TEST(Select, CloseCandidatesAreTimedAgainInTurns) {
   EXPECT_EQ(contest.timer.asked, std::vector<std::string>());
 }
 
+// All times but the first were taken while the machine did something else, which slows everything down alike.
+TEST(Select, ATimeFromAQuieterMomentDecidesNothing) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  Contest contest;
+  contest.timer.answers[contest.first] = {10, 17};
+  contest.timer.answers[contest.second] = {15};
+  EXPECT_EQ(contest.chosen(), contest.second);
+}
+
+TEST(Select, OneDisturbedTurnDecidesNothing) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  Contest contest;
+  contest.chooser.options.contests = 3;
+  contest.timer.answers[contest.first] = {7, 7, 50, 7};
+  contest.timer.answers[contest.second] = {10, 10, 10, 10};
+  EXPECT_EQ(contest.chosen(), contest.first);
+  auto selection = contest.choose();
+  ASSERT_TRUE(selection);
+  for (const Considered& c : selection->nodes.at(0).candidates) {
+    EXPECT_DOUBLE_EQ(c.timing.microseconds, c.candidate.call.kernel == contest.first ? 7 : 10) << c.candidate.call.kernel;
+  }
+}
+
 TEST(Select, ALaterFailureChangesNothing) {
   if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
   Contest contest;
@@ -181,6 +204,27 @@ TEST(Select, FreeNodes) {
   contest.chooser.options.is_free = [](const Graph&, NodeId, const Candidate& c) { return c.inputs[0].format == kLinear; };
   EXPECT_EQ(contest.chosen(), contest.second);
   EXPECT_EQ(contest.choose()->microseconds, 0);
+}
+
+// Where weights come from is part of what a time says.
+TEST(Select, TimesWithWeightsInMemoryAreTheirOwn) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  Contest contest;
+  auto choose = [&](Weights weights) {
+    auto timer = make_real_timer(host_kernel_table(), 2, weights);
+    ASSERT_TRUE(timer) << timer.error().text();
+    auto selection = select(contest.chooser.graph, static_values(contest.chooser.graph), host_kernel_table(), **timer,
+                            contest.chooser.cache, contest.chooser.options);
+    ASSERT_TRUE(selection) << selection.error().text();
+    EXPECT_GT(selection->microseconds, 0);
+  };
+  choose(Weights::in_cache);
+  const size_t once = contest.chooser.cache.size();
+  EXPECT_GT(once, 0u);
+  choose(Weights::in_cache);
+  EXPECT_EQ(contest.chooser.cache.size(), once);
+  choose(Weights::in_memory);
+  EXPECT_EQ(contest.chooser.cache.size(), 2 * once);
 }
 
 TEST(Select, NothingIsTimedBehindTheDeadline) {
