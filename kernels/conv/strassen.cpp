@@ -13,7 +13,7 @@ struct State : KernelState {
   ConvGeometry g;
   BlockedEpilogue epilogue;
   StrassenCut cut;
-  int64_t thread_bytes = 0;
+  StrassenTeam team;
 };
 
 Status expect_one_tap(const ConvGeometry& g) {
@@ -36,44 +36,40 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   if (s.epilogue.silu) s.epilogue.leave_registers();
   if (g.n * g.out_count != 0) {
     s.cut = strassen_cut(g.out_count, g.o, g.c, params.vectors, kTable);
-    s.thread_bytes = round_up(s.cut.floats() * 4, 64) + round_up(kTileScratchBytes, 64);
-    prepared.scratch_bytes = s.thread_bytes * call.threads;
+    s.team = strassen_team(s.cut, g.n, kTileScratchBytes, call.threads, true);
+    prepared.scratch_bytes = s.team.bytes();
   }
   prepared.state = std::move(state);
   return {};
 }
 
-// One thread's work: items (batch, block of pixels, panel) in order.
+// One thread's work, a block of pixels, a slab and a panel at a time.
 template <const MicroTable& kTable, const StrassenTable& kSums>
 class Worker {
  public:
   Worker(const LaunchCall& call, const State& s, int member)
-      : call_(call), s_(s), g_(s.g), memory_(static_cast<std::byte*>(call.scratch) + member * s.thread_bytes),
-        block_(s.cut, reinterpret_cast<float*>(memory_)), tile_scratch_(memory_ + s.thread_bytes - round_up(kTileScratchBytes, 64)) {
+      : call_(call), s_(s), g_(s.g), products_(reinterpret_cast<float*>(s.team.own(call.scratch, member))),
+        block_(s.cut, s.team.packed(call.scratch, member), products_),
+        tile_scratch_(reinterpret_cast<std::byte*>(products_ + round_up(s.cut.product_floats(), 16))) {
     bias_ = call.inputs.size() > 2 && call.inputs[2].present() ? call.inputs[2].as<const float>() : nullptr;
     if (s.epilogue.bias >= 0) bias_ = call.inputs[static_cast<size_t>(s.epilogue.bias) + 3].as<const float>();
   }
 
-  void run(int64_t begin, int64_t end) {
-    const StrassenCut& cut = s_.cut;
-    const Split pixels(g_.out_count, cut.block_rows);
-    const auto* w = call_.inputs[1].as<const float>();
-    for (int64_t item = begin; item < end;) {
-      const int64_t block = item / cut.panels, part = block % cut.row_blocks, first = item % cut.panels;
-      const int64_t last = std::min(cut.panels, first + end - item);
-      n_ = block / cut.row_blocks;
-      pixel_ = pixels.begin(part);
-      block_.begin_rows(pixels.size(part));
-      for (int64_t slab = 0; slab < cut.slabs.parts; ++slab) {
-        block_.begin_slab(slab);
-        block_.pack([&] { return quadrants(); }, false);
-        for (int64_t panel = first; panel < last; ++panel) {
-          block_.multiply(w, panel);
-          finish(panel, slab);
-        }
-      }
-      item += last - first;
-    }
+  void begin(int64_t n, int64_t part, int64_t slab) {
+    const Split pixels(g_.out_count, s_.cut.block_rows);
+    n_ = n, pixel_ = pixels.begin(part), slab_ = slab;
+    block_.begin(pixels.size(part), slab);
+  }
+  int64_t upper() const { return block_.upper(); }
+  void pack() {
+    block_.pack([&] { return quadrants(); }, false);
+  }
+  void combine(int64_t first, int64_t last) { block_.combine(quadrants(), first, last); }
+  bool settle() { return block_.settle(); }
+  void keep_apart(int64_t first, int64_t last) { block_.keep_apart(quadrants(), first, last); }
+  void multiply(int64_t panel) {
+    block_.multiply(call_.inputs[1].as<const float>(), panel);
+    finish(panel);
   }
 
  private:
@@ -93,9 +89,9 @@ class Worker {
   }
 
   // The results of the quadrants from the products of a panel; until the last slab they wait in the output.
-  void finish(int64_t panel, int64_t slab) {
+  void finish(int64_t panel) {
     const StrassenCut& cut = s_.cut;
-    const bool last = slab + 1 == cut.slabs.parts;
+    const bool last = slab_ + 1 == cut.slabs.parts;
     const int64_t channel = panel * cut.width;
     StrassenSums sums = block_.sums(panel);
     sums.right_columns = std::clamp<int64_t>(g_.o - cut.half - channel, 0, sums.columns);
@@ -108,7 +104,7 @@ class Worker {
     for (int q = 0; q < 4; ++q) {
       const int64_t offset = at(g_.o, channel + q % 2 * cut.half, q >= 2);
       sums.to[q] = y + offset;
-      if (slab > 0) sums.from[q] = sums.to[q];
+      if (slab_ > 0) sums.from[q] = sums.to[q];
       if (last && add) sums.add[q] = add + offset;
       if (last && bias_) sums.bias[q % 2] = bias_ + channel + q % 2 * cut.half;
     }
@@ -133,19 +129,17 @@ class Worker {
   const State& s_;
   const ConvGeometry& g_;
   const TileFunction tile_ = tile_function(kTable.lanes == 16 ? kAvx2 | kAvx512 : kAvx2);
-  std::byte* memory_;
+  float* products_;
   StrassenBlock<kTable, kSums> block_;
   std::byte* tile_scratch_;
   const float* bias_;
-  int64_t n_ = 0, pixel_ = 0;
+  int64_t n_ = 0, pixel_ = 0, slab_ = 0;
 };
 
 template <const MicroTable& kTable, const StrassenTable& kSums>
 Status launch(const LaunchCall& call) {
   const State& s = *static_cast<const State*>(call.state);
-  call.team->parallel_for(s.cut.panels * s.cut.row_blocks * s.g.n, [&](int64_t begin, int64_t end, int member) {
-    if (begin < end) Worker<kTable, kSums>(call, s, member).run(begin, end);
-  });
+  run_strassen<Worker<kTable, kSums>>(call, s, s.g.n);
   return {};
 }
 

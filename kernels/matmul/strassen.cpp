@@ -21,7 +21,7 @@ struct State : KernelState {
   StrassenCut cut;
   bool straight = true;        // rows of the output are rows of results
   int64_t waiting_floats = 0;  // of sums of k's slabs that cannot wait in the output
-  int64_t thread_bytes = 0;
+  StrassenTeam team;
   StoredEpilogue stored;
 };
 
@@ -57,43 +57,40 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.straight = s.g.out.col == 1;
     const bool in_place = s.straight && call.outputs[0].dtype == DType::f32;
     if (s.cut.slabs.parts > 1 && !in_place) s.waiting_floats = 4 * s.cut.upper(s.cut.block_rows) * s.cut.half;
-    s.thread_bytes = round_up((s.cut.floats() + s.waiting_floats) * 4, 64) + round_up(kTileScratchBytes, 64);
-    prepared.scratch_bytes = s.thread_bytes * call.threads;
+    s.team = strassen_team(s.cut, s.g.batch_count, round_up(s.waiting_floats * 4, 64) + kTileScratchBytes, call.threads,
+                           s.g.a.col == 1);
+    prepared.scratch_bytes = s.team.bytes();
   }
   prepared.state = std::move(state);
   return {};
 }
 
-// One thread's work: items (batch, row block, panel) in order.
+// One thread's work, a block, a slab and a panel at a time.
 template <const MicroTable& kTable, const StrassenTable& kSums>
 class Worker {
  public:
   Worker(const LaunchCall& call, const State& state, int member)
       : call_(call), s_(state), g_(state.g), program_(call.as<MatmulPackedParams>().matmul.epilogue),
-        memory_(static_cast<std::byte*>(call.scratch) + member * state.thread_bytes), block_(state.cut, reinterpret_cast<float*>(memory_)),
-        waiting_(reinterpret_cast<float*>(memory_) + state.cut.floats()),
-        tile_scratch_(memory_ + state.thread_bytes - round_up(kTileScratchBytes, 64)) {}
+        products_(reinterpret_cast<float*>(state.team.own(call.scratch, member))),
+        block_(state.cut, state.team.packed(call.scratch, member), products_),
+        waiting_(products_ + round_up(state.cut.product_floats(), 16)),
+        tile_scratch_(reinterpret_cast<std::byte*>(waiting_ + round_up(state.waiting_floats, 16))) {}
 
-  void run(int64_t begin, int64_t end) {
-    const StrassenCut& cut = s_.cut;
-    const Split rows(g_.m, cut.block_rows);
-    const auto* b = call_.inputs[1].as<const float>();
-    for (int64_t item = begin; item < end;) {
-      const int64_t block = item / cut.panels, part = block % cut.row_blocks, first = item % cut.panels;
-      const int64_t last = std::min(cut.panels, first + end - item);
-      batch_ = block / cut.row_blocks;
-      row_ = rows.begin(part);
-      block_.begin_rows(rows.size(part));
-      for (slab_ = 0; slab_ < cut.slabs.parts; ++slab_) {
-        block_.begin_slab(slab_);
-        block_.pack([&] { return quadrants(); }, g_.a.col != 1);
-        for (int64_t panel = first; panel < last; ++panel) {
-          block_.multiply(b, panel);
-          finish(panel);
-        }
-      }
-      item += last - first;
-    }
+  void begin(int64_t batch, int64_t part, int64_t slab) {
+    const Split rows(g_.m, s_.cut.block_rows);
+    batch_ = batch, row_ = rows.begin(part), slab_ = slab;
+    block_.begin(rows.size(part), slab);
+  }
+  int64_t upper() const { return block_.upper(); }
+  void pack() {
+    block_.pack([&] { return quadrants(); }, g_.a.col != 1);
+  }
+  void combine(int64_t first, int64_t last) { block_.combine(quadrants(), first, last); }
+  bool settle() { return block_.settle(); }
+  void keep_apart(int64_t first, int64_t last) { block_.keep_apart(quadrants(), first, last); }
+  void multiply(int64_t panel) {
+    block_.multiply(call_.inputs[1].as<const float>(), panel);
+    finish(panel);
   }
 
  private:
@@ -203,7 +200,7 @@ class Worker {
   const MatmulGeometry& g_;
   const Program& program_;
   const TileFunction tile_ = tile_function(kTable.lanes == 16 ? kAvx2 | kAvx512 : kAvx2);
-  std::byte* memory_;
+  float* products_;
   StrassenBlock<kTable, kSums> block_;
   float* waiting_;
   std::byte* tile_scratch_;
@@ -213,9 +210,7 @@ class Worker {
 template <const MicroTable& kTable, const StrassenTable& kSums>
 Status launch(const LaunchCall& call) {
   const State& s = *static_cast<const State*>(call.state);
-  call.team->parallel_for(s.g.batch_count * s.cut.row_blocks * s.cut.panels, [&](int64_t begin, int64_t end, int member) {
-    if (begin < end) Worker<kTable, kSums>(call, s, member).run(begin, end);
-  });
+  run_strassen<Worker<kTable, kSums>>(call, s, s.g.batch_count);
   return {};
 }
 

@@ -5,6 +5,7 @@ namespace {
 
 constexpr int64_t kPackedABytes = 1152 << 10;  // of the seven sums of a block's rows
 constexpr int64_t kMostRows = 256;             // of a block
+constexpr int64_t kBlocksOfThread = 4;         // from which each thread has blocks of its own
 constexpr int64_t kFewRows = 24;               // of a block that is multiplied directly, by four of b's seven parts
 
 }  // namespace
@@ -33,6 +34,16 @@ StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, const
   s.product_step = s.upper(s.block_rows) * s.width + 16;
   s.largest_floats = 2 * s.upper(s.block_rows) * table.lanes;
   return s;
+}
+
+StrassenTeam strassen_team(const StrassenCut& cut, int64_t batches, int64_t own_bytes, int threads, bool in_rows) {
+  StrassenTeam out;
+  out.threads = threads;
+  // Where k is not contiguous, or there are few rows, a block is made anew for each thread.
+  out.shared = threads > 1 && in_rows && !cut.few && batches * cut.row_blocks < kBlocksOfThread * threads;
+  out.packed_bytes = round_up(cut.packed_floats() * 4, 64);
+  out.own_bytes = round_up(cut.product_floats() * 4, 64) + round_up(own_bytes, 64);
+  return out;
 }
 
 }  // namespace tenon

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "common/kernel.h"
 #include "gemm/micro.h"
 #include "gemm/split.h"
 #include "matmul/packed.h"
@@ -32,26 +33,45 @@ struct StrassenCut {
 
   int64_t upper(int64_t rows) const { return few ? rows : (rows + 1) / 2; }
   int64_t columns_of(int64_t panel) const { return std::min(width, half - panel * width); }
-  // Of the memory of a StrassenBlock.
-  int64_t floats() const { return kStrassenProducts * (a_step + product_step) + largest_floats; }
+  // Of what is made of a block of a, and of the products of a panel.
+  int64_t packed_floats() const { return kStrassenProducts * a_step + largest_floats; }
+  int64_t product_floats() const { return kStrassenProducts * product_step; }
 };
 
 // m, n and k must not be 0. Which rows meet in a block decides how they are rounded: it does not depend on the number of threads.
 StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, const MicroTable& table);
 
+// How the threads divide the blocks and panels, and where their memory lies.
+struct StrassenTeam {
+  // Where there are few blocks, all threads make one after the other, each some of its rows, and multiply it, each by some of
+  // the panels. Else each thread has blocks of its own, but for the first and the last of its items.
+  bool shared = false;
+  int threads = 1;
+  int64_t packed_bytes = 0, own_bytes = 0;  // of a block; of a thread
+
+  int64_t bytes() const { return packed_bytes * (shared ? 1 : threads) + own_bytes * threads; }
+  float* packed(void* scratch, int member) const {
+    return reinterpret_cast<float*>(static_cast<std::byte*>(scratch) + (shared ? 0 : member * packed_bytes));
+  }
+  std::byte* own(void* scratch, int member) const {
+    return static_cast<std::byte*>(scratch) + packed_bytes * (shared ? 1 : threads) + member * own_bytes;
+  }
+};
+
+// `batches` products; `own_bytes`: what a thread needs besides the products of a panel, which come first. `in_rows`: whether k
+// is contiguous in a, or lies in vectors.
+StrassenTeam strassen_team(const StrassenCut& cut, int64_t batches, int64_t own_bytes, int threads, bool in_rows);
+
 // A block of rows of a that is multiplied by b's panels, slab by slab of k.
 template <const MicroTable& kTable, const StrassenTable& kSums>
 class StrassenBlock {
  public:
-  StrassenBlock(const StrassenCut& cut, float* memory)
-      : cut_(cut), packed_a_(memory), products_(memory + kStrassenProducts * cut.a_step),
-        largest_(products_ + kStrassenProducts * cut.product_step) {}
+  StrassenBlock(const StrassenCut& cut, float* packed, float* products)
+      : cut_(cut), packed_a_(packed), products_(products), largest_(packed + kStrassenProducts * cut.a_step) {}
 
-  void begin_rows(int64_t rows) {
+  void begin(int64_t rows, int64_t slab) {
     upper_ = cut_.upper(rows);
     lower_ = rows - upper_;
-  }
-  void begin_slab(int64_t slab) {
     slab_ = slab;
     depth_ = cut_.slabs.size(slab) * kTable.lanes;
   }
@@ -68,15 +88,17 @@ class StrassenBlock {
   // blocks of kQuadrantsOfA, which the sums overwrite, it is called again.
   template <class F>
   void pack(F&& rows, bool packed) {
-    StrassenRows all = filled(rows());
-    apart_ = cut_.few;
-    if (!cut_.few) {
-      kSums.combine_a(all);
-      apart_ = rows_differ();
-      if (apart_ && packed) all = filled(rows());
-    }
-    if (apart_) kSums.combine_rows(all);
+    const StrassenRows all = rows();
+    combine(all, 0, upper_);
+    if (settle()) keep_apart(packed && !cut_.few ? rows() : all, 0, upper_);
   }
+  // The same in steps, of upper rows first … last-1: when all are combined, and it has settled that rows must be kept apart, all
+  // once more.
+  void combine(const StrassenRows& rows, int64_t first, int64_t last) const {
+    if (!cut_.few) kSums.combine_a(filled(rows, first, last));
+  }
+  bool settle() { return apart_ = cut_.few || rows_differ(); }
+  void keep_apart(const StrassenRows& rows, int64_t first, int64_t last) const { kSums.combine_rows(filled(rows, first, last)); }
 
   // The products of a panel; `b`: of all panels and slabs.
   void multiply(const float* b, int64_t panel) {
@@ -135,7 +157,8 @@ class StrassenBlock {
   static constexpr Product kSeven[] = {{0, 0, 0, false}, {1, 1, 1, false}, {2, 2, 2, false}, {3, 3, 3, false},
                                        {4, 4, 4, false}, {5, 5, 5, false}, {6, 6, 6, false}};
 
-  StrassenRows filled(StrassenRows rows) const {
+  StrassenRows filled(StrassenRows rows, int64_t first, int64_t last) const {
+    rows.first = first, rows.last = last;
     rows.rows = upper_, rows.lower_rows = lower_, rows.depth = depth_;
     rows.to = packed_a_, rows.step = cut_.a_step, rows.largest = largest_;
     return rows;
@@ -162,5 +185,49 @@ class StrassenBlock {
   int64_t slab_ = 0, depth_ = 0;
   bool apart_ = false;  // the block's rows are
 };
+
+// Runs all items (batch, block, panel). Worker(call, state, member) works on a block at a time:
+//   begin(batch, part, slab)  of its rows, and of k
+//   pack()                    by itself
+//   combine(first, last), settle(), keep_apart(first, last)  with others; see StrassenBlock
+//   multiply(panel)           to the end
+template <class Worker, class State>
+void run_strassen(const LaunchCall& call, const State& s, int64_t batches) {
+  const StrassenCut& cut = s.cut;
+  const int64_t blocks = batches * cut.row_blocks;
+  if (!s.team.shared) {
+    call.team->parallel_for(blocks * cut.panels, [&](int64_t begin, int64_t end, int member) {
+      Worker worker(call, s, member);
+      for (int64_t item = begin; item < end;) {
+        const int64_t block = item / cut.panels, first = item % cut.panels, last = std::min(cut.panels, first + end - item);
+        for (int64_t slab = 0; slab < cut.slabs.parts; ++slab) {
+          worker.begin(block / cut.row_blocks, block % cut.row_blocks, slab);
+          worker.pack();
+          for (int64_t panel = first; panel < last; ++panel) worker.multiply(panel);
+        }
+        item += last - first;
+      }
+    });
+    return;
+  }
+  for (int64_t block = 0; block < blocks; ++block)
+    for (int64_t slab = 0; slab < cut.slabs.parts; ++slab) {
+      auto worker_of = [&](int member) {
+        Worker worker(call, s, member);
+        worker.begin(block / cut.row_blocks, block % cut.row_blocks, slab);
+        return worker;
+      };
+      Worker first_one = worker_of(0);
+      const int64_t rows = first_one.upper();
+      call.team->parallel_for(rows, [&](int64_t begin, int64_t end, int member) { worker_of(member).combine(begin, end); });
+      if (first_one.settle())
+        call.team->parallel_for(rows, [&](int64_t begin, int64_t end, int member) { worker_of(member).keep_apart(begin, end); });
+      call.team->parallel_for(cut.panels, [&](int64_t begin, int64_t end, int member) {
+        Worker worker = worker_of(member);
+        worker.settle();
+        for (int64_t panel = begin; panel < end; ++panel) worker.multiply(panel);
+      });
+    }
+}
 
 }  // namespace tenon

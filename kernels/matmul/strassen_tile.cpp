@@ -21,12 +21,15 @@ inline void store_bits(float* p, Bits x) { _mm256_storeu_si256(reinterpret_cast<
 
 // Magnitudes are compared as integers: they are ordered as floats are, and NaN lie above infinity.
 void combine_a(const StrassenRows& s) {
-  for (int64_t i = 0; i < 2 * s.rows; ++i) store(s.largest + i * kLanes, zero());
+  for (int64_t r = s.first; r < s.last; ++r) {
+    store(s.largest + r * kLanes, zero());
+    store(s.largest + (s.rows + r) * kLanes, zero());
+  }
   for (int64_t k = 0; k < s.depth / kLanes; ++k) {
     const float *p11 = s.from[0] + k * s.vector, *p12 = s.from[1] + k * s.vector, *p21 = s.from[2] + k * s.vector,
                 *p22 = s.from[3] + k * s.vector;
-    float *to = s.to + k * s.rows * kLanes, *upper = s.largest, *lower = s.largest + s.rows * kLanes;
-    for (int64_t r = 0; r < s.rows; ++r, to += kLanes, upper += kLanes, lower += kLanes) {
+    float *to = s.to + (k * s.rows + s.first) * kLanes, *upper = s.largest + s.first * kLanes, *lower = upper + s.rows * kLanes;
+    for (int64_t r = s.first; r < s.last; ++r, to += kLanes, upper += kLanes, lower += kLanes) {
       const bool two = r < s.lower_rows;
       _mm_prefetch(reinterpret_cast<const char*>(p11 + r * s.row + s.vector), _MM_HINT_T0);
       _mm_prefetch(reinterpret_cast<const char*>(p12 + r * s.row + s.vector), _MM_HINT_T0);
@@ -49,7 +52,7 @@ void combine_a(const StrassenRows& s) {
 
 void combine_rows(const StrassenRows& s) {
   for (int64_t k = 0; k < s.depth / kLanes; ++k)
-    for (int64_t r = 0; r < s.rows; ++r) {
+    for (int64_t r = s.first; r < s.last; ++r) {
       const bool two = r < s.lower_rows;
       const int64_t at = k * s.vector + r * s.row;
       const Vec a11 = load(s.from[0] + at), a12 = load(s.from[1] + at), a21 = two ? load(s.from[2] + at) : zero(),

@@ -12,6 +12,7 @@ struct StrassenRows {
   const float* from[4];
   int64_t row, vector;
   int64_t rows, lower_rows, depth;
+  int64_t first, last;  // the upper rows, each with the lower one that it meets, that a call makes
   // Seven blocks [depth / lanes][rows][lanes], `step` floats apart. The quadrants may lie where blocks 2, 5, 6 and 3 do.
   float* to;
   int64_t step;
