@@ -19,6 +19,9 @@ namespace {
 constexpr int64_t kPackedABytes = 768 << 10;  // of a's rows that stay in the second-level cache
 constexpr int64_t kMaxDepth = 1024;           // of k summed at a time, where sums can wait in the output
 constexpr int64_t kTilesAtOnce = 8;           // row tiles between runs of an epilogue program
+constexpr int64_t kBlocksOfThread = 4;        // of rows, from which each thread packs its own
+constexpr int64_t kPanelsOfThread = 3;        // from which the threads share blocks
+constexpr int64_t kRowsAtOnce = 8;            // that a thread packs of a shared block
 
 struct State : KernelState {
   MatmulGeometry g;
@@ -30,7 +33,11 @@ struct State : KernelState {
   std::vector<MicroBlock> blocks[2][2][2];
   StoredEpilogue stored;
   bool in_place = false;  // sums may lie in the output before the program runs
-  int64_t a_bytes = 0, b_bytes = 0, region_bytes = 0, thread_bytes = 0;
+  // All threads pack a block of rows, each some of them, and multiply it, each by some of the panels; else a thread packs for
+  // itself what its items need.
+  bool shared = false;
+  int64_t a_bytes = 0, b_bytes = 0, region_bytes = 0;
+  int64_t thread_bytes = 0;  // without a's, where they are shared
 };
 
 // k: elements of 32 bits, as those below.
@@ -50,8 +57,10 @@ void cut_rows(State& s, const MicroTable& table, int threads) {
   s.depths = s.depth ? ceil_div(g.k, s.depth) : 1;
   const int64_t row_bytes = std::max(s.depth, block) / table.group * 4;
   int64_t most = std::clamp<int64_t>(kPackedABytes / row_bytes, std::min(s.max_rows, g.m), g.m);
+  s.shared = threads > 1 && g.m > s.max_rows && s.panels >= kPanelsOfThread * threads &&
+             g.batch_count * ceil_div(g.m, most) < kBlocksOfThread * threads;
   auto items = [&] { return g.batch_count * s.panels * ceil_div(g.m, most); };
-  while (threads > 1 && items() < 3 * threads && most >= 2 * s.max_rows)
+  while (!s.shared && threads > 1 && items() < 3 * threads && most >= 2 * s.max_rows)
     most = round_up(most / 2, s.max_rows);
   const Split split(g.m, most);
   s.row_blocks = split.parts;
@@ -100,48 +109,47 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     cut_rows(s, kTable, call.threads);
     if (!params.packed) s.b_bytes = round_up(s.depth / kTable.group * s.width * 4, 64);
     if (!s.stored.fits) s.region_bytes = kTilesAtOnce * s.max_rows * s.width * 12;
-    s.thread_bytes = s.a_bytes + s.b_bytes + round_up(s.region_bytes, 64) + kTileScratchBytes;
-    prepared.scratch_bytes = s.thread_bytes * call.threads;
+    s.thread_bytes = (s.shared ? 0 : s.a_bytes) + s.b_bytes + round_up(s.region_bytes, 64) + kTileScratchBytes;
+    prepared.scratch_bytes = (s.shared ? s.a_bytes : 0) + s.thread_bytes * call.threads;
   }
   prepared.state = std::move(state);
   return {};
 }
 
-// One thread's work: items (batch, row block, panel) in order.
+// One thread's work, a block of rows, a part of k and a panel at a time.
 template <const MicroTable& kTable>
 class Worker {
  public:
   Worker(const LaunchCall& call, const State& state, int member)
       : call_(call), s_(state), g_(state.g), params_(call.as<MatmulPackedParams>()) {
-    auto* memory = static_cast<std::byte*>(call.scratch) + member * s_.thread_bytes;
-    packed_a_ = reinterpret_cast<float*>(memory);
-    packed_b_ = reinterpret_cast<float*>(memory + s_.a_bytes);
-    region_ = memory + s_.a_bytes + s_.b_bytes;
+    auto* shared = static_cast<std::byte*>(call.scratch);
+    auto* own = shared + (s_.shared ? s_.a_bytes : 0) + member * s_.thread_bytes;
+    packed_a_ = reinterpret_cast<float*>(s_.shared ? shared : own);
+    if (!s_.shared) own += s_.a_bytes;
+    packed_b_ = reinterpret_cast<float*>(own);
+    region_ = own + s_.b_bytes;
     tile_scratch_ = region_ + round_up(s_.region_bytes, 64);
   }
 
-  void run(int64_t begin, int64_t end) {
+  // A block of rows (of all batches' blocks), and a part of k.
+  void begin(int64_t block, int64_t depth) {
     const Split rows(g_.m, s_.block_rows);
-    for (int64_t item = begin; item < end;) {
-      const int64_t block = item / s_.panels, part = block % s_.row_blocks;
-      const int64_t first_panel = item % s_.panels,
-                    last_panel = std::min(s_.panels, first_panel + end - item);
-      batch_ = block / s_.row_blocks;
-      for (depth_ = 0; depth_ < s_.depths; ++depth_) {
-        k_ = depth_ * s_.depth;
-        const int64_t first = rows.begin(part), count = rows.size(part), some = std::min(s_.depth, g_.k - k_);
-        const float* a =
-            call_.inputs[0].as<const float>() + g_.offset(g_.a, batch_) + first * g_.a.row + k_ * g_.a.col;
-        kTable.pack_a(a, g_.a.row, g_.a.col, count, some, packed_a_, count * kTable.lanes);
-        for (int64_t panel = first_panel; panel < last_panel; ++panel) compute(panel, first, count);
-      }
-      item += last_panel - first_panel;
-    }
+    const int64_t part = block % s_.row_blocks;
+    batch_ = block / s_.row_blocks;
+    row_ = rows.begin(part), rows_ = rows.size(part);
+    depth_ = depth, k_ = depth * s_.depth;
+  }
+  int64_t rows() const { return rows_; }
+
+  void pack(int64_t first, int64_t last) {
+    const float* a = call_.inputs[0].as<const float>() + g_.offset(g_.a, batch_) + (row_ + first) * g_.a.row + k_ * g_.a.col;
+    kTable.pack_a(a, g_.a.row, g_.a.col, last - first, std::min(s_.depth, g_.k - k_), packed_a_ + first * kTable.lanes,
+                  rows_ * kTable.lanes);
   }
 
- private:
-  // One panel of b's columns by the rows whose a is packed, over one part of k.
-  void compute(int64_t panel, int64_t first, int64_t count) {
+  // One panel of b's columns by the rows whose a is packed.
+  void multiply(int64_t panel) {
+    const int64_t first = row_, count = rows_;
     const int64_t column = panel * s_.width, columns = std::min(s_.width, g_.n - column);
     vectors_ = ceil_div(columns, kTable.lanes);
     const int64_t width = vectors_ * kTable.lanes, some = std::min(s_.depth, g_.k - k_);
@@ -172,6 +180,7 @@ class Worker {
     }
   }
 
+ private:
   void tile(const float* b, const std::vector<MicroBlock>& blocks, int64_t at, int64_t rows, int64_t first, int64_t region_row,
             int64_t column, int64_t lanes, const char* next, int64_t lines) {
     MicroTile t{};
@@ -263,7 +272,7 @@ class Worker {
   const MatmulGeometry& g_;
   const MatmulPackedParams& params_;
   const TileFunction tile_ = tile_function(kTable.lanes == 16 ? kAvx2 | kAvx512 : kAvx2);
-  int64_t batch_ = 0, vectors_ = 0;
+  int64_t batch_ = 0, row_ = 0, rows_ = 0, vectors_ = 0;
   int64_t depth_ = 0, k_ = 0;  // part of k, where it begins
   bool last_ = true;           // part of k
   float *packed_a_, *packed_b_;
@@ -273,10 +282,37 @@ class Worker {
 template <const MicroTable& kTable>
 Status launch(const LaunchCall& call) {
   const State& s = *static_cast<const State*>(call.state);
-  call.team->parallel_for(s.g.batch_count * s.row_blocks * s.panels,
-                          [&](int64_t begin, int64_t end, int member) {
-                            if (begin < end) Worker<kTable>(call, s, member).run(begin, end);
-                          });
+  using Member = Worker<kTable>;
+  const int64_t blocks = s.g.batch_count * s.row_blocks;
+  if (!s.shared) {
+    call.team->parallel_for(blocks * s.panels, [&](int64_t begin, int64_t end, int member) {
+      Member worker(call, s, member);
+      for (int64_t item = begin; item < end;) {
+        const int64_t first = item % s.panels, last = std::min(s.panels, first + end - item);
+        for (int64_t depth = 0; depth < s.depths; ++depth) {
+          worker.begin(item / s.panels, depth);
+          worker.pack(0, worker.rows());
+          for (int64_t panel = first; panel < last; ++panel) worker.multiply(panel);
+        }
+        item += last - first;
+      }
+    });
+    return {};
+  }
+  for (int64_t block = 0; block < blocks; ++block)
+    for (int64_t depth = 0; depth < s.depths; ++depth) {
+      call.team->parallel_for(ceil_div(s.block_rows, kRowsAtOnce), [&](int64_t begin, int64_t end, int member) {
+        Member worker(call, s, member);
+        worker.begin(block, depth);
+        const int64_t first = begin * kRowsAtOnce, last = std::min(end * kRowsAtOnce, worker.rows());
+        if (first < last) worker.pack(first, last);
+      });
+      call.team->parallel_for(s.panels, [&](int64_t begin, int64_t end, int member) {
+        Member worker(call, s, member);
+        worker.begin(block, depth);
+        for (int64_t panel = begin; panel < end; ++panel) worker.multiply(panel);
+      });
+    }
   return {};
 }
 
