@@ -200,11 +200,12 @@ class Chunk {
       t.c_row = s_.lanes;
       t.c_vector = s_.chunk * s_.lanes;
       t.lanes = s_.lanes;
-      // What the next product reads, which may come from memory: each is used for few tiles.
+      // What the next product reads, which may come from memory: where a chunk has few tiles, each filter is used for those only.
       t.prefetch_lines = ceil_div(columns, 4 * rows.parts);
       const auto* next = reinterpret_cast<const char*>(t.b + columns * s_.depth);
       for (int64_t part = 0; part < rows.parts; ++part) {
-        t.prefetch = next + part * t.prefetch_lines * (s_.depth / 4) * 64;
+        const bool wanted = part * t.prefetch_lines < columns / 4;
+        t.prefetch = wanted ? next + part * t.prefetch_lines * (s_.depth / 4) * 64 : nullptr;
         const int64_t at = rows.begin(part), count = rows.size(part), half = (count + 1) / 2 * s_.lanes;
         t.a = in_ + value * s_.in_step + at * s_.lanes;
         t.c = out_ + value * s_.out_step + (panel * s_.vectors * s_.chunk + at) * s_.lanes;

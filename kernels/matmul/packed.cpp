@@ -19,9 +19,7 @@ namespace {
 constexpr int64_t kPackedABytes = 768 << 10;  // of a's rows that stay in the second-level cache
 constexpr int64_t kMaxDepth = 1024;           // of k summed at a time, where sums can wait in the output
 constexpr int64_t kTilesAtOnce = 8;           // row tiles between runs of an epilogue program
-constexpr int64_t kBlocksOfThread = 4;        // of rows, from which each thread packs its own
-constexpr int64_t kPanelsOfThread = 3;        // from which the threads share blocks
-constexpr int64_t kRowsAtOnce = 8;            // that a thread packs of a shared block
+constexpr int64_t kRowsAtOnce = 16;           // that a thread packs of a shared block
 
 struct State : KernelState {
   MatmulGeometry g;
@@ -57,8 +55,7 @@ void cut_rows(State& s, const MicroTable& table, int threads) {
   s.depths = s.depth ? ceil_div(g.k, s.depth) : 1;
   const int64_t row_bytes = std::max(s.depth, block) / table.group * 4;
   int64_t most = std::clamp<int64_t>(kPackedABytes / row_bytes, std::min(s.max_rows, g.m), g.m);
-  s.shared = threads > 1 && g.m > s.max_rows && s.panels >= kPanelsOfThread * threads &&
-             g.batch_count * ceil_div(g.m, most) < kBlocksOfThread * threads;
+  s.shared = g.m > s.max_rows && shares_blocks(g.batch_count * ceil_div(g.m, most), s.panels, threads);
   auto items = [&] { return g.batch_count * s.panels * ceil_div(g.m, most); };
   while (!s.shared && threads > 1 && items() < 3 * threads && most >= 2 * s.max_rows)
     most = round_up(most / 2, s.max_rows);

@@ -5,7 +5,6 @@ namespace {
 
 constexpr int64_t kPackedABytes = 1152 << 10;  // of the seven sums of a block's rows
 constexpr int64_t kMostRows = 256;             // of a block
-constexpr int64_t kBlocksOfThread = 4;         // from which each thread has blocks of its own
 constexpr int64_t kFewRows = 24;               // of a block that is multiplied directly, by four of b's seven parts
 
 }  // namespace
@@ -40,7 +39,7 @@ StrassenTeam strassen_team(const StrassenCut& cut, int64_t batches, int64_t own_
   StrassenTeam out;
   out.threads = threads;
   // Where k is not contiguous, or there are few rows, a block is made anew for each thread.
-  out.shared = threads > 1 && in_rows && !cut.few && batches * cut.row_blocks < kBlocksOfThread * threads;
+  out.shared = in_rows && !cut.few && shares_blocks(batches * cut.row_blocks, cut.panels, threads);
   out.packed_bytes = round_up(cut.packed_floats() * 4, 64);
   out.own_bytes = round_up(cut.product_floats() * 4, 64) + round_up(own_bytes, 64);
   return out;

@@ -190,7 +190,7 @@ class StrassenBlock {
 //   begin(batch, part, slab)  of its rows, and of k
 //   pack()                    by itself
 //   combine(first, last), settle(), keep_apart(first, last)  with others; see StrassenBlock
-//   multiply(panel)           to the end
+//   multiply(panel)           multiplies a panel and finishes its results
 template <class Worker, class State>
 void run_strassen(const LaunchCall& call, const State& s, int64_t batches) {
   const StrassenCut& cut = s.cut;
@@ -210,6 +210,7 @@ void run_strassen(const LaunchCall& call, const State& s, int64_t batches) {
     });
     return;
   }
+  // A member's sums wait in its own memory from slab to slab: each time it has the same panels (see Team).
   for (int64_t block = 0; block < blocks; ++block)
     for (int64_t slab = 0; slab < cut.slabs.parts; ++slab) {
       auto worker_of = [&](int member) {

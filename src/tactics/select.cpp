@@ -4,7 +4,6 @@
 #include <bit>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
 #include "ir/found.h"
 #include "tactics/pbqp.h"
@@ -304,59 +303,83 @@ class Candidates {
   }
 
   // What else the machine does slows one candidate down and not the next: the best ones of each combination of forms are timed
-  // again, in turns. How they compare is what a turn says, in which the machine was the same for all of them.
+  // again, in turns. How they compare is what most turns say, in each of which the machine was the same for all of them; the
+  // winner's least time gives the scale.
   Status time_again(NodeView view, NodeReport& report, const std::string& problem) {
-    const std::vector<Considered*> best = best_of_forms(report);
-    if (best.size() < 2) return {};
-    std::vector<std::vector<double>> shares(best.size());  // of a turn's sum, by candidate
-    std::vector<double> least;                             // microseconds
-    for (const Considered* c : best) least.push_back(c->timing.microseconds);
-    for (int turn = 0; turn < options_.contests && !is_late(); ++turn) {
+    std::vector<Group> groups = groups_by_forms(report);
+    std::vector<Considered*> contested;
+    for (const Group& group : groups) contested.insert(contested.end(), group.candidates.begin(), group.candidates.begin() + group.contested);
+    if (contested.size() < 2) return {};
+    std::vector<std::vector<double>> shares(contested.size());  // logarithms, of a turn's geometric mean
+    std::vector<double> least(contested.size(), HUGE_VAL);      // microseconds
+    auto add_turn = [&](const std::vector<double>& times) {
+      double mean = 0;
+      for (double time : times) mean += std::log(time) / static_cast<double>(times.size());
+      for (size_t i = 0; i < times.size(); ++i) {
+        shares[i].push_back(std::log(times[i]) - mean);
+        least[i] = std::min(least[i], times[i]);
+      }
+    };
+    std::vector<double> first;
+    for (const Considered* c : contested) first.push_back(c->timing.microseconds);
+    add_turn(first);
+    for (int turn = 0; turn < options_.contests; ++turn) {
       std::vector<double> times;
-      for (const Considered* c : best) {
+      for (const Considered* c : contested) {
+        if (is_late()) break;
         TN_ASSIGN(Trial trial, concrete_trial(view, c->candidate, options_.points[0]));
         const auto again = timer_.time(trial, 1e9);
         if (!again || again->kind != Timing::Kind::measured) return {};
         times.push_back(again->microseconds);
       }
-      const double sum = std::accumulate(times.begin(), times.end(), 0.0);
-      for (size_t i = 0; i < best.size(); ++i) {
-        shares[i].push_back(times[i] / sum);
-        least[i] = std::min(least[i], times[i]);
-      }
+      if (times.size() < contested.size()) break;
+      add_turn(times);
     }
-    if (shares[0].empty()) return {};
     std::vector<double> share;
     for (std::vector<double>& of_turns : shares) share.push_back(median(of_turns));
-    const size_t winner = static_cast<size_t>(std::min_element(share.begin(), share.end()) - share.begin());
-    for (size_t i = 0; i < best.size(); ++i) {
-      best[i]->timing.microseconds = least[winner] * (share[i] / share[winner]);
-      cache_.add(key(problem, candidate_key(*best[i]->tactic, best[i]->candidate)), best[i]->timing);
+    const auto winner = static_cast<size_t>(std::min_element(share.begin(), share.end()) - share.begin());
+    for (size_t i = 0; i < contested.size(); ++i) contested[i]->timing.microseconds = least[winner] * std::exp(share[i] - share[winner]);
+    // The others of a form stay as far behind its best one as they were.
+    size_t begin = 0;
+    for (const Group& group : groups) {
+      const double scale = group.candidates[0]->timing.microseconds / first[begin];
+      for (size_t i = 0; i < group.candidates.size(); ++i) {
+        Considered& c = *group.candidates[i];
+        if (i >= static_cast<size_t>(group.contested)) c.timing.microseconds *= scale;
+        cache_.add(key(problem, candidate_key(*c.tactic, c.candidate)), c.timing);
+      }
+      begin += static_cast<size_t>(group.contested);
     }
     return {};
   }
 
-  // Of each combination of forms those that come close to its best one, and the second best in any case.
-  static std::vector<Considered*> best_of_forms(NodeReport& report) {
-    constexpr double kClose = 1.2, kLongest = 10000;  // microseconds: what takes longer is timed well enough
-    std::map<std::string, std::vector<Considered*>> by_forms;
+  // The measured candidates of one combination of forms, the quickest first, and how many of them are timed again: those that
+  // come close to it, and the second one unless it is far behind.
+  struct Group {
+    std::vector<Considered*> candidates;
+    std::ptrdiff_t contested = 0;
+  };
+  static std::vector<Group> groups_by_forms(NodeReport& report) {
+    constexpr double kClose = 1.2, kFar = 2, kLongest = 10000;  // microseconds: what takes longer is timed well enough
+    std::map<std::string, Group> by_forms;
     for (Considered& c : report.candidates)
-      if (c.failure.empty() && c.timing.kind == Timing::Kind::measured && c.timing.microseconds <= kLongest)
-        by_forms[forms_of(c.candidate)].push_back(&c);
-    std::vector<Considered*> out;
-    for (auto& [forms, candidates] : by_forms) {
-      std::stable_sort(candidates.begin(), candidates.end(),
+      if (c.failure.empty() && c.timing.kind == Timing::Kind::measured && c.timing.microseconds > 0 && c.timing.microseconds <= kLongest)
+        by_forms[forms_of(c.candidate)].candidates.push_back(&c);
+    std::vector<Group> out;
+    for (auto& [forms, group] : by_forms) {
+      std::stable_sort(group.candidates.begin(), group.candidates.end(),
                        [](const Considered* a, const Considered* b) { return a->timing.microseconds < b->timing.microseconds; });
-      for (size_t i = 0; i < candidates.size(); ++i)
-        if (i < 2 || candidates[i]->timing.microseconds <= kClose * candidates[0]->timing.microseconds) out.push_back(candidates[i]);
+      const double best = group.candidates[0]->timing.microseconds;
+      for (size_t i = 0; i < group.candidates.size(); ++i)
+        group.contested += group.candidates[i]->timing.microseconds <= (i < 2 ? kFar : kClose) * best;
+      out.push_back(std::move(group));
     }
     return out;
   }
 
   static double median(std::vector<double>& values) {
-    const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
+    std::sort(values.begin(), values.end());
+    return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
   }
 
   bool is_late() const { return options_.deadline && Clock::now() > *options_.deadline; }

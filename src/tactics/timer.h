@@ -21,12 +21,13 @@ class Timer {
 };
 
 // Where a run of the network finds the weights of a node, which it read last a whole run ago: in the last-level cache, if
-// that holds those of all nodes; else in memory.
+// that holds those of all products; else in memory.
 enum class Weights : uint8_t { in_cache, in_memory };
 
 // Runs the kernel on this machine with a team of `threads`: lower quartile of several runs, after one that warms up.
-// Before each run the weights are put where `weights` says; the other operands stay where the run before it left them, as
-// a network's stay where the step before left them.
+// in_memory: before each run the weights are put out of the caches. in_cache: packed weights of more than 64 KiB are rotated
+// among copies, so that they leave the first levels. The other operands stay where the run before left them, as a network's stay
+// where the step before left them.
 Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads, Weights weights);
 
 // Runs prepare, never launch. "fake": costs from the bytes that a trial touches, the reference last. "shuffled:" and a
