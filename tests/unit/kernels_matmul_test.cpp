@@ -208,7 +208,7 @@ TEST(Matmul, PackedEqualsReference) {
 // A row that is not finite, or far larger than the others, changes no other row; a row of zeros gives zeros. The same where
 // only a part of k is so.
 void check_rows_apart(int64_t k, int64_t from_k) {
-  constexpr int64_t m = 80, n = 128;
+  constexpr int64_t m = 80, n = 640;
   for (const std::string& isa : instruction_sets()) {
     const int64_t lanes = isa == "avx512" ? 16 : 8;
     std::mt19937 random(3);
@@ -229,6 +229,9 @@ void check_rows_apart(int64_t k, int64_t from_k) {
         Tensor out(DType::f32, {m, n}), expected = out;
         EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs, {&out}));
         EXPECT_OK(run("matmul.reference", packed.matmul, plain, {&expected}));
+        Tensor shared = out;  // by threads that make a block together
+        EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs, {&shared}, 3));
+        EXPECT_EQ(std::memcmp(shared.as<float>(), out.as<float>(), m * n * sizeof(float)), 0) << isa << " " << factor << fused;
         for (int64_t r = 0; r < m; ++r) {
           double error = 0, norm = 0;
           for (int64_t i = r * n; i < (r + 1) * n; ++i) {
