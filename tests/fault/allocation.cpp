@@ -25,8 +25,10 @@ std::atomic<int64_t> outstanding{0};  // blocks
 
 void* allocate(size_t size, size_t alignment) {
   int64_t left = countdown.load(std::memory_order_relaxed);
+  if (left == 0 && for_good) return nullptr;
   if (left >= 0) {
     left = countdown.fetch_sub(1);
+    if (left < 1 && for_good) countdown = 0;  // two threads found the last one
     if (left == 1 || (left < 1 && for_good)) return nullptr;
   }
   void* memory = nullptr;
