@@ -60,25 +60,13 @@ class Worker {
     n_ = n, pixel_ = pixels.begin(part), slab_ = slab;
     block_.begin(pixels.size(part), slab);
   }
-  int64_t upper() const { return block_.upper(); }
-  void pack() {
-    block_.pack([&] { return quadrants(); }, false);
-  }
-  void combine(int64_t first, int64_t last) { block_.combine(quadrants(), first, last); }
-  bool settle() { return block_.settle(); }
-  void keep_apart(int64_t first, int64_t last) { block_.keep_apart(quadrants(), first, last); }
+  StrassenBlock<kTable, kSums>& block() { return block_; }
   void multiply(int64_t panel) {
     block_.multiply(call_.inputs[1].as<const float>(), panel);
     finish(panel);
   }
 
- private:
-  // Of channel block `channel` / lanes at the first upper pixel, or lower one.
-  int64_t at(int64_t channels, int64_t channel, bool lower) const {
-    const int64_t pixel = pixel_ + (lower ? block_.upper() : 0), block = channel / kTable.lanes;
-    return ((n_ * ceil_div(channels, kTable.lanes) + block) * g_.out_count + pixel) * kTable.lanes;
-  }
-
+  bool packs() const { return false; }
   StrassenRows quadrants() const {
     StrassenRows out{};
     for (int q = 0; q < 4; ++q)
@@ -86,6 +74,13 @@ class Worker {
     out.row = kTable.lanes;
     out.vector = g_.out_count * kTable.lanes;
     return out;
+  }
+
+ private:
+  // Of channel block `channel` / lanes at the first upper pixel, or lower one.
+  int64_t at(int64_t channels, int64_t channel, bool lower) const {
+    const int64_t pixel = pixel_ + (lower ? block_.upper() : 0), block = channel / kTable.lanes;
+    return ((n_ * ceil_div(channels, kTable.lanes) + block) * g_.out_count + pixel) * kTable.lanes;
   }
 
   // The results of the quadrants from the products of a panel; until the last slab they wait in the output.

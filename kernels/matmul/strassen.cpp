@@ -81,19 +81,14 @@ class Worker {
     batch_ = batch, row_ = rows.begin(part), slab_ = slab;
     block_.begin(rows.size(part), slab);
   }
-  int64_t upper() const { return block_.upper(); }
-  void pack() {
-    block_.pack([&] { return quadrants(); }, g_.a.col != 1);
-  }
-  void combine(int64_t first, int64_t last) { block_.combine(quadrants(), first, last); }
-  bool settle() { return block_.settle(); }
-  void keep_apart(int64_t first, int64_t last) { block_.keep_apart(quadrants(), first, last); }
+  StrassenBlock<kTable, kSums>& block() { return block_; }
   void multiply(int64_t panel) {
     block_.multiply(call_.inputs[1].as<const float>(), panel);
     finish(panel);
   }
 
- private:
+  // Whether the quadrants are packed to where the sums will be.
+  bool packs() const { return g_.a.col != 1; }
   // a's quadrants where they are, or, if its rows are no vectors, packed to where the sums will be.
   StrassenRows quadrants() {
     StrassenRows out{};
@@ -113,6 +108,7 @@ class Worker {
     return out;
   }
 
+ private:
   // The results of the quadrants from the products of a panel: the last slab's go through the epilogue.
   void finish(int64_t panel) {
     const StrassenCut& cut = s_.cut;

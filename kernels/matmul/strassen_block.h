@@ -188,8 +188,8 @@ class StrassenBlock {
 
 // Runs all items (batch, block, panel). Worker(call, state, member) works on a block at a time:
 //   begin(batch, part, slab)  of its rows, and of k
-//   pack()                    by itself
-//   combine(first, last), settle(), keep_apart(first, last)  with others; see StrassenBlock
+//   block()                   the StrassenBlock
+//   quadrants(), packs()      of a: what StrassenBlock::pack takes
 //   multiply(panel)           multiplies a panel and finishes its results
 template <class Worker, class State>
 void run_strassen(const LaunchCall& call, const State& s, int64_t batches) {
@@ -202,7 +202,7 @@ void run_strassen(const LaunchCall& call, const State& s, int64_t batches) {
         const int64_t block = item / cut.panels, first = item % cut.panels, last = std::min(cut.panels, first + end - item);
         for (int64_t slab = 0; slab < cut.slabs.parts; ++slab) {
           worker.begin(block / cut.row_blocks, block % cut.row_blocks, slab);
-          worker.pack();
+          worker.block().pack([&] { return worker.quadrants(); }, worker.packs());
           for (int64_t panel = first; panel < last; ++panel) worker.multiply(panel);
         }
         item += last - first;
@@ -218,14 +218,14 @@ void run_strassen(const LaunchCall& call, const State& s, int64_t batches) {
         worker.begin(block / cut.row_blocks, block % cut.row_blocks, slab);
         return worker;
       };
-      Worker first_one = worker_of(0);
-      const int64_t rows = first_one.upper();
-      call.team->parallel_for(rows, [&](int64_t begin, int64_t end, int member) { worker_of(member).combine(begin, end); });
-      if (first_one.settle())
-        call.team->parallel_for(rows, [&](int64_t begin, int64_t end, int member) { worker_of(member).keep_apart(begin, end); });
+      Worker one = worker_of(0);
+      const auto& made = one.block();
+      call.team->parallel_for(made.upper(), [&](int64_t begin, int64_t end, int) { made.combine(one.quadrants(), begin, end); });
+      if (one.block().settle())
+        call.team->parallel_for(made.upper(), [&](int64_t begin, int64_t end, int) { made.keep_apart(one.quadrants(), begin, end); });
       call.team->parallel_for(cut.panels, [&](int64_t begin, int64_t end, int member) {
         Worker worker = worker_of(member);
-        worker.settle();
+        worker.block().settle();
         for (int64_t panel = begin; panel < end; ++panel) worker.multiply(panel);
       });
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <climits>
+#include <set>
 
 #include "base/cpu.h"
 #include "device/device.h"

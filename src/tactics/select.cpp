@@ -303,26 +303,16 @@ class Candidates {
   }
 
   // What else the machine does slows one candidate down and not the next: the best ones of each combination of forms are timed
-  // again, in turns. How they compare is what most turns say, in each of which the machine was the same for all of them; the
-  // winner's least time gives the scale.
+  // again, in turns. The first times are one turn more.
   Status time_again(NodeView view, NodeReport& report, const std::string& problem) {
-    std::vector<Group> groups = groups_by_forms(report);
+    if (options_.contests == 0) return {};
+    const std::vector<Group> groups = groups_by_forms(report);
     std::vector<Considered*> contested;
     for (const Group& group : groups) contested.insert(contested.end(), group.candidates.begin(), group.candidates.begin() + group.contested);
     if (contested.size() < 2) return {};
-    std::vector<std::vector<double>> shares(contested.size());  // logarithms, of a turn's geometric mean
-    std::vector<double> least(contested.size(), HUGE_VAL);      // microseconds
-    auto add_turn = [&](const std::vector<double>& times) {
-      double mean = 0;
-      for (double time : times) mean += std::log(time) / static_cast<double>(times.size());
-      for (size_t i = 0; i < times.size(); ++i) {
-        shares[i].push_back(std::log(times[i]) - mean);
-        least[i] = std::min(least[i], times[i]);
-      }
-    };
     std::vector<double> first;
     for (const Considered* c : contested) first.push_back(c->timing.microseconds);
-    add_turn(first);
+    Turns turns(first);
     for (int turn = 0; turn < options_.contests; ++turn) {
       std::vector<double> times;
       for (const Considered* c : contested) {
@@ -333,25 +323,56 @@ class Candidates {
         times.push_back(again->microseconds);
       }
       if (times.size() < contested.size()) break;
-      add_turn(times);
+      turns.add(times);
     }
-    std::vector<double> share;
-    for (std::vector<double>& of_turns : shares) share.push_back(median(of_turns));
-    const auto winner = static_cast<size_t>(std::min_element(share.begin(), share.end()) - share.begin());
-    for (size_t i = 0; i < contested.size(); ++i) contested[i]->timing.microseconds = least[winner] * std::exp(share[i] - share[winner]);
-    // The others of a form stay as far behind its best one as they were.
+    const std::vector<double> times = turns.result();
     size_t begin = 0;
     for (const Group& group : groups) {
-      const double scale = group.candidates[0]->timing.microseconds / first[begin];
+      // The others of a form stay as far behind its best one as they were.
+      const double scale = times[begin] / first[begin];
       for (size_t i = 0; i < group.candidates.size(); ++i) {
         Considered& c = *group.candidates[i];
-        if (i >= static_cast<size_t>(group.contested)) c.timing.microseconds *= scale;
+        c.timing.microseconds = i < static_cast<size_t>(group.contested) ? times[begin + i] : c.timing.microseconds * scale;
         cache_.add(key(problem, candidate_key(*c.tactic, c.candidate)), c.timing);
       }
       begin += static_cast<size_t>(group.contested);
     }
     return {};
   }
+
+  // Times of several candidates, all in every turn. How they compare is what most turns say, in each of which the machine was the
+  // same for all of them; the winner's least time gives the scale.
+  class Turns {
+   public:
+    explicit Turns(const std::vector<double>& first) : shares_(first.size()), least_(first.size(), HUGE_VAL) { add(first); }
+
+    void add(const std::vector<double>& times) {
+      double mean = 0;  // of logarithms
+      for (double time : times) mean += std::log(time) / static_cast<double>(times.size());
+      for (size_t i = 0; i < times.size(); ++i) {
+        shares_[i].push_back(std::log(times[i]) - mean);
+        least_[i] = std::min(least_[i], times[i]);
+      }
+    }
+
+    std::vector<double> result() const {
+      std::vector<double> out;
+      for (const std::vector<double>& shares : shares_) out.push_back(median(shares));
+      const auto winner = static_cast<size_t>(std::min_element(out.begin(), out.end()) - out.begin());
+      const double share = out[winner];
+      for (double& time : out) time = least_[winner] * std::exp(time - share);
+      return out;
+    }
+
+   private:
+    static double median(std::vector<double> values) {
+      std::sort(values.begin(), values.end());
+      return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
+    }
+
+    std::vector<std::vector<double>> shares_;  // by candidate: logarithms, of a turn's geometric mean
+    std::vector<double> least_;                // by candidate: microseconds
+  };
 
   // The measured candidates of one combination of forms, the quickest first, and how many of them are timed again: those that
   // come close to it, and the second one unless it is far behind.
@@ -375,11 +396,6 @@ class Candidates {
       out.push_back(std::move(group));
     }
     return out;
-  }
-
-  static double median(std::vector<double>& values) {
-    std::sort(values.begin(), values.end());
-    return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
   }
 
   bool is_late() const { return options_.deadline && Clock::now() > *options_.deadline; }

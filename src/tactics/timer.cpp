@@ -3,12 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <ctime>
-#include <new>
 
 #include "base/allocator.h"
-#include "base/checked.h"
 
 #if defined(__x86_64__)
 #include <emmintrin.h>
@@ -96,7 +93,7 @@ class RealTimer : public Timer {
   static constexpr double kLeast = 0.01;        // microseconds that nothing is quicker than
   static constexpr double kBetweenLooks = 5;    // microseconds, against which what a look at the clock costs is little
   static constexpr int kMostBetweenLooks = 32;  // launches
-  static constexpr int64_t kRotated = 4 << 20;  // bytes that rotating a weight among copies sweeps
+  static constexpr int64_t kRotated = 4 << 20;       // bytes that rotating a weight among copies sweeps
   static constexpr int64_t kStaysInCache = 64 << 10;  // bytes of a weight that is not rotated
 
   struct Rotation {
@@ -192,7 +189,7 @@ class RealTimer : public Timer {
   const KernelTable& kernels_;
   std::unique_ptr<Team> team_;
   Weights weights_;
-  std::vector<Rotation> rotations_;                             // weights in the last-level cache
+  std::vector<Rotation> rotations_;                            // weights in the last-level cache
   std::vector<std::pair<const std::byte*, int64_t>> evicted_;  // those in memory
   double clock_cost_ = 1;  // microseconds between two looks at the clock, which differs with the number of threads
 };
