@@ -28,6 +28,7 @@ struct ConvPackedParams {
   int64_t w_dims[2 + kMaxSpatial] = {};
   int64_t vectors = 0;  // output channels computed together, in vector registers
   int64_t rows = 0;     // output columns computed together; of Winograd's, rows and columns of a tile, or outputs of a line's
+  int64_t together = 0;  // of Strassen's: as in MatmulPackedParams
 };
 
 // The convolutions of conv.separable, in their order: one of pixels (1 x 1), one of each channel's plane, one of pixels.

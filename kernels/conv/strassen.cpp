@@ -36,7 +36,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   if (s.epilogue.silu) s.epilogue.leave_registers();
   if (g.n * g.out_count != 0) {
     s.cut = strassen_cut(g.out_count, g.o, g.c, params.vectors, kTable);
-    s.team = strassen_team(s.cut, g.n, kTileScratchBytes, call.threads, true);
+    s.team = strassen_team(s.cut, g.n, kTileScratchBytes, call.threads, params.together != 0);
     prepared.scratch_bytes = s.team.bytes();
   }
   prepared.state = std::move(state);

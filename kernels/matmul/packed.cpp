@@ -16,10 +16,8 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kPackedABytes = 768 << 10;  // of a's rows that stay in the second-level cache
-constexpr int64_t kMaxDepth = 1024;           // of k summed at a time, where sums can wait in the output
-constexpr int64_t kTilesAtOnce = 8;           // row tiles between runs of an epilogue program
-constexpr int64_t kRowsAtOnce = 16;           // that a thread packs of a shared block
+constexpr int64_t kTilesAtOnce = 8;  // row tiles between runs of an epilogue program
+constexpr int64_t kRowsAtOnce = 16;  // that a thread packs of a shared block
 
 struct State : KernelState {
   MatmulGeometry g;
@@ -47,15 +45,15 @@ std::vector<MicroBlock> k_blocks(int64_t k, int64_t lanes, int64_t rows, int64_t
 }
 
 // How a's rows are cut: blocks that fit the cache, and enough of them for the threads.
-void cut_rows(State& s, const MicroTable& table, int threads) {
+void cut_rows(State& s, const MicroTable& table, int threads, bool together) {
   const MatmulGeometry& g = s.g;
   const int64_t lanes = table.lanes, block = lanes * table.group;
-  s.depths = s.in_place && g.k > kMaxDepth * table.group ? ceil_div(g.k, kMaxDepth * table.group) : 1;
+  s.depths = s.in_place && g.k > kPackedDepth * table.group ? ceil_div(g.k, kPackedDepth * table.group) : 1;
   s.depth = round_up(ceil_div(g.k, s.depths), block);
   s.depths = s.depth ? ceil_div(g.k, s.depth) : 1;
-  const int64_t row_bytes = std::max(s.depth, block) / table.group * 4;
-  int64_t most = std::clamp<int64_t>(kPackedABytes / row_bytes, std::min(s.max_rows, g.m), g.m);
-  s.shared = g.m > s.max_rows && shares_blocks(g.batch_count * ceil_div(g.m, most), s.panels, threads);
+  const int64_t row_floats = std::max(s.depth, block) / table.group;
+  int64_t most = std::clamp(packed_rows_at_once(row_floats), std::min(s.max_rows, g.m), g.m);
+  s.shared = together && g.m > s.max_rows && shares_blocks(g.batch_count * ceil_div(g.m, most), s.panels, threads);
   auto items = [&] { return g.batch_count * s.panels * ceil_div(g.m, most); };
   while (!s.shared && threads > 1 && items() < 3 * threads && most >= 2 * s.max_rows)
     most = round_up(most / 2, s.max_rows);
@@ -69,7 +67,7 @@ void cut_rows(State& s, const MicroTable& table, int threads) {
         s.blocks[end][fewer][last] =
             k_blocks(ceil_div(end ? g.k - (s.depths - 1) * s.depth : s.depth, table.group), lanes,
                      std::max<int64_t>(s.block_rows - fewer, 1), last ? last_width : s.width);
-  s.a_bytes = round_up(s.block_rows * row_bytes, 64);
+  s.a_bytes = round_up(s.block_rows * row_floats * 4, 64);
 }
 
 template <const MicroTable& kTable>
@@ -103,7 +101,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.panels = ceil_div(s.g.n, s.width);
     s.stored = stored_epilogue(params.matmul.epilogue, s.g);
     s.in_place = (s.g.out.col == 1 || s.g.n == 1) && call.outputs[0].dtype == DType::f32;
-    cut_rows(s, kTable, call.threads);
+    cut_rows(s, kTable, call.threads, params.together != 0);
     if (!params.packed) s.b_bytes = round_up(s.depth / kTable.group * s.width * 4, 64);
     if (!s.stored.fits) s.region_bytes = kTilesAtOnce * s.max_rows * s.width * 12;
     s.thread_bytes = (s.shared ? 0 : s.a_bytes) + s.b_bytes + round_up(s.region_bytes, 64) + kTileScratchBytes;

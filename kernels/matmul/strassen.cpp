@@ -58,7 +58,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     const bool in_place = s.straight && call.outputs[0].dtype == DType::f32;
     if (s.cut.slabs.parts > 1 && !in_place) s.waiting_floats = 4 * s.cut.upper(s.cut.block_rows) * s.cut.half;
     s.team = strassen_team(s.cut, s.g.batch_count, round_up(s.waiting_floats * 4, 64) + kTileScratchBytes, call.threads,
-                           s.g.a.col == 1);
+                           params.together && s.g.a.col == 1);
     prepared.scratch_bytes = s.team.bytes();
   }
   prepared.state = std::move(state);

@@ -1,13 +1,6 @@
 #include "matmul/strassen_block.h"
 
 namespace tenon {
-namespace {
-
-constexpr int64_t kPackedABytes = 1152 << 10;  // of the seven sums of a block's rows
-constexpr int64_t kMostRows = 256;             // of a block
-constexpr int64_t kFewRows = 24;               // of a block that is multiplied directly, by four of b's seven parts
-
-}  // namespace
 
 StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, const MicroTable& table) {
   StrassenCut s;
@@ -18,11 +11,11 @@ StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, const
   s.max_rows = table.max_rows[vectors];
   s.slabs = strassen_slabs(k, table.lanes);
   const int64_t depth = s.slabs.size(0) * table.lanes;
-  const int64_t most = std::clamp<int64_t>(2 * (kPackedABytes / (kStrassenProducts * depth * 4)), 2 * s.max_rows, kMostRows);
+  const int64_t most = std::max(strassen_rows_at_once(k, table.lanes), 2 * s.max_rows);
   const Split split(m, most);
   s.row_blocks = split.parts;
   s.block_rows = split.size(0);
-  s.few = s.block_rows <= kFewRows;
+  s.few = s.block_rows <= kFewStrassenRows;
   for (int fewer = 0; fewer < 2; ++fewer)
     for (int last = 0; last < 2; ++last) {
       const int64_t rows = s.upper(s.block_rows) - fewer, columns = s.columns_of(last ? s.panels - 1 : 0);
@@ -35,11 +28,10 @@ StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, const
   return s;
 }
 
-StrassenTeam strassen_team(const StrassenCut& cut, int64_t batches, int64_t own_bytes, int threads, bool in_rows) {
+StrassenTeam strassen_team(const StrassenCut& cut, int64_t batches, int64_t own_bytes, int threads, bool together) {
   StrassenTeam out;
   out.threads = threads;
-  // Where k is not contiguous, or there are few rows, a block is made anew for each thread.
-  out.shared = in_rows && !cut.few && shares_blocks(batches * cut.row_blocks, cut.panels, threads);
+  out.shared = together && !cut.few && shares_blocks(batches * cut.row_blocks, cut.panels, threads);
   out.packed_bytes = round_up(cut.packed_floats() * 4, 64);
   out.own_bytes = round_up(cut.product_floats() * 4, 64) + round_up(own_bytes, 64);
   return out;

@@ -43,8 +43,8 @@ StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, const
 
 // How the threads divide the blocks and panels, and where their memory lies.
 struct StrassenTeam {
-  // Where there are few blocks, all threads make one after the other, each some of its rows, and multiply it, each by some of
-  // the panels. Else each thread has blocks of its own, but for the first and the last of its items.
+  // All threads make one block after the other, each some of its rows, and multiply it, each by some of the panels. Else each
+  // thread makes what its items need.
   bool shared = false;
   int threads = 1;
   int64_t packed_bytes = 0, own_bytes = 0;  // of a block; of a thread
@@ -58,9 +58,9 @@ struct StrassenTeam {
   }
 };
 
-// `batches` products; `own_bytes`: what a thread needs besides the products of a panel, which come first. `in_rows`: whether k
-// is contiguous in a, or lies in vectors.
-StrassenTeam strassen_team(const StrassenCut& cut, int64_t batches, int64_t own_bytes, int threads, bool in_rows);
+// `batches` products; `own_bytes`: what a thread needs besides the products of a panel, which come first. `together`: whether
+// blocks are shared where they may; k must then be contiguous in a, or lie in vectors.
+StrassenTeam strassen_team(const StrassenCut& cut, int64_t batches, int64_t own_bytes, int threads, bool together);
 
 // A block of rows of a that is multiplied by b's panels, slab by slab of k.
 template <const MicroTable& kTable, const StrassenTable& kSums>

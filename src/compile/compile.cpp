@@ -51,7 +51,8 @@ constexpr double kOneThreadHandicap = 1.02;  // by which one thread may be slowe
 constexpr double kOfClock = 0.1;             // microseconds of a step that two looks at the clock may be off
 constexpr int kMostLevel = 5;
 constexpr int kMostConfigs[kMostLevel + 1] = {1, 2, 4, 8, 16, INT_MAX};  // by optimisation level
-constexpr int kContests[kMostLevel + 1] = {0, 0, 1, 3, 4, 5};
+constexpr int kContests[kMostLevel + 1] = {0, 0, 7, 15, 20, 25};  // turns
+constexpr int64_t kFarFromCache = 4;  // of how many times its size a cache holds nothing when it is read from end to end again
 
 class Build {
  public:
@@ -387,7 +388,8 @@ class Build {
     if (config_.timer != "real") return make_fake_timer(*kernels_, target_.threads, session_.get(), config_.timer);
     if (!device_->is_host()) return make_device_timer(*kernels_, *device_, *session_);
     const int64_t cache = std::max(target_.l3, target_.l2);
-    return make_real_timer(*kernels_, target_.threads, product_weights(graph, is_static) > cache ? Weights::in_memory : Weights::in_cache);
+    const int64_t weights = product_weights(graph, is_static);
+    return make_real_timer(*kernels_, target_.threads, {std::min(weights, kFarFromCache * cache), weights > cache});
   }
 
   // Bytes of what products read whole in every run.

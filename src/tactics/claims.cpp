@@ -1,6 +1,7 @@
 #include "tactics/claims.h"
 
 #include "base/cpu.h"
+#include "matmul/packed.h"
 
 namespace tenon {
 namespace {
@@ -39,6 +40,17 @@ std::optional<std::vector<int64_t>> typical_shape(const Shape& shape, const Targ
     if (!value) return std::nullopt;
     out.push_back(*value);
   }
+  return out;
+}
+
+std::vector<ProductCut> product_cuts(const InstructionSet& isa, const ProductSize& size, int threads) {
+  const std::vector<int64_t> widths = isa.lanes == 16 ? std::vector<int64_t>{2, 4, 3} : std::vector<int64_t>{2, 3};
+  std::vector<ProductCut> out;
+  for (int64_t vectors : widths) out.push_back({vectors});
+  if (size.rows <= kFewStrassenRows) return out;
+  const int64_t blocks = size.batches * ceil_div(size.rows, size.block_rows);
+  for (int64_t vectors : widths)
+    if (shares_blocks(blocks, ceil_div(size.columns, vectors * isa.lanes), threads)) out.push_back({vectors, true});
   return out;
 }
 

@@ -21,6 +21,18 @@ struct InstructionSet {
 };
 InstructionSet instruction_set(const TargetInfo& target);
 
+// How a product by constant panels is cut.
+struct ProductCut {
+  int64_t vectors;        // width of a panel
+  bool together = false;  // threads make blocks of rows together
+};
+// Panels of every width, the likeliest first; then, where `batches` of `rows` in blocks of `block_rows` are too few blocks for
+// all threads, the same with rows that threads make together. `columns` are divided into panels; no rows: not known.
+struct ProductSize {
+  int64_t batches = 1, rows = 0, block_rows = 1, columns = 0;
+};
+std::vector<ProductCut> product_cuts(const InstructionSet& isa, const ProductSize& size, int threads);
+
 // Whether f32 products may round their operands to bf16 and the target multiplies pairs of it.
 bool multiplies_pairs(const TargetInfo& target);
 

@@ -2,8 +2,10 @@
 // convolutions to channel-blocked outputs, with weights packed when the plan is made; conv_blocked and conv_winograd also with operands
 // rounded to bf16.
 #include <algorithm>
+#include <cstring>
 
 #include "conv/layout.h"
+#include "matmul/packed.h"
 #include "matmul/params.h"
 #include "ops/conv.h"
 #include "ops/ops.h"
@@ -220,19 +222,37 @@ std::string refuse_strassen(const Problem& p) {
                      p.weight.cg, p.weight.og);
 }
 
+// The product that a convolution of one tap is: pixels by channels.
+ProductSize strassen_size(NodeView node, const TargetInfo& target, const InstructionSet& isa) {
+  const auto x = typical_shape(node.input(0).shape, target), w = constant_shape(node.input(1).shape);
+  if (!x || !w || (*w)[1] < 2 * isa.lanes) return {};
+  ProductSize out{(*x)[0], 1, strassen_rows_at_once((*w)[1], isa.lanes), strassen_half((*w)[0], isa.lanes)};
+  for (size_t i = 2; i < x->size(); ++i) out.rows *= (*x)[i];
+  return out;
+}
+
 Claim claim_strassen(NodeView node, const TargetInfo& target) {
   const InstructionSet isa = instruction_set(target);
   // w as a matrix: one tap, input channels by output channels.
   MatmulPackParams pack;
   const auto rank = static_cast<int>(node.input(1).rank());
   for (int i = 0; i < rank; ++i) pack.perm_b[i] = static_cast<int8_t>(i + 2 < rank ? i + 2 : rank - 1 - i);
-  Claim out;
-  for (int64_t vectors : {2, isa.lanes == 16 ? 4 : 3}) {
-    Claim one = claim(node, target, "strassen", ConvLayout::strassen, refuse_strassen, {&vectors, 1});
-    if (one.candidates.empty()) return one;
-    pack.vectors = vectors;
-    one.candidates[0].packs[0].call = KernelCall::with("matmul.pack_strassen.f32." + isa.name, pack);
-    out.candidates.push_back(std::move(one.candidates[0]));
+  auto with_panels = [&](const int64_t& vectors) {
+    return claim(node, target, "strassen", ConvLayout::strassen, refuse_strassen, {&vectors, 1});
+  };
+  Claim out = with_panels(2);
+  if (out.candidates.empty()) return out;
+  out.candidates.clear();
+  for (const ProductCut& cut : product_cuts(isa, strassen_size(node, target, isa), target.threads)) {
+    Candidate& candidate = out.candidates.emplace_back(std::move(with_panels(cut.vectors).candidates[0]));
+    pack.vectors = cut.vectors;
+    candidate.packs[0].call = KernelCall::with("matmul.pack_strassen.f32." + isa.name, pack);
+    if (!cut.together) continue;
+    candidate.config += ", rows together";
+    ConvPackedParams params;
+    std::memcpy(&params, candidate.call.params.data(), sizeof params);
+    params.together = 1;
+    std::memcpy(candidate.call.params.data(), &params, sizeof params);
   }
   return out;
 }

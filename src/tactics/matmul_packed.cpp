@@ -30,15 +30,25 @@ std::string read(NodeView node, const TargetInfo& target, InstructionSet& isa, M
   return {};
 }
 
-// With panels of `vectors`; `bytes`: of packed b, by the kernel `pack`; 0: b is not packed. `math`: as a candidate's.
-Candidate candidate(NodeView node, const InstructionSet& isa, MatmulPackedParams params, int64_t vectors, const char* kernel,
+// By a constant b: rows where the product is timed; none where they are not known.
+int64_t typical_rows(NodeView node, const TargetInfo& target, const MatmulPackedParams& params) {
+  const auto a = typical_shape(node.input(0).shape, target);
+  std::optional<int64_t> count = a && params.packed && params.k > 0 ? std::optional<int64_t>(1) : std::nullopt;
+  for (size_t i = 0; count && i < a->size(); ++i) count = checked_mul(*count, (*a)[i]);
+  return count.value_or(0) / std::max<int64_t>(params.k, 1);
+}
+
+// `bytes`: of packed b, by the kernel `pack`; 0: b is not packed. `math`: as a candidate's.
+Candidate candidate(NodeView node, const InstructionSet& isa, MatmulPackedParams params, const ProductCut& cut, const char* kernel,
                     const char* pack, int64_t bytes, std::string_view math = {}) {
   const std::string suffix = fmt::format(".{}.{}", math.empty() ? "f32" : math, isa.name);
-  params.vectors = vectors;
+  params.vectors = cut.vectors;
+  params.together = cut.together;
   params.packed = bytes > 0;
   if (!params.packed) params.k = params.n = params.b_rank = 0;
   Candidate out;
-  out.config = fmt::format("{}{}{} columns", math, math.empty() ? "" : ", ", vectors * isa.lanes);
+  out.config = fmt::format("{}{}{} columns{}", math, math.empty() ? "" : ", ", cut.vectors * isa.lanes,
+                           cut.together ? ", rows together" : "");
   out.math = math;
   out.call = KernelCall::with(kernel + suffix, params);
   out.inputs.assign(node.input_count(), kLinear);
@@ -46,7 +56,7 @@ Candidate candidate(NodeView node, const InstructionSet& isa, MatmulPackedParams
   if (params.packed) {
     MatmulPackParams packing;
     std::copy(params.matmul.perm_b, params.matmul.perm_b + kMaxRank, packing.perm_b);
-    packing.vectors = vectors;
+    packing.vectors = cut.vectors;
     out.packs.push_back({1, KernelCall::with(pack + suffix, packing), bytes});
   }
   return out;
@@ -58,12 +68,17 @@ Claim claim(NodeView node, const TargetInfo& target) {
   if (std::string why = read(node, target, isa, params); !why.empty()) return Claim::refuse(why);
   const int64_t bytes = params.packed ? packed_b_bytes(params.k, params.n, isa.lanes).value_or(0) : 0;
   Claim out;
-  for (int64_t vectors : {2, isa.lanes == 16 ? 4 : 3})
-    out.candidates.push_back(candidate(node, isa, params, vectors, "matmul.packed", "matmul.pack_b", bytes));
+  const int64_t rows = typical_rows(node, target, params);
+  auto cuts = [&](int64_t group) {
+    const int64_t depth = std::min(ceil_div(params.k, group), kPackedDepth);
+    return product_cuts(isa, {1, rows, packed_rows_at_once(depth), params.n}, target.threads);
+  };
+  for (const ProductCut& cut : cuts(1))
+    out.candidates.push_back(candidate(node, isa, params, cut, "matmul.packed", "matmul.pack_b", bytes));
   if (!multiplies_pairs(target)) return out;
   const int64_t pair_bytes = params.packed ? packed_b_bytes(params.k, params.n, isa.lanes, 2).value_or(0) : 0;
-  for (int64_t vectors : {2, 4})
-    out.candidates.push_back(candidate(node, isa, params, vectors, "matmul.packed", "matmul.pack_b", pair_bytes, "bf16"));
+  for (const ProductCut& cut : cuts(2))
+    out.candidates.push_back(candidate(node, isa, params, cut, "matmul.packed", "matmul.pack_b", pair_bytes, "bf16"));
   return out;
 }
 
@@ -80,8 +95,9 @@ Claim claim_strassen(NodeView node, const TargetInfo& target) {
     return Claim::refuse(fmt::format("k must be a multiple of {}, k and n at least {}, b is {} x {}", 2 * isa.lanes,
                                      kLeastStrassen, params.k, params.n));
   Claim out;
-  for (int64_t vectors : {2, isa.lanes == 16 ? 4 : 3})
-    out.candidates.push_back(candidate(node, isa, params, vectors, "matmul.strassen", "matmul.pack_strassen", *bytes));
+  const ProductSize size{1, typical_rows(node, target, params), strassen_rows_at_once(params.k, isa.lanes), strassen_half(params.n, isa.lanes)};
+  for (const ProductCut& cut : product_cuts(isa, size, target.threads))
+    out.candidates.push_back(candidate(node, isa, params, cut, "matmul.strassen", "matmul.pack_strassen", *bytes));
   return out;
 }
 

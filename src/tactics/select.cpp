@@ -312,19 +312,14 @@ class Candidates {
     if (contested.size() < 2) return {};
     std::vector<double> first;
     for (const Considered* c : contested) first.push_back(c->timing.microseconds);
-    Turns turns(first);
-    for (int turn = 0; turn < options_.contests; ++turn) {
-      std::vector<double> times;
-      for (const Considered* c : contested) {
-        if (is_late()) break;
-        TN_ASSIGN(Trial trial, concrete_trial(view, c->candidate, options_.points[0]));
-        const auto again = timer_.time(trial, 1e9);
-        if (!again || again->kind != Timing::Kind::measured) return {};
-        times.push_back(again->microseconds);
-      }
-      if (times.size() < contested.size()) break;
-      turns.add(times);
+    std::vector<Trial> trials;
+    for (const Considered* c : contested) {
+      TN_ASSIGN(trials.emplace_back(), concrete_trial(view, c->candidate, options_.points[0]));
     }
+    const auto later = timer_.turns(trials, options_.contests, [&] { return is_late(); });
+    if (!later) return {};
+    Turns turns(first);
+    for (const std::vector<double>& times : *later) turns.add(times);
     const std::vector<double> times = turns.result();
     size_t begin = 0;
     for (const Group& group : groups) {
@@ -341,17 +336,17 @@ class Candidates {
   }
 
   // Times of several candidates, all in every turn. How they compare is what most turns say, in each of which the machine was the
-  // same for all of them; the winner's least time gives the scale.
+  // same for all of them; the winner's lower quartile gives the scale, as the timer's own times.
   class Turns {
    public:
-    explicit Turns(const std::vector<double>& first) : shares_(first.size()), least_(first.size(), HUGE_VAL) { add(first); }
+    explicit Turns(const std::vector<double>& first) : shares_(first.size()), times_(first.size()) { add(first); }
 
     void add(const std::vector<double>& times) {
       double mean = 0;  // of logarithms
       for (double time : times) mean += std::log(time) / static_cast<double>(times.size());
       for (size_t i = 0; i < times.size(); ++i) {
         shares_[i].push_back(std::log(times[i]) - mean);
-        least_[i] = std::min(least_[i], times[i]);
+        times_[i].push_back(times[i]);
       }
     }
 
@@ -359,29 +354,33 @@ class Candidates {
       std::vector<double> out;
       for (const std::vector<double>& shares : shares_) out.push_back(median(shares));
       const auto winner = static_cast<size_t>(std::min_element(out.begin(), out.end()) - out.begin());
-      const double share = out[winner];
-      for (double& time : out) time = least_[winner] * std::exp(time - share);
+      const double share = out[winner], quartile = sorted(times_[winner])[times_[winner].size() / 4];
+      for (double& time : out) time = quartile * std::exp(time - share);
       return out;
     }
 
    private:
-    static double median(std::vector<double> values) {
+    static std::vector<double> sorted(std::vector<double> values) {
       std::sort(values.begin(), values.end());
+      return values;
+    }
+    static double median(const std::vector<double>& of) {
+      const std::vector<double> values = sorted(of);
       return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
     }
 
     std::vector<std::vector<double>> shares_;  // by candidate: logarithms, of a turn's geometric mean
-    std::vector<double> least_;                // by candidate: microseconds
+    std::vector<std::vector<double>> times_;   // by candidate: microseconds
   };
 
-  // The measured candidates of one combination of forms, the quickest first, and how many of them are timed again: those that
-  // come close to it, and the second one unless it is far behind.
+  // The measured candidates of one combination of forms, the quickest first, and how many of them are timed again: all that are
+  // not far behind it.
   struct Group {
     std::vector<Considered*> candidates;
     std::ptrdiff_t contested = 0;
   };
   static std::vector<Group> groups_by_forms(NodeReport& report) {
-    constexpr double kClose = 1.2, kFar = 2, kLongest = 10000;  // microseconds: what takes longer is timed well enough
+    constexpr double kFar = 2, kLongest = 10000;  // microseconds: what takes longer is timed well enough
     std::map<std::string, Group> by_forms;
     for (Considered& c : report.candidates)
       if (c.failure.empty() && c.timing.kind == Timing::Kind::measured && c.timing.microseconds > 0 && c.timing.microseconds <= kLongest)
@@ -391,8 +390,7 @@ class Candidates {
       std::stable_sort(group.candidates.begin(), group.candidates.end(),
                        [](const Considered* a, const Considered* b) { return a->timing.microseconds < b->timing.microseconds; });
       const double best = group.candidates[0]->timing.microseconds;
-      for (size_t i = 0; i < group.candidates.size(); ++i)
-        group.contested += group.candidates[i]->timing.microseconds <= (i < 2 ? kFar : kClose) * best;
+      for (const Considered* c : group.candidates) group.contested += c->timing.microseconds <= kFar * best;
       out.push_back(std::move(group));
     }
     return out;

@@ -4,12 +4,12 @@
 #include <charconv>
 #include <cmath>
 #include <ctime>
+#include <map>
+#include <tuple>
+#include <utility>
 
 #include "base/allocator.h"
-
-#if defined(__x86_64__)
-#include <emmintrin.h>
-#endif
+#include "base/checked.h"
 
 namespace tenon {
 namespace {
@@ -22,19 +22,9 @@ double now(int threads) {
   return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_nsec) * 1e-3;
 }
 
-// Puts memory out of every cache, on x86.
-void evict([[maybe_unused]] const std::byte* data, [[maybe_unused]] int64_t bytes) {
-#if defined(__x86_64__)
-  for (int64_t line = 0; line < bytes; line += 64) _mm_clflush(data + line);
-  _mm_mfence();
-#endif
-}
-
-// Values that no kernel finds easy: f32 in (-1, 1), never denormal; everything else zero, which is a valid
-// index.
-void fill(std::byte* data, const Arg& arg, uint32_t seed) {
-  int64_t bytes = storage_bytes(arg);
-  if (arg.dtype != DType::f32 && arg.dtype != DType::u8) {
+// Values that no kernel finds easy: f32 in (-1, 1), never denormal; of other types zero, which is a valid index.
+void fill(std::byte* data, int64_t bytes, DType dtype, uint32_t seed) {
+  if (dtype != DType::f32 && dtype != DType::u8) {
     std::memset(data, 0, static_cast<size_t>(bytes));
     return;
   }
@@ -44,6 +34,11 @@ void fill(std::byte* data, const Arg& arg, uint32_t seed) {
     state = state * 1664525u + 1013904223u;
     values[i] = static_cast<float>(static_cast<int32_t>(state)) * (1.0f / 2147483648.0f);
   }
+}
+
+// As the runtime allocates its own: large blocks in huge pages.
+Result<Block> allocate(int64_t bytes) {
+  return Block::allocate(default_allocator(), static_cast<uint64_t>(std::max<int64_t>(bytes, 1)), "timing a kernel");
 }
 
 Result<const Kernel*> find_kernel(const KernelTable& kernels, const Trial& trial) {
@@ -57,122 +52,246 @@ Result<const Kernel*> find_kernel(const KernelTable& kernels, const Trial& trial
   return kernel;
 }
 
+// Constants of a network, handed out piece by piece: what comes next was read last when as much had been read as a run of the
+// network reads.
+class WeightStream {
+ public:
+  explicit WeightStream(int64_t bytes) : bytes_(bytes) {}
+
+  // Makes sure of room for a piece; none may be in use.
+  Status hold(int64_t piece) {
+    const int64_t wanted = std::max(bytes_, round_up(piece, kLine));
+    if (wanted <= size_) return {};
+    memory_ = Block();
+    size_ = 0;
+    TN_ASSIGN(memory_, allocate(wanted));
+    size_ = wanted, at_ = 0;
+    fill(memory_.data(), size_, DType::f32, 1);
+    return {};
+  }
+
+  std::byte* next(int64_t bytes) {
+    const int64_t piece = round_up(bytes, kLine);
+    if (at_ + piece > size_) at_ = 0;
+    return memory_.data() + std::exchange(at_, at_ + piece);
+  }
+
+ private:
+  static constexpr int64_t kLine = 64;
+
+  int64_t bytes_, size_ = 0, at_ = 0;
+  Block memory_;
+};
+
+// What several trials of one node read and write, one after the other: buffers that are large enough for each.
+class Buffers {
+ public:
+  enum class Use { input, output, scratch };
+
+  void want(Use use, size_t index, DType dtype, int64_t bytes) {
+    int64_t& most = buffers_[{use, index, dtype}].bytes;
+    most = std::max(most, bytes);
+  }
+  Status make() {
+    for (auto& [key, buffer] : buffers_) {
+      const auto& [use, index, dtype] = key;
+      TN_ASSIGN(buffer.memory, allocate(buffer.bytes));
+      if (use == Use::input) fill(buffer.memory.data(), buffer.bytes, dtype, static_cast<uint32_t>(index + 1));
+    }
+    return {};
+  }
+  std::byte* at(Use use, size_t index, DType dtype) const { return buffers_.at({use, index, dtype}).memory.data(); }
+
+ private:
+  struct Buffer {
+    int64_t bytes = 0;
+    Block memory;
+  };
+  std::map<std::tuple<Use, size_t, DType>, Buffer> buffers_;
+};
+
+// Whether the machine is as quick as it was at its best: other programs, or other guests of a host, slow a processor down for
+// seconds, and then kernels compare differently.
+class Calm {
+ public:
+  explicit Calm(Team& team) : team_(team) {
+    for (int i = 0; i < kProbes; ++i) probe();
+  }
+
+  bool is_calm() { return probe() <= kDisturbed * best_; }
+
+  // Waits until it is, for some seconds in the life of this object.
+  void wait() {
+    for (; waits_ > 0 && !is_calm(); --waits_) {
+      const timespec some{0, kWait};
+      nanosleep(&some, nullptr);
+    }
+  }
+
+ private:
+  static constexpr int kProbes = 10;
+  static constexpr int kSteps = 4000, kSums = 64;  // of a probe: some 20 microseconds
+  static constexpr double kDisturbed = 1.15;
+  static constexpr long kWait = 5'000'000;  // nanoseconds
+
+  // Microseconds that the same sums take on all threads at once: as many independent ones as keep the arithmetic units busy.
+  double probe() {
+    const double begin = now(team_.size());
+    team_.parallel_for(team_.size(), [](int64_t, int64_t, int) {
+      float sums[kSums] = {};
+      for (int step = 0; step < kSteps; ++step)
+        for (float& sum : sums) sum = sum * 0.5f + 1.0f;
+      [[maybe_unused]] volatile float kept = *std::max_element(sums, sums + kSums);
+    });
+    const double took = now(team_.size()) - begin;
+    best_ = std::min(best_, took);
+    return took;
+  }
+
+  Team& team_;
+  double best_ = HUGE_VAL;
+  int waits_ = 600;
+};
+
+// A trial with memory.
+struct Bound {
+  const Kernel* kernel = nullptr;
+  Trial trial;
+  Prepared prepared;
+  std::byte* scratch = nullptr;
+  std::vector<size_t> streamed;  // inputs that lie elsewhere in each run
+  int launches = 1;              // between two looks at the clock
+};
+
 class RealTimer : public Timer {
  public:
   RealTimer(const KernelTable& kernels, std::unique_ptr<Team> team, Weights weights)
-      : kernels_(kernels), team_(std::move(team)), weights_(weights) {
+      : kernels_(kernels), team_(std::move(team)), in_memory_(weights.in_memory), weights_(weights.bytes), calm_(*team_) {
     for (int i = 0; i < 32; ++i) {
       const double begin = now(team_->size());
       clock_cost_ = std::min(clock_cost_, now(team_->size()) - begin);
     }
   }
 
-  std::string_view name() const override { return weights_ == Weights::in_memory ? "real, weights in memory" : "real"; }
+  std::string_view name() const override { return in_memory_ ? "real, weights in memory" : "real"; }
 
   Result<Timing> time(const Trial& trial, double limit) override {
-    TN_ASSIGN(const Kernel* kernel, find_kernel(kernels_, trial));
-    Trial bound = trial;
-    Prepared prepared;
-    TN_TRY(kernel->prepare({bound.params, bound.inputs, bound.outputs, team_->size()}, prepared));
-    std::vector<Block> memory;
-    rotations_.clear();
-    evicted_.clear();
-    TN_TRY(bind_inputs(bound, memory));
-    TN_TRY(bind_outputs(bound.outputs, memory));
-    TN_ASSIGN(Block scratch, allocate(prepared.scratch_bytes));
-    LaunchCall call{bound.params,   bound.inputs,         bound.outputs,
-                    scratch.data(), prepared.state.get(), team_.get()};
-    return measure(*kernel, call, bound, limit);
+    Buffers buffers;
+    TN_ASSIGN(std::vector<Bound> bound, bind({&trial, 1}, buffers));
+    Team::Session session(*team_);
+    TN_ASSIGN(const double first, warm_up(bound[0]));
+    // The first run also pays for page faults: only one that is far above the limit ends the trial.
+    if (first > 4 * limit + 2000) return Timing{Timing::Kind::censored, limit};
+    std::vector<double> times;
+    times.reserve(kMostRuns);  // however many there will be: what is allocated does not depend on time
+    double spent = 0;
+    for (int run = 0; run < kMostRuns && (run < kFewRuns || spent < kBudget); ++run) {
+      if (run >= kRuns && agree(times)) break;
+      TN_ASSIGN(const double took, run_once(bound[0]));
+      spent += took * bound[0].launches;
+      times.push_back(took);
+      if (run >= 1 && *std::min_element(times.begin(), times.end()) > 1.5 * limit)
+        return Timing{Timing::Kind::censored, limit};
+    }
+    return Timing{Timing::Kind::measured, lower_quartile(times)};
+  }
+
+  // A run of each trial is a turn, each second one in the opposite order. Turns in which the machine is disturbed count only where
+  // it goes on being so.
+  Result<std::vector<std::vector<double>>> turns(std::span<const Trial> trials, int count,
+                                                 const std::function<bool()>& stop) override {
+    Buffers buffers;
+    TN_ASSIGN(std::vector<Bound> bound, bind(trials, buffers));
+    Team::Session session(*team_);
+    for (Bound& each : bound) TN_TRY(warm_up(each));
+    std::vector<std::vector<double>> out;
+    for (int turn = 0, disturbed = 0; turn < count && !stop();) {
+      calm_.wait();
+      std::vector<double> times(bound.size());
+      for (size_t i = 0; i < bound.size(); ++i) {
+        const size_t which = turn % 2 ? bound.size() - 1 - i : i;
+        TN_ASSIGN(times[which], run_once(bound[which]));
+      }
+      if (!calm_.is_calm() && ++disturbed <= count) continue;
+      out.push_back(std::move(times));
+      ++turn;
+    }
+    return out;
   }
 
  private:
   static constexpr int kRuns = 7;               // of a candidate whose times agree
   static constexpr int kMostRuns = 3 * kRuns;   // of one whose times do not
+  static constexpr int kFewRuns = 4;            // however long they take
   static constexpr double kBudget = 60e3;       // microseconds for one candidate, beyond its first run
-  static constexpr double kWhole = 300e3;       // the same with what places weights
   static constexpr double kLeast = 0.01;        // microseconds that nothing is quicker than
   static constexpr double kBetweenLooks = 5;    // microseconds, against which what a look at the clock costs is little
   static constexpr int kMostBetweenLooks = 32;  // launches
-  static constexpr int64_t kRotated = 4 << 20;       // bytes that rotating a weight among copies sweeps
-  static constexpr int64_t kStaysInCache = 64 << 10;  // bytes of a weight that is not rotated
 
-  struct Rotation {
-    size_t input;
-    std::vector<std::byte*> copies;
-  };
-
-  // As the runtime allocates its own: large blocks in huge pages.
-  static Result<Block> allocate(int64_t bytes) {
-    return Block::allocate(default_allocator(), static_cast<uint64_t>(std::max<int64_t>(bytes, 1)), "timing a kernel");
-  }
-
-  Status bind_inputs(Trial& trial, std::vector<Block>& memory) {
-    for (size_t i = 0; i < trial.inputs.size(); ++i) {
-      Arg& arg = trial.inputs[i];
-      if (!arg.present()) continue;
-      const int64_t bytes = storage_bytes(arg);
-      const bool from_cache = weights_ == Weights::in_cache && arg.dtype == DType::u8 && bytes > kStaysInCache;
-      const int64_t copies = from_cache ? std::min<int64_t>(8, 1 + kRotated / bytes) : 1;
-      Rotation rotation{i, {}};
-      for (int64_t copy = 0; copy < copies; ++copy) {
-        TN_ASSIGN(Block block, allocate(bytes));
-        fill(block.data(), arg, static_cast<uint32_t>(i + 1));
-        rotation.copies.push_back(block.data());
-        memory.push_back(std::move(block));
+  Result<std::vector<Bound>> bind(std::span<const Trial> trials, Buffers& buffers) {
+    using Use = Buffers::Use;
+    std::vector<Bound> out(trials.size());
+    for (size_t t = 0; t < trials.size(); ++t) {
+      Bound& bound = out[t];
+      bound.trial = trials[t];
+      Trial& trial = bound.trial;
+      TN_ASSIGN(bound.kernel, find_kernel(kernels_, trial));
+      TN_TRY(bound.kernel->prepare({trial.params, trial.inputs, trial.outputs, team_->size()}, bound.prepared));
+      for (size_t i = 0; i < trial.inputs.size(); ++i) {
+        const Arg& arg = trial.inputs[i];
+        if (!arg.present()) continue;
+        if (is_streamed(trial, i)) {
+          bound.streamed.push_back(i);
+          TN_TRY(weights_.hold(storage_bytes(arg)));
+        } else {
+          buffers.want(Use::input, i, arg.dtype, storage_bytes(arg));
+        }
       }
-      arg.data = rotation.copies[0];
-      if (copies > 1) rotations_.push_back(std::move(rotation));
-      if (weights_ == Weights::in_memory && i < trial.is_static.size() && trial.is_static[i])
-        evicted_.emplace_back(memory.back().data(), bytes);
+      for (size_t i = 0; i < trial.outputs.size(); ++i) buffers.want(Use::output, i, DType::none, storage_bytes(trial.outputs[i]));
+      buffers.want(Use::scratch, 0, DType::none, bound.prepared.scratch_bytes);
     }
-    return {};
-  }
-
-  Status bind_outputs(std::vector<Arg>& outputs, std::vector<Block>& memory) {
-    for (Arg& arg : outputs) {
-      TN_ASSIGN(Block block, allocate(storage_bytes(arg)));
-      arg.data = block.data();
-      memory.push_back(std::move(block));
+    TN_TRY(buffers.make());
+    for (Bound& bound : out) {
+      Trial& trial = bound.trial;
+      for (size_t i = 0; i < trial.inputs.size(); ++i)
+        if (trial.inputs[i].present() && !is_streamed(trial, i)) trial.inputs[i].data = buffers.at(Use::input, i, trial.inputs[i].dtype);
+      for (size_t i = 0; i < trial.outputs.size(); ++i) trial.outputs[i].data = buffers.at(Use::output, i, DType::none);
+      bound.scratch = buffers.at(Use::scratch, 0, DType::none);
     }
-    return {};
+    return out;
   }
 
-  void place_weights(Trial& bound, int run) const {
-    for (const Rotation& rotation : rotations_)
-      bound.inputs[rotation.input].data = rotation.copies[static_cast<size_t>(run) % rotation.copies.size()];
-    for (const auto& [data, bytes] : evicted_) evict(data, bytes);
+  static bool is_streamed(const Trial& trial, size_t input) {
+    const DType dtype = trial.inputs[input].dtype;
+    return input < trial.is_static.size() && trial.is_static[input] && (dtype == DType::f32 || dtype == DType::u8);
   }
 
-  Result<Timing> measure(const Kernel& kernel, LaunchCall& call, Trial& bound, double limit) {
+  Status launch(Bound& bound) {
+    Trial& trial = bound.trial;
+    for (size_t i : bound.streamed) trial.inputs[i].data = weights_.next(storage_bytes(trial.inputs[i]));
+    return bound.kernel->launch({trial.params, trial.inputs, trial.outputs, bound.scratch, bound.prepared.state.get(), team_.get()});
+  }
+
+  // Microseconds of the first run. Quick kernels are launched several times between two looks at the clock from then on.
+  Result<double> warm_up(Bound& bound) {
     const int threads = team_->size();
-    Team::Session session(*team_);
-    double begin = now(threads);
-    TN_TRY(kernel.launch(call));
-    double first = now(threads) - begin;
-    // The first run also pays for page faults: only one that is far above the limit ends the trial.
-    if (first > 4 * limit + 2000) return Timing{Timing::Kind::censored, limit};
-    std::vector<double> times;
-    times.reserve(kMostRuns);  // however many there will be: what is allocated does not depend on time
-    const double started = now(threads);
-    int launches = 1;
-    if (rotations_.empty() && evicted_.empty() && first < 20 * kBetweenLooks) {
-      TN_TRY(kernel.launch(call));
-      const double warm = std::max(now(threads) - started - clock_cost_, kLeast);
-      launches = static_cast<int>(std::clamp<double>(kBetweenLooks / warm, 1, kMostBetweenLooks));
+    const double begin = now(threads);
+    TN_TRY(launch(bound));
+    const double first = now(threads) - begin;
+    if (first < 20 * kBetweenLooks) {
+      const double again = now(threads);
+      TN_TRY(launch(bound));
+      const double warm = std::max(now(threads) - again - clock_cost_, kLeast);
+      bound.launches = static_cast<int>(std::clamp<double>(kBetweenLooks / warm, 1, kMostBetweenLooks));
     }
-    double spent = 0;
-    for (int run = 0; run < kMostRuns && (run < 4 || (spent < kBudget && now(threads) - started < kWhole)); ++run) {
-      if (run >= kRuns && agree(times)) break;
-      place_weights(bound, run);
-      begin = now(threads);
-      for (int launch = 0; launch < launches; ++launch) TN_TRY(kernel.launch(call));
-      const double took = now(threads) - begin;
-      spent += took;
-      times.push_back(std::max((took - clock_cost_) / launches, kLeast));
-      if (run >= 1 && *std::min_element(times.begin(), times.end()) > 1.5 * limit)
-        return Timing{Timing::Kind::censored, limit};
-    }
-    return Timing{Timing::Kind::measured, lower_quartile(times)};
+    return first;
+  }
+
+  // Microseconds of a launch.
+  Result<double> run_once(Bound& bound) {
+    const double begin = now(team_->size());
+    for (int i = 0; i < bound.launches; ++i) TN_TRY(launch(bound));
+    return std::max((now(team_->size()) - begin - clock_cost_) / bound.launches, kLeast);
   }
 
   // What disturbs a run only ever makes it longer.
@@ -188,9 +307,9 @@ class RealTimer : public Timer {
 
   const KernelTable& kernels_;
   std::unique_ptr<Team> team_;
-  Weights weights_;
-  std::vector<Rotation> rotations_;                            // weights in the last-level cache
-  std::vector<std::pair<const std::byte*, int64_t>> evicted_;  // those in memory
+  bool in_memory_;
+  WeightStream weights_;
+  Calm calm_;
   double clock_cost_ = 1;  // microseconds between two looks at the clock, which differs with the number of threads
 };
 
@@ -243,13 +362,25 @@ class FakeTimer : public Timer {
 
 }  // namespace
 
+Result<std::vector<std::vector<double>>> Timer::turns(std::span<const Trial> trials, int count, const std::function<bool()>& stop) {
+  std::vector<std::vector<double>> out;
+  for (int turn = 0; turn < count; ++turn) {
+    std::vector<double> times;
+    for (const Trial& trial : trials) {
+      if (stop()) return out;
+      TN_ASSIGN(const Timing timing, time(trial, 1e9));
+      if (timing.kind != Timing::Kind::measured) return fail(Code::internal, "{} was not timed", trial.kernel);
+      times.push_back(timing.microseconds);
+    }
+    out.push_back(std::move(times));
+  }
+  return out;
+}
+
 bool is_timer(std::string_view name) { return name == "real" || name == "fake" || seed_of(name).has_value(); }
 
 Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads, Weights weights) {
   TN_ASSIGN(std::unique_ptr<Team> team, Team::create(threads));
-#if !defined(__x86_64__)
-  weights = Weights::in_cache;  // nothing here puts memory out of the caches
-#endif
   return std::unique_ptr<Timer>(std::make_unique<RealTimer>(kernels, std::move(team), weights));
 }
 

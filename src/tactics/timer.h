@@ -1,7 +1,10 @@
 // How a candidate's cost is found: measured, or, for tests, taken from a model that is the same everywhere.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "device/device.h"
 #include "device/kernel_table.h"
@@ -16,18 +19,23 @@ class Timer {
   // The cost of a trial. Stops early, and answers with a censored time, once it is sure to exceed
   // `limit_microseconds`. A failure says why the kernel cannot run at this shape.
   virtual Result<Timing> time(const Trial& trial, double limit_microseconds) = 0;
+  // Microseconds of several trials in turns, one row a turn: within a turn the machine is the same for all of them. Ends early
+  // where `stop` says so, with the turns that are whole. A failure is one of a trial.
+  virtual Result<std::vector<std::vector<double>>> turns(std::span<const Trial> trials, int count, const std::function<bool()>& stop);
   // Part of the cache key: times of different timers never mix.
   virtual std::string_view name() const = 0;
 };
 
-// Where a run of the network finds the weights of a node, which it read last a whole run ago: in the last-level cache, if
-// that holds those of all products; else in memory.
-enum class Weights : uint8_t { in_cache, in_memory };
+// The weights that a run of the network reads.
+struct Weights {
+  int64_t bytes = 0;
+  bool in_memory = false;  // they are more than the last-level cache holds: part of the timer's name
+};
 
 // Runs the kernel on this machine with a team of `threads`: lower quartile of several runs, after one that warms up.
-// in_memory: before each run the weights are put out of the caches. in_cache: packed weights of more than 64 KiB are rotated
-// among copies, so that they leave the first levels. The other operands stay where the run before left them, as a network's stay
-// where the step before left them.
+// A run's constants lie in memory that was last read `weights.bytes` ago, as a network finds those of a node: in whatever
+// cache, or none, holds as much. The other operands stay where the run before left them, as a network's stay where the step
+// before left them.
 Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads, Weights weights);
 
 // Runs prepare, never launch. "fake": costs from the bytes that a trial touches, the reference last. "shuffled:" and a

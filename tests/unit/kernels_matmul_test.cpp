@@ -102,8 +102,10 @@ void check_floats(const Case& c, const Program& epilogue, const std::vector<std:
       EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(b), {&one}));
       EXPECT_LT(distance(one, expected), 1e-5)
           << isa << " x" << vectors << " m" << c.m << " n" << c.n << " k" << c.k;
-      EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(b), {&three}, 3));
-      EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
+      for (packed.together = 0; packed.together < 2; ++packed.together) {
+        EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(b), {&three}, 3));
+        EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
+      }
       if (!packable) continue;
       const int64_t lanes = isa == "avx512" ? 16 : 8;
       Tensor blob(DType::u8, {*packed_b_bytes(c.k, c.n, lanes)});
@@ -121,8 +123,10 @@ void check_floats(const Case& c, const Program& epilogue, const std::vector<std:
       EXPECT_OK(run("matmul.pack_strassen.f32." + isa, pack, {&b}, {&halves}, 2));
       EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs(halves), {&one}));
       EXPECT_LT(distance(one, expected), 1e-5) << "Strassen " << isa << " x" << vectors << " m" << c.m << " n" << c.n << " k" << c.k;
-      EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs(halves), {&three}, 3));
-      EXPECT_TRUE(same_bytes(one, three)) << "threads change the result of Strassen's product";
+      for (packed.together = 0; packed.together < 2; ++packed.together) {
+        EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs(halves), {&three}, 3));
+        EXPECT_TRUE(same_bytes(one, three)) << "threads change the result of Strassen's product";
+      }
     }
   }
 }
@@ -139,8 +143,10 @@ void check_pairs(const Case& c, const Program& epilogue, const std::vector<std::
       Tensor one(expected.arg().dtype, out_dims(c, params)), three = one;
       EXPECT_OK(run("matmul.packed.bf16." + isa, packed, inputs(b), {&one}));
       EXPECT_LT(distance(one, expected), 1e-5);
-      EXPECT_OK(run("matmul.packed.bf16." + isa, packed, inputs(b), {&three}, 3));
-      EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
+      for (packed.together = 0; packed.together < 2; ++packed.together) {
+        EXPECT_OK(run("matmul.packed.bf16." + isa, packed, inputs(b), {&three}, 3));
+        EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
+      }
       if (!packable) continue;
       Tensor blob(DType::u8, {*packed_b_bytes(c.k, c.n, 16, 2)});
       MatmulPackParams pack;
@@ -229,7 +235,8 @@ void check_rows_apart(int64_t k, int64_t from_k) {
         Tensor out(DType::f32, {m, n}), expected = out;
         EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs, {&out}));
         EXPECT_OK(run("matmul.reference", packed.matmul, plain, {&expected}));
-        Tensor shared = out;  // by threads that make a block together
+        Tensor shared = out;
+        packed.together = 1;
         EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs, {&shared}, 3));
         EXPECT_EQ(std::memcmp(shared.as<float>(), out.as<float>(), m * n * sizeof(float)), 0) << isa << " " << factor << fused;
         for (int64_t r = 0; r < m; ++r) {

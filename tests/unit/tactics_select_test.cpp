@@ -218,12 +218,12 @@ TEST(Select, TimesWithWeightsInMemoryAreTheirOwn) {
     ASSERT_TRUE(selection) << selection.error().text();
     EXPECT_GT(selection->microseconds, 0);
   };
-  choose(Weights::in_cache);
+  choose({});
   const size_t once = contest.chooser.cache.size();
   EXPECT_GT(once, 0u);
-  choose(Weights::in_cache);
+  choose({int64_t{1} << 20, false});
   EXPECT_EQ(contest.chooser.cache.size(), once);
-  choose(Weights::in_memory);
+  choose({int64_t{1} << 20, true});
   EXPECT_EQ(contest.chooser.cache.size(), 2 * once);
 }
 
