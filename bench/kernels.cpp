@@ -1,6 +1,5 @@
 // Rates of the product and convolution kernels on the layers of well-known networks, against this machine's measured peak: for
 // tuning. `bench_kernels [threads] [layer] [f32 or bf16] [variant]`: those whose name has the layer and the variant in it.
-#include <sys/mman.h>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -29,7 +28,7 @@ double now(int threads) {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
-constexpr int64_t kColdBytes = 400 << 20;  // more than any cache holds
+constexpr int64_t kColdBytes = 160 << 20;  // more than any cache holds
 
 struct Memory {
   explicit Memory(int64_t bytes) : data(allocate(bytes)) {
@@ -39,12 +38,6 @@ struct Memory {
   }
   Memory(int64_t bytes, const void* from) : data(allocate(bytes)) { std::memcpy(data.get(), from, static_cast<size_t>(bytes)); }
   static std::byte* allocate(int64_t bytes) {
-    if (getenv("HUGE_") && bytes > (1 << 20)) {
-      size_t n = (static_cast<size_t>(bytes) + (4 << 20)) >> 21 << 21;
-      void* p = std::aligned_alloc(2 << 20, n);
-      madvise(p, n, MADV_HUGEPAGE);
-      return static_cast<std::byte*>(p);
-    }
     return static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>((bytes + 127) / 64 * 64)));
   }
   struct Free {
@@ -103,29 +96,14 @@ class Bench {
         copies.emplace_back(bytes, inputs[weights].data);
     const LaunchCall call{bytes, inputs, outputs, scratch.data.get(), prepared.state.get(), &team_};
     double best = 1e9, total = 0;
-    std::vector<double> all_t;
-    if (getenv("HOT")) weights = -1;
-    for (int i = 0; i < 60 && (i < 5 || total < 0.3); ++i) {
+    for (int i = 0; i < 30 && (i < 5 || total < 0.15); ++i) {
       if (weights >= 0) inputs[weights].data = copies[static_cast<size_t>(i) % copies.size()].data.get();
-      if (getenv("TOUCH")) {
-        const Arg& a = inputs[0];
-        const int64_t cols = a.dims[a.rank - 1], rows = storage_bytes(a) / 4 / cols;
-        float* at = static_cast<float*>(a.data);
-        team_.parallel_for(team_.size(), [&](int64_t b, int64_t e, int) {
-          for (int64_t m = b; m < e; ++m)
-            for (int64_t r = 0; r < rows; ++r)
-              for (int64_t c = cols / team_.size() * m; c < cols / team_.size() * (m + 1); ++c) at[r * cols + c] = at[r * cols + c] * 0.5f + 0.25f;
-        });
-      }
       const double begin = now(team_.size());
       (void)kernel->launch(call);
       const double t = now(team_.size()) - begin;
       total += t;
       best = std::min(best, t);
-      all_t.push_back(t);
     }
-    std::sort(all_t.begin(), all_t.end());
-    if (getenv("MEDIAN")) best = all_t[all_t.size() / 2];
     if (flops > 0)
       std::printf("%-34s %-28s %9.1f us %8.1f GFLOP/s %5.1f %%\n", name.c_str(), id.c_str(), best * 1e6,
                   flops / best * 1e-9, flops / best / peak_ * 100);
