@@ -98,9 +98,9 @@ class Worker {
     sums_ = results_ + s_.sums_floats - round_up(s_.tiles.size(0), kTable.lanes);
   }
 
-  void run(int64_t begin, int64_t end) {
+  void run(Team::Items& items) {
     int64_t packed = -1;
-    for (int64_t item = begin; item < end; ++item) {
+    for (int64_t item; items.next(item);) {
       const int64_t line = item / s_.tiles.parts, part = item % s_.tiles.parts;
       batch_ = line / g_.heads;
       head_ = line % g_.heads;
@@ -196,8 +196,8 @@ class Worker {
 template <const MicroTable& kTable, const AttentionVector& kVector>
 Status launch(const LaunchCall& call) {
   const State& s = *static_cast<const State*>(call.state);
-  call.team->parallel_for(s.g.batch * s.g.heads * s.tiles.parts, [&](int64_t begin, int64_t end, int member) {
-    if (begin < end) Worker<kTable, kVector>(call, s, member).run(begin, end);
+  call.team->parallel_items(s.g.batch * s.g.heads * s.tiles.parts, [&](Team::Items& tiles, int member) {
+    Worker<kTable, kVector>(call, s, member).run(tiles);
   });
   return {};
 }

@@ -392,9 +392,9 @@ Status launch(const LaunchCall& call) {
   const int64_t item_floats = ceil_div(g.cg * g.group, s.lanes) * g.in_count * s.lanes;
   const auto* x = call.inputs[0].as<const float>();
   if (!s.copies) {
-    call.team->parallel_for(g.n * items, [&](int64_t begin, int64_t end, int member) {
+    call.team->parallel_items(g.n * items, [&](Team::Items& mine, int member) {
       Worker<kTable> worker(call, s, member);
-      for (int64_t i = begin; i < end; ++i) worker.run(x + i / items * item_floats, i / items, i % items);
+      for (int64_t i; mine.next(i);) worker.run(x + i / items * item_floats, i / items, i % items);
     });
     return {};
   }
@@ -404,9 +404,9 @@ Status launch(const LaunchCall& call) {
       for (int64_t row = begin; row < end; ++row)
         if (is_read(g, row % g.in[1])) copy_row(s, kTable, x, row, copy);
     });
-    call.team->parallel_for(items, [&](int64_t begin, int64_t end, int member) {
+    call.team->parallel_items(items, [&](Team::Items& mine, int member) {
       Worker<kTable> worker(call, s, member);
-      for (int64_t i = begin; i < end; ++i) worker.run(copy, n, i);
+      for (int64_t i; mine.next(i);) worker.run(copy, n, i);
     });
   }
   return {};

@@ -88,8 +88,8 @@ Status launch(const LaunchCall& call) {
   if (s.g.out_count == 0) return {};
   const int64_t rows = s.g.out[0] * s.g.out[1];
   const Split split(rows, ceil_div(rows, s.chunks));
-  call.team->parallel_for(s.g.n * s.blocks * split.parts, [&](int64_t begin, int64_t end, int member) {
-    for (int64_t item = begin; item < end; ++item) {
+  call.team->parallel_items(s.g.n * s.blocks * split.parts, [&](Team::Items& items, int member) {
+    for (int64_t item; items.next(item);) {
       const int64_t chunk = item % split.parts, first = split.begin(chunk);
       Plane<kTable, kLanes>(call, s, item / split.parts, member).run(first, first + split.size(chunk));
     }

@@ -381,9 +381,9 @@ Status launch(const LaunchCall& call) {
   if (s.bands == 0) return {};
   const ConvGeometry& g = s.stage[kDepthwiseStage].g;
   const Split split(g.out[1], ceil_div(g.out[1], s.bands));
-  call.team->parallel_for(g.n * s.groups * split.parts, [&](int64_t begin, int64_t end, int member) {
+  call.team->parallel_items(g.n * s.groups * split.parts, [&](Team::Items& bands, int member) {
     Worker<kTable, kPlanes, kLanes> worker(call, s, member);
-    for (int64_t i = begin; i < end; ++i) {
+    for (int64_t i; bands.next(i);) {
       const int64_t band = i % split.parts, group = i / split.parts % s.groups, first = split.begin(band);
       worker.run(i / split.parts / s.groups, group, first, first + split.size(band));
     }

@@ -55,12 +55,17 @@ class Worker {
     if (s.epilogue.bias >= 0) bias_ = call.inputs[static_cast<size_t>(s.epilogue.bias) + 3].as<const float>();
   }
 
-  void begin(int64_t n, int64_t part, int64_t slab) {
+  void begin(int64_t block, int64_t slab) {
     const Split pixels(g_.out_count, s_.cut.block_rows);
-    n_ = n, pixel_ = pixels.begin(part), slab_ = slab;
+    const int64_t part = block % s_.cut.row_blocks;
+    n_ = block / s_.cut.row_blocks, pixel_ = pixels.begin(part), slab_ = slab;
     block_.begin(pixels.size(part), slab);
   }
   StrassenBlock<kTable, kSums>& block() { return block_; }
+  void make() {
+    block_.pack([&] { return quadrants(); }, packs());
+  }
+  void join() { block_.settle(); }
   void multiply(int64_t panel) {
     block_.multiply(call_.inputs[1].as<const float>(), panel);
     finish(panel);

@@ -291,12 +291,14 @@ Status launch(const LaunchCall& call) {
     for (int64_t i = 0; i < s.chunks; ++i) {
       const Chunk<kTable, kTransforms> chunk(call, s, memory, i);
       call.team->parallel_for(chunk.inputs(), [&](int64_t begin, int64_t end, int) { chunk.transform_inputs(begin, end); });
-      call.team->parallel_for(chunk.products(), [&](int64_t begin, int64_t end, int) { chunk.multiply(begin, end); });
+      call.team->parallel_items(chunk.products(), [&](Team::Items& products, int) {
+        for (int64_t i; products.next(i);) chunk.multiply(i, i + 1);
+      });
       call.team->parallel_for(chunk.outputs(), [&](int64_t begin, int64_t end, int) { chunk.transform_outputs(begin, end); });
     }
   } else {
-    call.team->parallel_for(s.chunks, [&](int64_t begin, int64_t end, int member) {
-      for (int64_t i = begin; i < end; ++i) {
+    call.team->parallel_items(s.chunks, [&](Team::Items& chunks, int member) {
+      for (int64_t i; chunks.next(i);) {
         const Chunk<kTable, kTransforms> chunk(call, s, memory + member * (round_up(s.chunk_floats * 4, 64) / 4), i);
         chunk.transform_inputs(0, chunk.inputs());
         chunk.multiply(0, chunk.products());

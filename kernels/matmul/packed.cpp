@@ -8,6 +8,7 @@
 #include <cmath>
 #include <vector>
 
+#include "gemm/blocks.h"
 #include "gemm/micro.h"
 #include "gemm/split.h"
 #include "matmul/geometry.h"
@@ -134,12 +135,13 @@ class Worker {
     row_ = rows.begin(part), rows_ = rows.size(part);
     depth_ = depth, k_ = depth * s_.depth;
   }
-  int64_t rows() const { return rows_; }
+  void make() { pack(0, rows_); }
+  void join() {}
 
-  void pack(int64_t first, int64_t last) {
-    const float* a = call_.inputs[0].as<const float>() + g_.offset(g_.a, batch_) + (row_ + first) * g_.a.row + k_ * g_.a.col;
-    kTable.pack_a(a, g_.a.row, g_.a.col, last - first, std::min(s_.depth, g_.k - k_), packed_a_ + first * kTable.lanes,
-                  rows_ * kTable.lanes);
+  // Of a shared block, the rows from `piece` * kRowsAtOnce on.
+  void make_piece(int64_t piece) {
+    const int64_t first = piece * kRowsAtOnce, last = std::min(first + kRowsAtOnce, rows_);
+    if (first < last) pack(first, last);
   }
 
   // One panel of b's columns by the rows whose a is packed.
@@ -176,6 +178,12 @@ class Worker {
   }
 
  private:
+  void pack(int64_t first, int64_t last) {
+    const float* a = call_.inputs[0].as<const float>() + g_.offset(g_.a, batch_) + (row_ + first) * g_.a.row + k_ * g_.a.col;
+    kTable.pack_a(a, g_.a.row, g_.a.col, last - first, std::min(s_.depth, g_.k - k_), packed_a_ + first * kTable.lanes,
+                  rows_ * kTable.lanes);
+  }
+
   void tile(const float* b, const std::vector<MicroBlock>& blocks, int64_t at, int64_t rows, int64_t first, int64_t region_row,
             int64_t column, int64_t lanes, const char* next, int64_t lines) {
     MicroTile t{};
@@ -277,37 +285,14 @@ class Worker {
 template <const MicroTable& kTable>
 Status launch(const LaunchCall& call) {
   const State& s = *static_cast<const State*>(call.state);
-  using Member = Worker<kTable>;
-  const int64_t blocks = s.g.batch_count * s.row_blocks;
-  if (!s.shared) {
-    call.team->parallel_for(blocks * s.panels, [&](int64_t begin, int64_t end, int member) {
-      Member worker(call, s, member);
-      for (int64_t item = begin; item < end;) {
-        const int64_t first = item % s.panels, last = std::min(s.panels, first + end - item);
-        for (int64_t depth = 0; depth < s.depths; ++depth) {
-          worker.begin(item / s.panels, depth);
-          worker.pack(0, worker.rows());
-          for (int64_t panel = first; panel < last; ++panel) worker.multiply(panel);
-        }
-        item += last - first;
-      }
+  auto worker = [&](int member) { return Worker<kTable>(call, s, member); };
+  run_blocks(*call.team, {s.g.batch_count * s.row_blocks, s.panels, s.depths, s.shared}, worker, [&](int64_t block, int64_t depth) {
+    call.team->parallel_for(ceil_div(s.block_rows, kRowsAtOnce), [&](int64_t begin, int64_t end, int member) {
+      auto one = worker(member);
+      one.begin(block, depth);
+      for (int64_t piece = begin; piece < end; ++piece) one.make_piece(piece);
     });
-    return {};
-  }
-  for (int64_t block = 0; block < blocks; ++block)
-    for (int64_t depth = 0; depth < s.depths; ++depth) {
-      call.team->parallel_for(ceil_div(s.block_rows, kRowsAtOnce), [&](int64_t begin, int64_t end, int member) {
-        Member worker(call, s, member);
-        worker.begin(block, depth);
-        const int64_t first = begin * kRowsAtOnce, last = std::min(end * kRowsAtOnce, worker.rows());
-        if (first < last) worker.pack(first, last);
-      });
-      call.team->parallel_for(s.panels, [&](int64_t begin, int64_t end, int member) {
-        Member worker(call, s, member);
-        worker.begin(block, depth);
-        for (int64_t panel = begin; panel < end; ++panel) worker.multiply(panel);
-      });
-    }
+  });
   return {};
 }
 

@@ -20,7 +20,8 @@ struct State : KernelState {
   MatmulGeometry g;
   StrassenCut cut;
   bool straight = true;        // rows of the output are rows of results
-  int64_t waiting_floats = 0;  // of sums of k's slabs that cannot wait in the output
+  int64_t waiting_floats = 0;  // of a block's sums of k's slabs, which cannot wait in the output
+  int64_t waiting_at = 0;      // bytes of the scratch in front of all blocks' waiting sums
   StrassenTeam team;
   StoredEpilogue stored;
 };
@@ -57,9 +58,9 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.straight = s.g.out.col == 1;
     const bool in_place = s.straight && call.outputs[0].dtype == DType::f32;
     if (s.cut.slabs.parts > 1 && !in_place) s.waiting_floats = 4 * s.cut.upper(s.cut.block_rows) * s.cut.half;
-    s.team = strassen_team(s.cut, s.g.batch_count, round_up(s.waiting_floats * 4, 64) + kTileScratchBytes, call.threads,
-                           params.together && s.g.a.col == 1);
-    prepared.scratch_bytes = s.team.bytes();
+    s.team = strassen_team(s.cut, s.g.batch_count, kTileScratchBytes, call.threads, params.together && s.g.a.col == 1);
+    s.waiting_at = round_up(s.team.bytes(), 64);
+    prepared.scratch_bytes = s.waiting_at + s.g.batch_count * s.cut.row_blocks * s.waiting_floats * 4;
   }
   prepared.state = std::move(state);
   return {};
@@ -73,15 +74,20 @@ class Worker {
       : call_(call), s_(state), g_(state.g), program_(call.as<MatmulPackedParams>().matmul.epilogue),
         products_(reinterpret_cast<float*>(state.team.own(call.scratch, member))),
         block_(state.cut, state.team.packed(call.scratch, member), products_),
-        waiting_(products_ + round_up(state.cut.product_floats(), 16)),
-        tile_scratch_(reinterpret_cast<std::byte*>(waiting_ + round_up(state.waiting_floats, 16))) {}
+        tile_scratch_(reinterpret_cast<std::byte*>(products_ + round_up(state.cut.product_floats(), 16))) {}
 
-  void begin(int64_t batch, int64_t part, int64_t slab) {
+  void begin(int64_t block, int64_t slab) {
     const Split rows(g_.m, s_.cut.block_rows);
-    batch_ = batch, row_ = rows.begin(part), slab_ = slab;
+    const int64_t part = block % s_.cut.row_blocks;
+    batch_ = block / s_.cut.row_blocks, row_ = rows.begin(part), slab_ = slab;
+    waiting_ = reinterpret_cast<float*>(static_cast<std::byte*>(call_.scratch) + s_.waiting_at) + block * s_.waiting_floats;
     block_.begin(rows.size(part), slab);
   }
   StrassenBlock<kTable, kSums>& block() { return block_; }
+  void make() {
+    block_.pack([&] { return quadrants(); }, packs());
+  }
+  void join() { block_.settle(); }
   void multiply(int64_t panel) {
     block_.multiply(call_.inputs[1].as<const float>(), panel);
     finish(panel);
@@ -198,7 +204,7 @@ class Worker {
   const TileFunction tile_ = tile_function(kTable.lanes == 16 ? kAvx2 | kAvx512 : kAvx2);
   float* products_;
   StrassenBlock<kTable, kSums> block_;
-  float* waiting_;
+  float* waiting_ = nullptr;
   std::byte* tile_scratch_;
   int64_t batch_ = 0, row_ = 0, slab_ = 0;
 };

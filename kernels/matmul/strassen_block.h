@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/kernel.h"
+#include "gemm/blocks.h"
 #include "gemm/micro.h"
 #include "gemm/split.h"
 #include "matmul/packed.h"
@@ -186,49 +187,23 @@ class StrassenBlock {
   bool apart_ = false;  // the block's rows are
 };
 
-// Runs all items (batch, block, panel). Worker(call, state, member) works on a block at a time:
-//   begin(batch, part, slab)  of its rows, and of k
+// Runs all blocks, slabs and panels of `batches` products. Worker(call, state, member) works on a block at a time:
+//   begin(block, slab)        a block of all batches' rows, and part of k
 //   block()                   the StrassenBlock
 //   quadrants(), packs()      of a: what StrassenBlock::pack takes
-//   multiply(panel)           multiplies a panel and finishes its results
+//   make(), join(), multiply(panel)   see run_blocks
 template <class Worker, class State>
 void run_strassen(const LaunchCall& call, const State& s, int64_t batches) {
   const StrassenCut& cut = s.cut;
-  const int64_t blocks = batches * cut.row_blocks;
-  if (!s.team.shared) {
-    call.team->parallel_for(blocks * cut.panels, [&](int64_t begin, int64_t end, int member) {
-      Worker worker(call, s, member);
-      for (int64_t item = begin; item < end;) {
-        const int64_t block = item / cut.panels, first = item % cut.panels, last = std::min(cut.panels, first + end - item);
-        for (int64_t slab = 0; slab < cut.slabs.parts; ++slab) {
-          worker.begin(block / cut.row_blocks, block % cut.row_blocks, slab);
-          worker.block().pack([&] { return worker.quadrants(); }, worker.packs());
-          for (int64_t panel = first; panel < last; ++panel) worker.multiply(panel);
-        }
-        item += last - first;
-      }
-    });
-    return;
-  }
-  // A member's sums wait in its own memory from slab to slab: each time it has the same panels (see Team).
-  for (int64_t block = 0; block < blocks; ++block)
-    for (int64_t slab = 0; slab < cut.slabs.parts; ++slab) {
-      auto worker_of = [&](int member) {
-        Worker worker(call, s, member);
-        worker.begin(block / cut.row_blocks, block % cut.row_blocks, slab);
-        return worker;
-      };
-      Worker one = worker_of(0);
-      const auto& made = one.block();
-      call.team->parallel_for(made.upper(), [&](int64_t begin, int64_t end, int) { made.combine(one.quadrants(), begin, end); });
-      if (one.block().settle())
-        call.team->parallel_for(made.upper(), [&](int64_t begin, int64_t end, int) { made.keep_apart(one.quadrants(), begin, end); });
-      call.team->parallel_for(cut.panels, [&](int64_t begin, int64_t end, int member) {
-        Worker worker = worker_of(member);
-        worker.block().settle();
-        for (int64_t panel = begin; panel < end; ++panel) worker.multiply(panel);
-      });
-    }
+  const BlockLoop loop{batches * cut.row_blocks, cut.panels, cut.slabs.parts, s.team.shared};
+  run_blocks(*call.team, loop, [&](int member) { return Worker(call, s, member); }, [&](int64_t block, int64_t slab) {
+    Worker one(call, s, 0);
+    one.begin(block, slab);
+    const auto& made = one.block();
+    call.team->parallel_for(made.upper(), [&](int64_t begin, int64_t end, int) { made.combine(one.quadrants(), begin, end); });
+    if (one.block().settle())
+      call.team->parallel_for(made.upper(), [&](int64_t begin, int64_t end, int) { made.keep_apart(one.quadrants(), begin, end); });
+  });
 }
 
 }  // namespace tenon

@@ -59,6 +59,7 @@ struct Team::Shared {
   bool polls = false;  // not when there are more members than processors
   int started = 0;     // workers that have a thread
   std::unique_ptr<Worker[]> workers;
+  std::unique_ptr<Items::Span[]> spans;  // by member
   // Of the round that runs: constant from its publication until every part is done. Whoever has claimed a part may
   // read them.
   Thunk thunk = nullptr;
@@ -146,6 +147,7 @@ Result<std::unique_ptr<Team>> Team::create(int threads) {
   shared->size = threads;
   shared->polls = threads <= cpu_count();
   shared->workers = std::make_unique<Shared::Worker[]>(static_cast<size_t>(threads - 1));
+  shared->spans = std::make_unique<Items::Span[]>(static_cast<size_t>(threads));
   auto team = std::unique_ptr<Team>(new Team(threads, std::move(shared)));
   Shared& state = *team->shared_;
   for (; state.started < threads - 1; ++state.started) {
@@ -181,6 +183,55 @@ void Team::run(int64_t count, Thunk thunk, void* body) {
   shared.publish();
   shared.work(0);
   shared.finish(now);
+}
+
+namespace {
+
+constexpr uint64_t kEndUnit = uint64_t{1} << 32;
+
+uint64_t bounds_of(int64_t begin, int64_t end) { return static_cast<uint64_t>(begin) | static_cast<uint64_t>(end) << 32; }
+int64_t begin_of(uint64_t bounds) { return static_cast<int64_t>(bounds & (kEndUnit - 1)); }
+int64_t end_of(uint64_t bounds) { return static_cast<int64_t>(bounds >> 32); }
+int64_t left_of(uint64_t bounds) { return end_of(bounds) - begin_of(bounds); }
+
+}  // namespace
+
+bool Team::deal(int64_t count) {
+  if (size_ == 1 || count <= 1 || count > INT32_MAX) return false;
+  for (int member = 0; member < size_; ++member) {
+    const Part part = part_of(count, size_, member);
+    shared_->spans[static_cast<size_t>(member)].bounds.store(bounds_of(part.begin, part.end), std::memory_order_relaxed);
+  }
+  return true;
+}
+
+Team::Items::Span* Team::spans() { return shared_->spans.get(); }
+
+bool Team::Items::take(int64_t& item) {
+  std::atomic<uint64_t>& own = spans_[own_].bounds;
+  uint64_t bounds = own.load(std::memory_order_relaxed);
+  while (left_of(bounds) > 0)
+    if (own.compare_exchange_weak(bounds, bounds + 1, std::memory_order_relaxed)) {
+      item = begin_of(bounds);
+      return true;
+    }
+  return false;
+}
+
+bool Team::Items::steal(int64_t& item) {
+  while (true) {
+    Span* victim = nullptr;
+    uint64_t most = 0;
+    for (int i = 0; i < parts_; ++i) {
+      const uint64_t bounds = spans_[i].bounds.load(std::memory_order_relaxed);
+      if (left_of(bounds) > 0 && (!victim || left_of(bounds) > left_of(most))) victim = &spans_[i], most = bounds;
+    }
+    if (!victim) return false;
+    if (victim->bounds.compare_exchange_strong(most, most - kEndUnit, std::memory_order_relaxed)) {
+      item = end_of(most) - 1;
+      return true;
+    }
+  }
 }
 
 Team::Session::Session(Team& team) : team_(team) { team_.shared_->session.store(true, std::memory_order_relaxed); }

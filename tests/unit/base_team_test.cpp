@@ -37,6 +37,39 @@ TEST(Team, CoversEveryIndexOnceInStaticParts) {
   }
 }
 
+TEST(Team, DealsEveryItemOnce) {
+  for (int threads : {1, 2, 3, 7}) {
+    auto team = Team::create(threads);
+    ASSERT_TRUE(team);
+    for (int64_t count : {0, 1, 2, 3, 5, 64, 1001}) {
+      std::vector<std::atomic<int>> hits(static_cast<size_t>(count));
+      for (int round = 0; round < 50; ++round)
+        (*team)->parallel_items(count, [&](Team::Items& items, int member) {
+          EXPECT_LT(member, threads);
+          for (int64_t i; items.next(i);) ++hits[static_cast<size_t>(i)];
+        });
+      for (const std::atomic<int>& hit : hits) EXPECT_EQ(hit, 50);
+    }
+  }
+}
+
+// The items behind one that takes long are run by the others, whoever runs that one.
+TEST(Team, ItemsOfASlowMemberGoToOthers) {
+  auto team = Team::create(2);
+  ASSERT_TRUE(team);
+  constexpr int64_t kCount = 40;
+  std::atomic<int> done{0};
+  (*team)->parallel_items(kCount, [&](Team::Items& items, int) {
+    for (int64_t i; items.next(i);) {
+      ++done;
+      // The first one waits for all others.
+      const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+      while (i == 0 && done < kCount && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    }
+  });
+  EXPECT_EQ(done, kCount);
+}
+
 TEST(Team, WakesParkedWorkers) {
   auto team = Team::create(3);
   ASSERT_TRUE(team);
