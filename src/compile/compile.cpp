@@ -51,7 +51,7 @@ constexpr double kOneThreadHandicap = 1.02;  // by which one thread may be slowe
 constexpr double kOfClock = 0.1;             // microseconds of a step that two looks at the clock may be off
 constexpr int kMostLevel = 5;
 constexpr int kMostConfigs[kMostLevel + 1] = {1, 2, 4, 8, 16, INT_MAX};  // by optimisation level
-constexpr int kContests[kMostLevel + 1] = {0, 0, 7, 15, 20, 25};  // turns
+constexpr int kContests[kMostLevel + 1] = {0, 0, 5, 10, 15, 20}, kFinals[kMostLevel + 1] = {0, 0, 7, 30, 40, 60};  // turns
 constexpr int64_t kFarFromCache = 4;  // of how many times its size a cache holds nothing when it is read from end to end again
 
 class Build {
@@ -349,6 +349,7 @@ class Build {
     options.session = session_.get();
     options.most_configs = kMostConfigs[std::clamp(config_.optimization_level, 0, kMostLevel)];
     options.contests = kContests[std::clamp(config_.optimization_level, 0, kMostLevel)];
+    options.finals = kFinals[std::clamp(config_.optimization_level, 0, kMostLevel)];
     if (config_.deadline_seconds > 0)
       options.deadline = begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(config_.deadline_seconds));
     options.fingerprint = device_->is_host()

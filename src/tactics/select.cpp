@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "ir/found.h"
+#include "tactics/contest.h"
 #include "tactics/pbqp.h"
 
 namespace tenon {
@@ -302,6 +303,13 @@ class Candidates {
     return {};
   }
 
+  // The measured candidates of one combination of forms, the quickest first, and how many of them are timed again: all that are
+  // not far behind it.
+  struct Group {
+    std::vector<Considered*> candidates;
+    std::ptrdiff_t contested = 0;
+  };
+
   // What else the machine does slows one candidate down and not the next: the best ones of each combination of forms are timed
   // again, in turns. The first times are one turn more.
   Status time_again(NodeView view, NodeReport& report, const std::string& problem) {
@@ -310,75 +318,55 @@ class Candidates {
     std::vector<Considered*> contested;
     for (const Group& group : groups) contested.insert(contested.end(), group.candidates.begin(), group.candidates.begin() + group.contested);
     if (contested.size() < 2) return {};
-    std::vector<double> first;
-    for (const Considered* c : contested) first.push_back(c->timing.microseconds);
-    std::vector<Trial> trials;
-    for (const Considered* c : contested) {
-      TN_ASSIGN(trials.emplace_back(), concrete_trial(view, c->candidate, options_.points[0]));
-    }
-    const auto later = timer_.turns(trials, options_.contests, [&] { return is_late(); });
-    if (!later) return {};
-    Turns turns(first);
-    for (const std::vector<double>& times : *later) turns.add(times);
-    const std::vector<double> times = turns.result();
+    TN_ASSIGN(const auto times, compare(view, contested, options_.contests, true));
+    if (!times) return {};
     size_t begin = 0;
     for (const Group& group : groups) {
       // The others of a form stay as far behind its best one as they were.
-      const double scale = times[begin] / first[begin];
+      const double scale = (*times)[begin] / group.candidates[0]->timing.microseconds;
       for (size_t i = 0; i < group.candidates.size(); ++i) {
         Considered& c = *group.candidates[i];
-        c.timing.microseconds = i < static_cast<size_t>(group.contested) ? times[begin + i] : c.timing.microseconds * scale;
-        cache_.add(key(problem, candidate_key(*c.tactic, c.candidate)), c.timing);
+        c.timing.microseconds = i < static_cast<size_t>(group.contested) ? (*times)[begin + i] : c.timing.microseconds * scale;
       }
       begin += static_cast<size_t>(group.contested);
+      TN_TRY(time_best(view, group));
+      for (const Considered* c : group.candidates) cache_.add(key(problem, candidate_key(*c->tactic, c->candidate)), c->timing);
     }
     return {};
   }
 
-  // Times of several candidates, all in every turn. How they compare is what most turns say, in each of which the machine was the
-  // same for all of them; the winner's lower quartile gives the scale, as the timer's own times.
-  class Turns {
-   public:
-    explicit Turns(const std::vector<double>& first) : shares_(first.size()), times_(first.size()) { add(first); }
+  // Those of a group that are hard to tell apart are compared once more among themselves, in shorter turns.
+  Status time_best(NodeView view, const Group& group) {
+    constexpr double kHardToTell = 1.1;
+    constexpr size_t kMost = 4;
+    std::vector<Considered*> best = group.candidates;
+    std::stable_sort(best.begin(), best.end(), quicker);
+    auto close = [&](const Considered* c) { return c->timing.microseconds <= kHardToTell * best[0]->timing.microseconds; };
+    best.resize(std::min<size_t>(kMost, static_cast<size_t>(std::count_if(best.begin(), best.end(), close))));
+    if (options_.finals == 0 || best.size() < 2) return {};
+    TN_ASSIGN(const auto times, compare(view, best, options_.finals, false));
+    if (!times) return {};
+    const std::vector<double> again = scaled(*times, times_of(best));
+    for (size_t i = 0; i < best.size(); ++i) best[i]->timing.microseconds = again[i];
+    return {};
+  }
 
-    void add(const std::vector<double>& times) {
-      double mean = 0;  // of logarithms
-      for (double time : times) mean += std::log(time) / static_cast<double>(times.size());
-      for (size_t i = 0; i < times.size(); ++i) {
-        shares_[i].push_back(std::log(times[i]) - mean);
-        times_[i].push_back(times[i]);
-      }
+  // `known`: their times are one turn more.
+  Result<std::optional<std::vector<double>>> compare(NodeView view, const std::vector<Considered*>& candidates, int count, bool known) {
+    std::vector<Trial> trials;
+    for (const Considered* c : candidates) {
+      TN_ASSIGN(trials.emplace_back(), concrete_trial(view, c->candidate, options_.points[0]));
     }
+    return contest(timer_, trials, known ? times_of(candidates) : std::vector<double>(), count, [&] { return is_late(); });
+  }
 
-    std::vector<double> result() const {
-      std::vector<double> out;
-      for (const std::vector<double>& shares : shares_) out.push_back(median(shares));
-      const auto winner = static_cast<size_t>(std::min_element(out.begin(), out.end()) - out.begin());
-      const double share = out[winner], quartile = sorted(times_[winner])[times_[winner].size() / 4];
-      for (double& time : out) time = quartile * std::exp(time - share);
-      return out;
-    }
+  static std::vector<double> times_of(const std::vector<Considered*>& candidates) {
+    std::vector<double> out;
+    for (const Considered* c : candidates) out.push_back(c->timing.microseconds);
+    return out;
+  }
+  static bool quicker(const Considered* a, const Considered* b) { return a->timing.microseconds < b->timing.microseconds; }
 
-   private:
-    static std::vector<double> sorted(std::vector<double> values) {
-      std::sort(values.begin(), values.end());
-      return values;
-    }
-    static double median(const std::vector<double>& of) {
-      const std::vector<double> values = sorted(of);
-      return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
-    }
-
-    std::vector<std::vector<double>> shares_;  // by candidate: logarithms, of a turn's geometric mean
-    std::vector<std::vector<double>> times_;   // by candidate: microseconds
-  };
-
-  // The measured candidates of one combination of forms, the quickest first, and how many of them are timed again: all that are
-  // not far behind it.
-  struct Group {
-    std::vector<Considered*> candidates;
-    std::ptrdiff_t contested = 0;
-  };
   static std::vector<Group> groups_by_forms(NodeReport& report) {
     constexpr double kFar = 2, kLongest = 10000;  // microseconds: what takes longer is timed well enough
     std::map<std::string, Group> by_forms;
@@ -387,8 +375,7 @@ class Candidates {
         by_forms[forms_of(c.candidate)].candidates.push_back(&c);
     std::vector<Group> out;
     for (auto& [forms, group] : by_forms) {
-      std::stable_sort(group.candidates.begin(), group.candidates.end(),
-                       [](const Considered* a, const Considered* b) { return a->timing.microseconds < b->timing.microseconds; });
+      std::stable_sort(group.candidates.begin(), group.candidates.end(), quicker);
       const double best = group.candidates[0]->timing.microseconds;
       for (const Considered* c : group.candidates) group.contested += c->timing.microseconds <= kFar * best;
       out.push_back(std::move(group));

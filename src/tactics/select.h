@@ -58,7 +58,8 @@ struct SelectOptions {
   // Symbol values at which a candidate must be able to prepare; the first is the one that is timed.
   std::vector<ProblemPoint> points;
   DeviceSession* session = nullptr;  // of a device that is not the host
-  int contests = 0;                  // on the host, how often the best candidates are timed again, in turns
+  int contests = 0;                  // on the host, how often the better candidates are timed again, in turns
+  int finals = 0;                    // how often those are that are then hard to tell apart
   int most_configs = 8;              // of one tactic that are tried for each math and combination of forms; the first ones
   // From then on nothing more is timed: a node takes the best of what was, or else its first candidate that stands.
   std::optional<std::chrono::steady_clock::time_point> deadline;
