@@ -20,7 +20,7 @@ inline void store_bits(float* p, Bits x) { _mm256_storeu_si256(reinterpret_cast<
 #endif
 
 // Magnitudes are compared as integers: they are ordered as floats are, and NaN lie above infinity.
-void combine_a(const StrassenRows& s) {
+void combine_some(const StrassenRows& s) {
   for (int64_t r = s.first; r < s.last; ++r) {
     store(s.largest + r * kLanes, zero());
     store(s.largest + (s.rows + r) * kLanes, zero());
@@ -47,6 +47,16 @@ void combine_a(const StrassenRows& s) {
       store(to + 5 * s.step, sub(a21, a11));
       store(to + 6 * s.step, sub(a12, a22));
     }
+  }
+}
+
+// A few rows at a time, along k: rows of most tensors lie a multiple of some KiB apart, in few sets of the first-level cache.
+void combine_a(const StrassenRows& s) {
+  constexpr int64_t kRows = 8;
+  StrassenRows some = s;
+  for (some.first = s.first; some.first < s.last; some.first = some.last) {
+    some.last = some.first + kRows < s.last ? some.first + kRows : s.last;
+    combine_some(some);
   }
 }
 

@@ -114,8 +114,13 @@ class Buffers {
 // seconds, and then kernels compare differently.
 class Calm {
  public:
-  explicit Calm(Team& team) : team_(team) {
+  explicit Calm(Team& team) : team_(team) {}
+
+  Status begin() {
+    TN_ASSIGN(memory_, allocate(team_.size() * kFloats * 4));
+    fill(memory_.data(), team_.size() * kFloats * 4, DType::f32, 1);
     for (int i = 0; i < kProbes; ++i) probe();
+    return {};
   }
 
   bool is_calm() { return probe() <= kDisturbed * best_; }
@@ -130,17 +135,20 @@ class Calm {
 
  private:
   static constexpr int kProbes = 10;
-  static constexpr int kSteps = 4000, kSums = 64;  // of a probe: some 20 microseconds
+  static constexpr int64_t kFloats = 48 << 10, kSums = 64;  // of a thread: 192 KiB, which a second-level cache holds
+  static constexpr int kPasses = 3;                         // over them: some 20 microseconds
   static constexpr double kDisturbed = 1.15;
   static constexpr long kWait = 5'000'000;  // nanoseconds
 
-  // Microseconds that the same sums take on all threads at once: as many independent ones as keep the arithmetic units busy.
+  // Microseconds that the same sums take on all threads at once: enough of them to keep the arithmetic units and the caches busy.
   double probe() {
     const double begin = now(team_.size());
-    team_.parallel_for(team_.size(), [](int64_t, int64_t, int) {
+    team_.parallel_for(team_.size(), [this](int64_t, int64_t, int member) {
+      const float* from = reinterpret_cast<const float*>(memory_.data()) + member * kFloats;
       float sums[kSums] = {};
-      for (int step = 0; step < kSteps; ++step)
-        for (float& sum : sums) sum = sum * 0.5f + 1.0f;
+      for (int pass = 0; pass < kPasses; ++pass)
+        for (int64_t at = 0; at < kFloats; at += kSums)
+          for (int64_t i = 0; i < kSums; ++i) sums[i] = sums[i] * 0.5f + from[at + i];
       [[maybe_unused]] volatile float kept = *std::max_element(sums, sums + kSums);
     });
     const double took = now(team_.size()) - begin;
@@ -149,6 +157,7 @@ class Calm {
   }
 
   Team& team_;
+  Block memory_;
   double best_ = HUGE_VAL;
   int waits_ = 600;
 };
@@ -172,6 +181,8 @@ class RealTimer : public Timer {
       clock_cost_ = std::min(clock_cost_, now(team_->size()) - begin);
     }
   }
+
+  Status begin() { return calm_.begin(); }
 
   std::string_view name() const override { return in_memory_ ? "real, weights in memory" : "real"; }
 
@@ -381,7 +392,9 @@ bool is_timer(std::string_view name) { return name == "real" || name == "fake" |
 
 Result<std::unique_ptr<Timer>> make_real_timer(const KernelTable& kernels, int threads, Weights weights) {
   TN_ASSIGN(std::unique_ptr<Team> team, Team::create(threads));
-  return std::unique_ptr<Timer>(std::make_unique<RealTimer>(kernels, std::move(team), weights));
+  auto timer = std::make_unique<RealTimer>(kernels, std::move(team), weights);
+  TN_TRY(timer->begin());
+  return std::unique_ptr<Timer>(std::move(timer));
 }
 
 std::unique_ptr<Timer> make_fake_timer(const KernelTable& kernels, int threads, DeviceSession* session,
