@@ -1,10 +1,7 @@
 // The schedule of the packed recurrent kernels: inputs are projected for a chunk of steps at once, as one
 // product; then each step multiplies the state and applies the gates while they are in registers.
 //
-// Work is cut by direction and by groups of sequences, which need nothing of each other; where there are
-// fewer of these than threads and the recurrent weights are large, every step is cut by blocks of units
-// instead; where a thread's part of both directions' weights is too large to stay in its cache, the directions take turns.
-// Sums are made in one order, so the cut does not change the result.
+// Threads divide the work as RnnDivision says. Sums are made in one order, so that does not change the result.
 #include "rnn/packed.h"
 
 #include <algorithm>
@@ -17,15 +14,13 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kChunkBytes = 1 << 20;    // of projected inputs, per direction
-constexpr int64_t kSplitBytes = 512 << 10;  // recurrent weights of a direction worth a barrier per step
+constexpr int64_t kChunkBytes = 1 << 20;  // of projected inputs, per direction
 
 struct State : KernelState {
   RnnGeometry g;
   const RnnTable* table = nullptr;
   int64_t blocks = 0, padded = 0;  // of units; `padded` is a multiple of the lanes
   int64_t chunk = 1;               // steps projected at once
-  bool split_steps = false, in_turn = false;
   // Offsets into scratch, in floats.
   int64_t projected = 0, cells = 0, update = 0, reset = 0, biases = 0, peepholes = 0, zeros = 0;
 };
@@ -65,6 +60,8 @@ Status prepare(const RnnTable& table, const PrepareCall& call, Prepared& prepare
   RnnGeometry& g = state->g;
   TN_TRY(rnn_geometry(params, call.inputs, call.outputs, g));
   TN_TRY(expect_type(call.inputs[0], DType::f32, "x"));
+  if (params.division < RnnDivision::sequences || params.division > RnnDivision::turns)
+    return fail(Code::invalid_plan, "there is no division {} of a recurrent layer", static_cast<int64_t>(params.division));
   const int count = static_cast<int>(g.directions) * rnn_functions(params.kind);
   for (int i = 0; i < count; ++i)
     if (!has_packed_rnn(params.functions[i].kind))
@@ -76,10 +73,6 @@ Status prepare(const RnnTable& table, const PrepareCall& call, Prepared& prepare
   state->padded = state->blocks * table.lanes;
   const auto row = checked_mul(g.gates * state->padded * 4, std::max<int64_t>(g.batch, 1));
   state->chunk = std::clamp<int64_t>(row ? kChunkBytes / *row : 1, 1, std::max<int64_t>(g.steps, 1));
-  const bool large = g.gates * g.hidden * 4 > kSplitBytes / g.hidden;
-  state->in_turn = call.threads > 1 && g.directions > 1 && g.batch < call.threads && large &&
-                   g.gates * g.hidden * 4 > kSplitBytes / g.hidden * call.threads / g.directions;
-  state->split_steps = state->in_turn || (call.threads > 1 && g.directions * g.batch < call.threads && large);
   Layout layout;
   const int64_t sequences = g.directions * g.batch, padded = state->padded;
   state->projected = layout.add(sequences * state->chunk, g.gates, padded);
@@ -111,9 +104,9 @@ class Layer {
     std::fill_n(scratch_ + s_.zeros, s_.padded, 0.0f);
     int64_t longest = 0;
     for (int64_t n = 0; n < g_.batch; ++n) longest = std::max(longest, length(n));
-    if (s_.split_steps) {
+    if (params_.division != RnnDivision::sequences && call_.team->size() > 1) {
       each(g_.directions, [&](int64_t d) { begin(d, 0, g_.batch); });
-      const int64_t together = s_.in_turn ? 1 : g_.directions;
+      const int64_t together = params_.division == RnnDivision::turns ? 1 : g_.directions;
       for (int64_t turn = 0; turn < g_.directions; turn += together)
         for (int64_t first = 0; first < longest; first += s_.chunk) {
           const int64_t last = std::min(first + s_.chunk, longest);

@@ -5,8 +5,17 @@
 
 namespace tenon {
 
+// How threads divide a layer. Every division sums in the same order.
+enum class RnnDivision : int64_t {
+  sequences,  // each has directions, and groups of sequences, which need nothing of each other
+  steps,      // each has some of the units, in every step: for few sequences and large recurrent weights
+  turns,      // as steps, one direction after the other: where a thread's part of one direction's weights stays in its cache
+};
+
 // The activations must be relu, tanh or sigmoid.
-using RnnPackedParams = RnnParams;
+struct RnnPackedParams : RnnParams {
+  RnnDivision division = RnnDivision::sequences;
+};
 
 constexpr bool has_packed_rnn(RnnActivation kind) { return kind <= RnnActivation::sigmoid; }
 

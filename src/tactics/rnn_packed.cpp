@@ -1,11 +1,24 @@
 // rnn_packed: f32 recurrent layers whose constant weights are packed when the plan is made.
 #include "rnn/packed.h"
 
+#include "base/checked.h"
 #include "ops/rnn.h"
 #include "tactics/claims.h"
 
 namespace tenon {
 namespace {
+
+// The likeliest first.
+std::vector<RnnDivision> divisions(NodeView node, const TargetInfo& target, const RnnParams& params, int64_t directions) {
+  constexpr int64_t kWorthABarrier = 64 << 10, kLarge = 512 << 10;  // bytes of a direction's recurrent weights
+  const auto x = typical_shape(node.input(0).shape, target);
+  const int64_t sequences = x ? (*x)[params.layout ? 0 : 1] : 1, bytes = checked_mul(rnn_gates(params.kind) * 4 * params.hidden, params.hidden).value_or(INT64_MAX);
+  if (target.threads == 1 || sequences >= target.threads || bytes < kWorthABarrier) return {RnnDivision::sequences};
+  std::vector<RnnDivision> out = {RnnDivision::sequences, RnnDivision::steps};
+  if (sequences * directions < target.threads && bytes > kLarge) std::swap(out[0], out[1]);
+  if (directions > 1) out.push_back(RnnDivision::turns);
+  return out;
+}
 
 Claim claim(NodeView node, const TargetInfo& target) {
   const TensorType& x = node.input(0);
@@ -20,7 +33,6 @@ Claim claim(NodeView node, const TargetInfo& target) {
       return Claim::refuse("an activation is not relu, tanh or sigmoid");
 
   Candidate candidate;
-  candidate.call = KernelCall::with("rnn.packed.f32." + isa.name, *params);
   candidate.inputs.assign(node.input_count(), kLinear);
   candidate.outputs.assign(node.output_count(), kLinear);
   for (uint32_t input : {1u, 2u}) {
@@ -33,7 +45,14 @@ Claim claim(NodeView node, const TargetInfo& target) {
     const RnnPackParams pack{params->kind, input == 2 && rnn_two_segments(*params), isa.lanes};
     candidate.packs.push_back({input, KernelCall::with("rnn.pack.f32", pack), *bytes});
   }
-  return {{std::move(candidate)}, {}};
+  static constexpr const char* kNames[] = {"threads by sequences", "threads by units", "threads by units, directions in turn"};
+  Claim out;
+  for (RnnDivision division : divisions(node, target, *params, directions)) {
+    out.candidates.push_back(candidate);
+    out.candidates.back().config = kNames[static_cast<int>(division)];
+    out.candidates.back().call = KernelCall::with("rnn.packed.f32." + isa.name, RnnPackedParams{*params, division});
+  }
+  return out;
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ Outputs run_reference(Layer& layer) {
   return layer.out;
 }
 
-Outputs run_packed(Layer& layer, const std::string& isa, int threads) {
+Outputs run_packed(Layer& layer, const std::string& isa, int threads, RnnDivision division) {
   const int64_t lanes = isa == "avx512" ? 16 : 8, g = rnn_gates(layer.params.kind);
   auto in = layer.inputs(), out = layer.outputs();
   std::vector<std::vector<float>> packed(3);
@@ -127,7 +127,7 @@ Outputs run_packed(Layer& layer, const std::string& isa, int threads) {
     EXPECT_TRUE(status) << status.error().text();
     in[i] = to;
   }
-  Status status = call(*find("rnn.packed.f32." + isa), layer.params, in, out, threads);
+  Status status = call(*find("rnn.packed.f32." + isa), RnnPackedParams{layer.params, division}, in, out, threads);
   EXPECT_TRUE(status) << status.error().text();
   return layer.out;
 }
@@ -154,10 +154,11 @@ void expect_same(Layer layer, const std::string& what) {
   layer.fill(static_cast<uint32_t>(layer.params.hidden * 31 + layer.steps));
   const Outputs want = run_reference(layer);
   for (const std::string& isa : instruction_sets()) {
-    const Outputs one = run_packed(layer, isa, 1);
+    const Outputs one = run_packed(layer, isa, 1, RnnDivision::sequences);
     EXPECT_LT(error(one, want), 3e-6) << what << " " << isa;
-    EXPECT_EQ(error(run_packed(layer, isa, 3), one), 0)
-        << what << " " << isa << ": three threads differ from one";
+    for (RnnDivision division : {RnnDivision::sequences, RnnDivision::steps, RnnDivision::turns})
+      EXPECT_EQ(error(run_packed(layer, isa, 3, division), one), 0)
+          << what << " " << isa << ", division " << static_cast<int>(division) << ": three threads differ from one";
   }
 }
 
@@ -294,8 +295,10 @@ TEST(Rnn, RefusesWhatDoesNotFit) {
     auto plain = layer.inputs();
     plain[1] = Layer::arg(DType::u8, {64}, nullptr);
     plain[2] = Layer::arg(DType::u8, {64}, nullptr);
-    EXPECT_FALSE(call(*find("rnn.packed.f32." + isa), layer.params, plain, out, 1));
-    RnnParams other = layer.params;
+    EXPECT_FALSE(call(*find("rnn.packed.f32." + isa), RnnPackedParams{layer.params, {}}, plain, out, 1));
+    RnnPackedParams other{layer.params, static_cast<RnnDivision>(3)};
+    EXPECT_FALSE(call(*find("rnn.packed.f32." + isa), other, plain, out, 1));
+    other.division = RnnDivision::steps;
     other.functions[1].kind = RnnActivation::elu;
     EXPECT_FALSE(call(*find("rnn.packed.f32." + isa), other, plain, out, 1));
   }
