@@ -84,7 +84,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   return {};
 }
 
-// One thread's work: items (batch, head, tile of queries) in order; heads that share keys follow each other.
+// One thread's work: items (batch, head, tile of queries); what follows another one of the same keys finds them packed.
 template <const MicroTable& kTable, const AttentionVector& kVector>
 class Worker {
  public:

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "conv/packed.h"
+#include "matmul/packed_b.h"
 #include "matmul/strassen_block.h"
 
 namespace tenon {
@@ -31,6 +32,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   const auto& params = call.as<ConvPackedParams>();
   const ConvGeometry& g = s.g;
   TN_TRY(expect_one_tap(g));
+  TN_TRY(expect_together(params.together));
   if (params.vectors < 1 || params.vectors > kMaxVectors || kTable.max_rows[params.vectors] == 0)
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
   if (s.epilogue.silu) s.epilogue.leave_registers();

@@ -78,6 +78,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   const Arg& a = call.inputs[0];
   TN_TRY(expect_type(a, DType::f32, "a"));
   TN_TRY(expect_vectors(kTable, params.vectors));
+  TN_TRY(expect_together(params.together));
   auto state = std::make_unique<State>();
   State& s = *state;
   s.vectors = params.vectors;

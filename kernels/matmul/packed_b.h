@@ -8,6 +8,12 @@
 
 namespace tenon {
 
+// Of MatmulPackedParams and of convolutions: 0 or 1.
+inline Status expect_together(int64_t together) {
+  if (together == 0 || together == 1) return {};
+  return fail(Code::invalid_plan, "whether rows are made together is 0 or 1, not {}", together);
+}
+
 // A panel's width in vectors, as the instruction set allows.
 Status expect_vectors(const MicroTable& table, int64_t vectors);
 

@@ -37,6 +37,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   const auto& params = call.as<MatmulPackedParams>();
   TN_TRY(expect_type(call.inputs[0], DType::f32, "a"));
   TN_TRY(expect_vectors(kTable, params.vectors));
+  TN_TRY(expect_together(params.together));
   const auto bytes = bytes_of<kTable>(params.k, params.n);
   if (params.packed != 1 || !bytes)
     return fail(Code::invalid_plan, "Strassen's product takes a packed b of k a multiple of {} and n at least that, not {} x {}",

@@ -81,7 +81,6 @@ class StrassenBlock {
   int64_t lower() const { return lower_; }
   int64_t depth() const { return depth_; }  // half of the slab's k
   int64_t first_k() const { return cut_.slabs.begin(slab_) * 2 * kTable.lanes; }
-  bool apart() const { return apart_; }
   float* products() const { return products_; }
   float* packed_a() const { return packed_a_; }
 
@@ -190,7 +189,7 @@ class StrassenBlock {
 // Runs all blocks, slabs and panels of `batches` products. Worker(call, state, member) works on a block at a time:
 //   begin(block, slab)        a block of all batches' rows, and part of k
 //   block()                   the StrassenBlock
-//   quadrants(), packs()      of a: what StrassenBlock::pack takes
+//   quadrants()               of a, where they are or packed to where the sums will be
 //   make(), join(), multiply(panel)   see run_blocks
 template <class Worker, class State>
 void run_strassen(const LaunchCall& call, const State& s, int64_t batches) {

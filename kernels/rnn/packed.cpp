@@ -104,7 +104,7 @@ class Layer {
     std::fill_n(scratch_ + s_.zeros, s_.padded, 0.0f);
     int64_t longest = 0;
     for (int64_t n = 0; n < g_.batch; ++n) longest = std::max(longest, length(n));
-    if (params_.division != RnnDivision::sequences && call_.team->size() > 1) {
+    if (params_.division != RnnDivision::sequences && g_.batch < call_.team->size()) {
       each(g_.directions, [&](int64_t d) { begin(d, 0, g_.batch); });
       const int64_t together = params_.division == RnnDivision::turns ? 1 : g_.directions;
       for (int64_t turn = 0; turn < g_.directions; turn += together)

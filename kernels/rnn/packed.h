@@ -5,7 +5,7 @@
 
 namespace tenon {
 
-// How threads divide a layer. Every division sums in the same order.
+// How threads divide a layer of fewer sequences than threads; others are divided by sequences. Every division sums in the same order.
 enum class RnnDivision : int64_t {
   sequences,  // each has directions, and groups of sequences, which need nothing of each other
   steps,      // each has some of the units, in every step: for few sequences and large recurrent weights

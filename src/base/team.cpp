@@ -220,15 +220,16 @@ bool Team::Items::take(int64_t& item) {
 
 bool Team::Items::steal(int64_t& item) {
   while (true) {
-    Span* victim = nullptr;
-    uint64_t most = 0;
-    for (int i = 0; i < parts_; ++i) {
-      const uint64_t bounds = spans_[i].bounds.load(std::memory_order_relaxed);
-      if (left_of(bounds) > 0 && (!victim || left_of(bounds) > left_of(most))) victim = &spans_[i], most = bounds;
+    uint64_t bounds = spans_[victim_].bounds.load(std::memory_order_relaxed);
+    if (left_of(bounds) == 0) {
+      for (int i = 0; i < parts_; ++i) {
+        const uint64_t other = spans_[i].bounds.load(std::memory_order_relaxed);
+        if (left_of(other) > left_of(bounds)) victim_ = i, bounds = other;
+      }
+      if (left_of(bounds) == 0) return false;
     }
-    if (!victim) return false;
-    if (victim->bounds.compare_exchange_strong(most, most - kEndUnit, std::memory_order_relaxed)) {
-      item = end_of(most) - 1;
+    if (spans_[victim_].bounds.compare_exchange_strong(bounds, bounds - kEndUnit, std::memory_order_relaxed)) {
+      item = end_of(bounds) - 1;
       return true;
     }
   }

@@ -40,7 +40,7 @@ class Team {
   }
 
   // The items of a loop as one of its members gets them: those of its part in order, then, as long as others have some that they
-  // have not begun, the last one of whoever has most.
+  // have not begun, the last ones of one after the other, beginning with whoever has most.
   class Items {
    public:
     // False: there are no more for this member.
@@ -61,7 +61,7 @@ class Team {
     bool steal(int64_t& item);
 
     Span* spans_ = nullptr;  // of all parts; nullptr: the items are begin_ … end_-1
-    int parts_ = 0, own_ = 0;
+    int parts_ = 0, own_ = 0, victim_ = 0;
     int64_t begin_ = 0, end_ = 0;
   };
 
@@ -73,7 +73,7 @@ class Team {
     const bool shared = deal(count);
     parallel_for(count, [&](int64_t begin, int64_t end, int member) {
       Items items;
-      if (shared) items.spans_ = spans(), items.parts_ = size_, items.own_ = member;
+      if (shared) items.spans_ = spans(), items.parts_ = size_, items.own_ = items.victim_ = member;
       items.begin_ = begin, items.end_ = end;
       fn(items, member);
     });

@@ -348,8 +348,10 @@ class Build {
     options.target = target_;
     options.session = session_.get();
     options.most_configs = kMostConfigs[std::clamp(config_.optimization_level, 0, kMostLevel)];
-    options.contests = kContests[std::clamp(config_.optimization_level, 0, kMostLevel)];
-    options.finals = kFinals[std::clamp(config_.optimization_level, 0, kMostLevel)];
+    if (config_.timer == "real" && device_->is_host()) {
+      options.contests = kContests[std::clamp(config_.optimization_level, 0, kMostLevel)];
+      options.finals = kFinals[std::clamp(config_.optimization_level, 0, kMostLevel)];
+    }
     if (config_.deadline_seconds > 0)
       options.deadline = begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(config_.deadline_seconds));
     options.fingerprint = device_->is_host()
@@ -390,7 +392,8 @@ class Build {
     if (!device_->is_host()) return make_device_timer(*kernels_, *device_, *session_);
     const int64_t cache = std::max(target_.l3, target_.l2);
     const int64_t weights = product_weights(graph, is_static);
-    return make_real_timer(*kernels_, target_.threads, {std::min(weights, kFarFromCache * cache), weights > cache});
+    const Weights::Level level = weights > cache ? Weights::Level::memory : weights > target_.l2 ? Weights::Level::last : Weights::Level::near;
+    return make_real_timer(*kernels_, target_.threads, {std::min(weights, kFarFromCache * cache), level});
   }
 
   // Bytes of what products read whole in every run.

@@ -1,5 +1,6 @@
 #include "tactics/claims.h"
 
+#include "base/checked.h"
 #include "base/cpu.h"
 #include "matmul/packed.h"
 
@@ -48,9 +49,9 @@ std::vector<ProductCut> product_cuts(const InstructionSet& isa, const ProductSiz
   std::vector<ProductCut> out;
   for (int64_t vectors : widths) out.push_back({vectors});
   if (size.rows <= kFewStrassenRows) return out;
-  const int64_t blocks = size.batches * ceil_div(size.rows, size.block_rows);
+  const auto blocks = checked_mul(size.batches, ceil_div(size.rows, size.block_rows));
   for (int64_t vectors : widths)
-    if (shares_blocks(blocks, ceil_div(size.columns, vectors * isa.lanes), threads)) out.push_back({vectors, true});
+    if (blocks && shares_blocks(*blocks, ceil_div(size.columns, vectors * isa.lanes), threads)) out.push_back({vectors, true});
   return out;
 }
 

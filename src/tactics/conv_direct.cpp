@@ -2,7 +2,6 @@
 // convolutions to channel-blocked outputs, with weights packed when the plan is made; conv_blocked and conv_winograd also with operands
 // rounded to bf16.
 #include <algorithm>
-#include <cstring>
 
 #include "conv/layout.h"
 #include "matmul/packed.h"
@@ -59,14 +58,15 @@ std::string read(NodeView node, const TargetInfo& target, Problem& out) {
 
 // `math`: as a candidate's.
 Candidate candidate(NodeView node, const Problem& problem, const char* kernel, ConvLayout layout,
-                    int64_t vectors, int64_t rows, int64_t bytes, std::string_view math) {
+                    int64_t vectors, int64_t rows, int64_t bytes, std::string_view math, bool together) {
   const std::string suffix = fmt::format("{}.{}", math.empty() ? "f32" : math, problem.isa.name);
   const Format block = blocked(static_cast<uint8_t>(problem.isa.lanes));
   ConvPackedParams params = problem.params;
   params.vectors = vectors;
   params.rows = rows;
+  params.together = together;
   Candidate out;
-  out.config = fmt::format("{}{}{} channels", math, math.empty() ? "" : ", ", vectors * problem.isa.lanes);
+  out.config = fmt::format("{}{}{} channels{}", math, math.empty() ? "" : ", ", vectors * problem.isa.lanes, together ? ", rows together" : "");
   out.math = math;
   out.call = KernelCall::with(fmt::format("{}.{}.{}", node.node().op->name, kernel, suffix), params);
   out.call.dims = problem.dims;
@@ -84,7 +84,7 @@ bool is_depthwise(const Problem& p) { return p.weight.group > 1 && p.weight.cg =
 
 Claim claim(NodeView node, const TargetInfo& target, const char* kernel, ConvLayout layout,
             std::string (*refusal)(const Problem&), std::span<const int64_t> choices, int64_t rows = 0,
-            std::string_view math = {}) {
+            std::string_view math = {}, bool together = false) {
   Problem problem;
   if (std::string why = read(node, target, problem); !why.empty()) return Claim::refuse(why);
   if (std::string why = refusal(problem); !why.empty()) return Claim::refuse(why);
@@ -95,7 +95,7 @@ Claim claim(NodeView node, const TargetInfo& target, const char* kernel, ConvLay
   for (int64_t vectors : choices)
     if (vectors <= blocks || out.candidates.empty())
       out.candidates.push_back(
-          candidate(node, problem, kernel, layout, std::min(vectors, std::max<int64_t>(blocks, 1)), rows, *bytes, math));
+          candidate(node, problem, kernel, layout, std::min(vectors, std::max<int64_t>(blocks, 1)), rows, *bytes, math, together));
   return out;
 }
 
@@ -227,7 +227,7 @@ ProductSize strassen_size(NodeView node, const TargetInfo& target, const Instruc
   const auto x = typical_shape(node.input(0).shape, target), w = constant_shape(node.input(1).shape);
   if (!x || !w || (*w)[1] < 2 * isa.lanes) return {};
   ProductSize out{(*x)[0], 1, strassen_rows_at_once((*w)[1], isa.lanes), strassen_half((*w)[0], isa.lanes)};
-  for (size_t i = 2; i < x->size(); ++i) out.rows *= (*x)[i];
+  for (size_t i = 2; i < x->size(); ++i) out.rows = checked_mul(out.rows, (*x)[i]).value_or(0);
   return out;
 }
 
@@ -237,22 +237,13 @@ Claim claim_strassen(NodeView node, const TargetInfo& target) {
   MatmulPackParams pack;
   const auto rank = static_cast<int>(node.input(1).rank());
   for (int i = 0; i < rank; ++i) pack.perm_b[i] = static_cast<int8_t>(i + 2 < rank ? i + 2 : rank - 1 - i);
-  auto with_panels = [&](const int64_t& vectors) {
-    return claim(node, target, "strassen", ConvLayout::strassen, refuse_strassen, {&vectors, 1});
-  };
-  Claim out = with_panels(2);
-  if (out.candidates.empty()) return out;
-  out.candidates.clear();
+  Claim out;
   for (const ProductCut& cut : product_cuts(isa, strassen_size(node, target, isa), target.threads)) {
-    Candidate& candidate = out.candidates.emplace_back(std::move(with_panels(cut.vectors).candidates[0]));
+    Claim one = claim(node, target, "strassen", ConvLayout::strassen, refuse_strassen, {&cut.vectors, 1}, 0, {}, cut.together);
+    if (one.candidates.empty()) return one;
     pack.vectors = cut.vectors;
-    candidate.packs[0].call = KernelCall::with("matmul.pack_strassen.f32." + isa.name, pack);
-    if (!cut.together) continue;
-    candidate.config += ", rows together";
-    ConvPackedParams params;
-    std::memcpy(&params, candidate.call.params.data(), sizeof params);
-    params.together = 1;
-    std::memcpy(candidate.call.params.data(), &params, sizeof params);
+    one.candidates[0].packs[0].call = KernelCall::with("matmul.pack_strassen.f32." + isa.name, pack);
+    out.candidates.push_back(std::move(one.candidates[0]));
   }
   return out;
 }

@@ -8,14 +8,16 @@
 namespace tenon {
 namespace {
 
-// The likeliest first.
+// The likeliest first; one where the layer is not timed with few sequences.
 std::vector<RnnDivision> divisions(NodeView node, const TargetInfo& target, const RnnParams& params, int64_t directions) {
   constexpr int64_t kWorthABarrier = 64 << 10, kLarge = 512 << 10;  // bytes of a direction's recurrent weights
+  const int64_t bytes = checked_mul(rnn_gates(params.kind) * 4 * params.hidden, params.hidden).value_or(INT64_MAX);
+  if (target.threads == 1 || bytes < kWorthABarrier) return {RnnDivision::sequences};
   const auto x = typical_shape(node.input(0).shape, target);
-  const int64_t sequences = x ? (*x)[params.layout ? 0 : 1] : 1, bytes = checked_mul(rnn_gates(params.kind) * 4 * params.hidden, params.hidden).value_or(INT64_MAX);
-  if (target.threads == 1 || sequences >= target.threads || bytes < kWorthABarrier) return {RnnDivision::sequences};
+  const int64_t batch = x ? (*x)[params.layout ? 0 : 1] : 1;
+  if (batch >= target.threads) return {bytes > kLarge && directions < target.threads ? RnnDivision::steps : RnnDivision::sequences};
   std::vector<RnnDivision> out = {RnnDivision::sequences, RnnDivision::steps};
-  if (sequences * directions < target.threads && bytes > kLarge) std::swap(out[0], out[1]);
+  if (batch * directions < target.threads && bytes > kLarge) std::swap(out[0], out[1]);
   if (directions > 1) out.push_back(RnnDivision::turns);
   return out;
 }

@@ -343,7 +343,7 @@ class Candidates {
     std::stable_sort(best.begin(), best.end(), quicker);
     auto close = [&](const Considered* c) { return c->timing.microseconds <= kHardToTell * best[0]->timing.microseconds; };
     best.resize(std::min<size_t>(kMost, static_cast<size_t>(std::count_if(best.begin(), best.end(), close))));
-    if (options_.finals == 0 || best.size() < 2) return {};
+    if (options_.finals == 0 || best.size() < 2 || is_late()) return {};
     TN_ASSIGN(const auto times, compare(view, best, options_.finals, false));
     if (!times) return {};
     const std::vector<double> again = scaled(*times, times_of(best));

@@ -58,22 +58,27 @@ class WeightStream {
  public:
   explicit WeightStream(int64_t bytes) : bytes_(bytes) {}
 
-  // Makes sure of room for a piece; none may be in use.
-  Status hold(int64_t piece) {
-    const int64_t wanted = std::max(bytes_, round_up(piece, kLine));
-    if (wanted <= size_) return {};
+  // Makes sure of room for the pieces of a run, `bytes` in all; none may be in use. Where there is too little memory, the stream is
+  // shorter.
+  Status hold(int64_t bytes) {
+    if (bytes == 0 || std::max(bytes_, bytes) <= size_) return {};
     memory_ = Block();
     size_ = 0;
-    TN_ASSIGN(memory_, allocate(wanted));
-    size_ = wanted, at_ = 0;
+    bytes_ = std::max(bytes_, bytes);
+    auto memory = allocate(bytes_);
+    for (; !memory && bytes_ > bytes; memory = allocate(bytes_)) bytes_ = std::max(bytes_ / 2, bytes);
+    if (!memory) return tl::unexpected(memory.error());
+    memory_ = std::move(*memory);
+    size_ = bytes_, at_ = 0;
     fill(memory_.data(), size_, DType::f32, 1);
     return {};
   }
 
+  // What a piece takes of the stream.
+  static int64_t room(int64_t bytes) { return round_up(bytes, kLine); }
   std::byte* next(int64_t bytes) {
-    const int64_t piece = round_up(bytes, kLine);
-    if (at_ + piece > size_) at_ = 0;
-    return memory_.data() + std::exchange(at_, at_ + piece);
+    if (at_ + room(bytes) > size_) at_ = 0;
+    return memory_.data() + std::exchange(at_, at_ + room(bytes));
   }
 
  private:
@@ -125,9 +130,9 @@ class Calm {
 
   bool is_calm() { return probe() <= kDisturbed * best_; }
 
-  // Waits until it is, for some seconds in the life of this object.
-  void wait() {
-    for (; waits_ > 0 && !is_calm(); --waits_) {
+  // Waits until it is, or `stop` says so, for some seconds in the life of this object.
+  void wait(const std::function<bool()>& stop) {
+    for (; waits_ > 0 && !is_calm() && !stop(); --waits_) {
       const timespec some{0, kWait};
       nanosleep(&some, nullptr);
     }
@@ -135,25 +140,30 @@ class Calm {
 
  private:
   static constexpr int kProbes = 10;
-  static constexpr int64_t kFloats = 48 << 10, kSums = 64;  // of a thread: 192 KiB, which a second-level cache holds
-  static constexpr int kPasses = 3;                         // over them: some 20 microseconds
+  static constexpr int64_t kFloats = 4 << 10, kSums = 64;  // of a thread: 16 KiB, which a first-level cache holds
+  static constexpr int kPasses = 40;                       // over them: some 20 microseconds
   static constexpr double kDisturbed = 1.15;
   static constexpr long kWait = 5'000'000;  // nanoseconds
 
-  // Microseconds that the same sums take on all threads at once: enough of them to keep the arithmetic units and the caches busy.
+  // Microseconds that the same sums take on all threads at once: enough of them to keep a processor busy, which may be half of one.
   double probe() {
+    sum(1);  // from wherever the values are
     const double begin = now(team_.size());
-    team_.parallel_for(team_.size(), [this](int64_t, int64_t, int member) {
+    sum(kPasses);
+    const double took = now(team_.size()) - begin;
+    best_ = std::min(best_, took);
+    return took;
+  }
+
+  void sum(int passes) {
+    team_.parallel_for(team_.size(), [this, passes](int64_t, int64_t, int member) {
       const float* from = reinterpret_cast<const float*>(memory_.data()) + member * kFloats;
       float sums[kSums] = {};
-      for (int pass = 0; pass < kPasses; ++pass)
+      for (int pass = 0; pass < passes; ++pass)
         for (int64_t at = 0; at < kFloats; at += kSums)
           for (int64_t i = 0; i < kSums; ++i) sums[i] = sums[i] * 0.5f + from[at + i];
       [[maybe_unused]] volatile float kept = *std::max_element(sums, sums + kSums);
     });
-    const double took = now(team_.size()) - begin;
-    best_ = std::min(best_, took);
-    return took;
   }
 
   Team& team_;
@@ -175,7 +185,7 @@ struct Bound {
 class RealTimer : public Timer {
  public:
   RealTimer(const KernelTable& kernels, std::unique_ptr<Team> team, Weights weights)
-      : kernels_(kernels), team_(std::move(team)), in_memory_(weights.in_memory), weights_(weights.bytes), calm_(*team_) {
+      : kernels_(kernels), team_(std::move(team)), level_(weights.level), weights_(weights.bytes), calm_(*team_) {
     for (int i = 0; i < 32; ++i) {
       const double begin = now(team_->size());
       clock_cost_ = std::min(clock_cost_, now(team_->size()) - begin);
@@ -184,7 +194,9 @@ class RealTimer : public Timer {
 
   Status begin() { return calm_.begin(); }
 
-  std::string_view name() const override { return in_memory_ ? "real, weights in memory" : "real"; }
+  std::string_view name() const override {
+    return level_ == Weights::Level::memory ? "real, weights in memory" : level_ == Weights::Level::last ? "real" : "real, weights near";
+  }
 
   Result<Timing> time(const Trial& trial, double limit) override {
     Buffers buffers;
@@ -207,20 +219,23 @@ class RealTimer : public Timer {
     return Timing{Timing::Kind::measured, lower_quartile(times)};
   }
 
-  // A run of each trial is a turn, each second one in the opposite order. Turns in which the machine is disturbed count only where
-  // it goes on being so.
+  // A run of each trial is a turn; each turn begins with another one. Turns in which the machine is disturbed count only where it
+  // goes on being so.
   Result<std::vector<std::vector<double>>> turns(std::span<const Trial> trials, int count,
                                                  const std::function<bool()>& stop) override {
     Buffers buffers;
     TN_ASSIGN(std::vector<Bound> bound, bind(trials, buffers));
     Team::Session session(*team_);
-    for (Bound& each : bound) TN_TRY(warm_up(each));
+    for (Bound& each : bound) {
+      if (stop()) return std::vector<std::vector<double>>();
+      TN_TRY(warm_up(each));
+    }
     std::vector<std::vector<double>> out;
     for (int turn = 0, disturbed = 0; turn < count && !stop();) {
-      calm_.wait();
+      calm_.wait(stop);
       std::vector<double> times(bound.size());
       for (size_t i = 0; i < bound.size(); ++i) {
-        const size_t which = turn % 2 ? bound.size() - 1 - i : i;
+        const size_t which = (i + static_cast<size_t>(turn)) % bound.size();
         TN_ASSIGN(times[which], run_once(bound[which]));
       }
       if (!calm_.is_calm() && ++disturbed <= count) continue;
@@ -248,16 +263,18 @@ class RealTimer : public Timer {
       Trial& trial = bound.trial;
       TN_ASSIGN(bound.kernel, find_kernel(kernels_, trial));
       TN_TRY(bound.kernel->prepare({trial.params, trial.inputs, trial.outputs, team_->size()}, bound.prepared));
+      int64_t streamed = 0;
       for (size_t i = 0; i < trial.inputs.size(); ++i) {
         const Arg& arg = trial.inputs[i];
         if (!arg.present()) continue;
         if (is_streamed(trial, i)) {
           bound.streamed.push_back(i);
-          TN_TRY(weights_.hold(storage_bytes(arg)));
+          streamed += WeightStream::room(storage_bytes(arg));
         } else {
           buffers.want(Use::input, i, arg.dtype, storage_bytes(arg));
         }
       }
+      TN_TRY(weights_.hold(streamed));
       for (size_t i = 0; i < trial.outputs.size(); ++i) buffers.want(Use::output, i, DType::none, storage_bytes(trial.outputs[i]));
       buffers.want(Use::scratch, 0, DType::none, bound.prepared.scratch_bytes);
     }
@@ -318,7 +335,7 @@ class RealTimer : public Timer {
 
   const KernelTable& kernels_;
   std::unique_ptr<Team> team_;
-  bool in_memory_;
+  Weights::Level level_;
   WeightStream weights_;
   Calm calm_;
   double clock_cost_ = 1;  // microseconds between two looks at the clock, which differs with the number of threads

@@ -29,7 +29,7 @@ class Timer {
 // The weights that a run of the network reads.
 struct Weights {
   int64_t bytes = 0;
-  bool in_memory = false;  // they are more than the last-level cache holds: part of the timer's name
+  enum class Level : uint8_t { near, last, memory } level = Level::near;  // what holds them, before or in the last cache: part of the timer's name
 };
 
 // Runs the kernel on this machine with a team of `threads`: lower quartile of several runs, after one that warms up.

@@ -59,14 +59,17 @@ TEST(Team, ItemsOfASlowMemberGoToOthers) {
   ASSERT_TRUE(team);
   constexpr int64_t kCount = 40;
   std::atomic<int> done{0};
+  bool others_were_run = false;
   (*team)->parallel_items(kCount, [&](Team::Items& items, int) {
     for (int64_t i; items.next(i);) {
       ++done;
       // The first one waits for all others.
       const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
       while (i == 0 && done < kCount && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+      if (i == 0) others_were_run = done == kCount;
     }
   });
+  EXPECT_TRUE(others_were_run);
   EXPECT_EQ(done, kCount);
 }
 

@@ -166,8 +166,11 @@ void check(const std::string& kernel, const std::string& isa, ConvLayout layout,
   EXPECT_OK(run(kernel + "." + isa, params, p.inputs(x, blob, extras), {&one}));
   EXPECT_LT(distance(one, expected), bound);
   EXPECT_TRUE(one.padding_is_zero());
-  EXPECT_OK(run(kernel + "." + isa, params, p.inputs(x, blob, extras), {&three}, 3));
-  EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
+  for (params.together = 0; params.together < (layout == ConvLayout::strassen ? 2 : 1); ++params.together) {
+    three = Tensor(DType::f32, dims, expected.arg().format);
+    EXPECT_OK(run(kernel + "." + isa, params, p.inputs(x, blob, extras), {&three}, 3));
+    EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
+  }
 }
 
 const Case kPlain[] = {
@@ -330,7 +333,8 @@ TEST(Conv, StrassenEqualsReference) {
   const Case cases[] = {
       {1, 96, 128, 1, {13, 13}, {1, 1}, {}, {}, {}},  {2, 128, 112, 1, {5, 4}, {1, 1}, {}, {}, {}},
       {1, 160, 200, 1, {28, 29}, {1, 1}, {}, {}, {}}, {1, 1600, 96, 1, {7, 7}, {1, 1}, {}, {}, {}},  // slabs of channels
-      {1, 96, 1000, 1, {3}, {1}, {}, {}, {}},         {1, 64, 96, 1, {2, 3, 17}, {1, 1, 1}, {}, {}, {}},
+      {1, 96, 1000, 1, {3}, {1}, {}, {}, {}},         {1, 96, 640, 1, {9, 9}, {1, 1}, {}, {}, {}},
+      {1, 1600, 640, 1, {6, 9}, {1, 1}, {}, {}, {}},  {1, 64, 96, 1, {2, 3, 17}, {1, 1, 1}, {}, {}, {}},
   };
   for (const std::string& isa : instruction_sets())
     for (const Case& c : cases)

@@ -103,6 +103,7 @@ void check_floats(const Case& c, const Program& epilogue, const std::vector<std:
       EXPECT_LT(distance(one, expected), 1e-5)
           << isa << " x" << vectors << " m" << c.m << " n" << c.n << " k" << c.k;
       for (packed.together = 0; packed.together < 2; ++packed.together) {
+        three = Tensor(expected.arg().dtype, out_dims(c, params));
         EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(b), {&three}, 3));
         EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
       }
@@ -124,6 +125,7 @@ void check_floats(const Case& c, const Program& epilogue, const std::vector<std:
       EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs(halves), {&one}));
       EXPECT_LT(distance(one, expected), 1e-5) << "Strassen " << isa << " x" << vectors << " m" << c.m << " n" << c.n << " k" << c.k;
       for (packed.together = 0; packed.together < 2; ++packed.together) {
+        three = Tensor(expected.arg().dtype, out_dims(c, params));
         EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs(halves), {&three}, 3));
         EXPECT_TRUE(same_bytes(one, three)) << "threads change the result of Strassen's product";
       }
@@ -144,6 +146,7 @@ void check_pairs(const Case& c, const Program& epilogue, const std::vector<std::
       EXPECT_OK(run("matmul.packed.bf16." + isa, packed, inputs(b), {&one}));
       EXPECT_LT(distance(one, expected), 1e-5);
       for (packed.together = 0; packed.together < 2; ++packed.together) {
+        three = Tensor(expected.arg().dtype, out_dims(c, params));
         EXPECT_OK(run("matmul.packed.bf16." + isa, packed, inputs(b), {&three}, 3));
         EXPECT_TRUE(same_bytes(one, three)) << "threads change the result";
       }
@@ -202,6 +205,9 @@ TEST(Matmul, PackedEqualsReference) {
       {{}, {}, 500, 160, 128, {}, {}, {}},
       {{}, {}, 65, 177, 832, {}, {}, {}},
       {{}, {}, 33, 65, 1568, {1, 0}, {1, 0}, {}},
+      {{}, {}, 300, 640, 1600, {}, {}, {1, 0}},
+      {{26}, {}, 60, 100, 96, {}, {}, {}},
+      {{3}, {}, 70, 110, 1600, {}, {}, {2, 0, 1}},
       // Attention: q [b,s,h,d] by k [b,s,h,d], and p [b,h,s,s] by v [b,s,h,d] back to [b,s,h,d].
       {{2, 3}, {2, 3}, 20, 20, 16, {0, 2, 1, 3}, {0, 2, 3, 1}, {}},
       {{2, 3}, {2, 3}, 20, 24, 20, {}, {0, 2, 1, 3}, {0, 2, 1, 3}},
@@ -235,7 +241,7 @@ void check_rows_apart(int64_t k, int64_t from_k) {
         Tensor out(DType::f32, {m, n}), expected = out;
         EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs, {&out}));
         EXPECT_OK(run("matmul.reference", packed.matmul, plain, {&expected}));
-        Tensor shared = out;
+        Tensor shared(DType::f32, {m, n});
         packed.together = 1;
         EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs, {&shared}, 3));
         EXPECT_EQ(std::memcmp(shared.as<float>(), out.as<float>(), m * n * sizeof(float)), 0) << isa << " " << factor << fused;
@@ -317,6 +323,8 @@ TEST(Matmul, RefusesWhatDoesNotFit) {
     EXPECT_FALSE(run(id, params, {&a, &blob}, {&out}));
     params = {{}, 1, 6, 5, 200, 2};
     EXPECT_FALSE(run(id, params, {&a, &blob}, {&out}));
+    params = {{}, 0, 0, 0, 0, 2, 2};
+    EXPECT_FALSE(run(id, params, {&a, &b}, {&out})) << "together is 2";
     params = {{}, 0, 0, 0, 0, 2};
     params.matmul.perm_a[0] = 7;
     EXPECT_FALSE(run(id, params, {&a, &b}, {&out}));

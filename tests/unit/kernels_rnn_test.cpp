@@ -138,7 +138,8 @@ double error(const Outputs& got, const Outputs& want) {
     for (size_t j = 0; j < want[i].size(); ++j) {
       const double e =
           std::abs(static_cast<double>(got[i][j]) - want[i][j]) / std::max(1.0, std::abs(double{want[i][j]}));
-      if (!(e <= worst)) worst = e;
+      if (std::isnan(e)) return e;
+      worst = std::max(worst, e);
     }
   return worst;
 }

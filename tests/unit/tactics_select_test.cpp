@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "device/kernel_table.h"
+#include "matmul/params.h"
 #include "ops/ops.h"
 #include "passes/static_values.h"
 #include "tactics/select.h"
@@ -185,7 +187,7 @@ TEST(Select, ALaterFailureChangesNothing) {
   EXPECT_EQ(contest.chosen(), contest.second);
 }
 
-TEST(Select, FarCandidatesAreNotTimedAgain) {
+TEST(Select, WithoutContestsTheFirstTimesDecide) {
   if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
   Contest contest;
   contest.chooser.options.contests = 0;
@@ -193,6 +195,73 @@ TEST(Select, FarCandidatesAreNotTimedAgain) {
   contest.timer.answers[contest.second] = {10};
   EXPECT_EQ(contest.chosen(), contest.second);
   EXPECT_EQ(std::ranges::count(contest.timer.asked, contest.first), 1);
+}
+
+// Times of the packed product's panels, by their width in vectors.
+class WidthTimer : public Timer {
+ public:
+  std::map<int64_t, std::vector<double>> answers;
+  std::map<int64_t, int> asked;
+  std::string_view name() const override { return "widths"; }
+  Result<Timing> time(const Trial& trial, double) override {
+    if (trial.kernel.find("matmul.packed") == std::string::npos) return Timing{Timing::Kind::measured, 1000};
+    MatmulPackedParams params;
+    std::memcpy(&params, trial.params.data(), sizeof params);
+    ++asked[params.vectors];
+    std::vector<double>& list = answers.at(params.vectors);
+    const double now = list.front();
+    if (list.size() > 1) list.erase(list.begin());
+    return Timing{Timing::Kind::measured, now};
+  }
+};
+
+TEST(Select, FinalsDecideBetweenCloseCandidates) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  Chooser chooser;
+  chooser.graph = network("  input %a: f32[N,64] \"a\"\n  input %b: f32[64,96] \"b\"\n  %y: f32[N,96] = matmul(%a, %b) @\"y\"\n");
+  chooser.options.target.onednn = "";
+  chooser.options.contests = 2, chooser.options.finals = 5;
+  WidthTimer timer;
+  timer.answers[2] = {10, 10, 10, 12};  // worse in all turns of the finals
+  timer.answers[3] = {10.5};
+  timer.answers[4] = {30};              // far behind: asked once
+  auto selection = select(chooser.graph, static_values(chooser.graph), host_kernel_table(), timer, chooser.cache, chooser.options);
+  ASSERT_TRUE(selection) << selection.error().text();
+  const NodeReport& report = selection->nodes.at(0);
+  MatmulPackedParams params;
+  const Candidate& chosen = report.candidates.at(static_cast<size_t>(report.chosen)).candidate;
+  ASSERT_EQ(chosen.call.params.size(), sizeof params) << chosen.call.kernel;
+  std::memcpy(&params, chosen.call.params.data(), sizeof params);
+  EXPECT_EQ(params.vectors, 3);
+  EXPECT_EQ(timer.asked[2], 1 + 2 + 5);
+  EXPECT_EQ(timer.asked[3], 1 + 2 + 5);
+  if (cpu_features() & kAvx512) {
+    EXPECT_EQ(timer.asked[4], 1);
+  }
+}
+
+// Candidates whose threads make rows together are there where a product has few blocks of rows and many panels, and they stand.
+TEST(Select, RowsAreMadeTogetherWhereThereAreFewBlocks) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  const auto together = [](int threads, int rows) {
+    Chooser chooser;
+    chooser.graph = network("  input %a: f32[N,128] \"a\"\n  constant %b: f32[128,640] refit \"b\"\n  %y: f32[N,640] = matmul(%a, %b) @\"y\"\n");
+    chooser.options.target.threads = threads;
+    chooser.options.points[0].values["N"] = rows;
+    chooser.options.target.typical = &chooser.options.points[0].values;
+    std::set<std::string> tactics;
+    auto selection = chooser.choose();
+    if (!selection) ADD_FAILURE() << selection.error().text();
+    for (const Considered& c : selection->nodes.at(0).candidates)
+      if (c.failure.empty() && c.candidate.config.find("rows together") != std::string::npos) tactics.insert(std::string(c.tactic->name));
+    return tactics;
+  };
+  const std::set<std::string> both = {"matmul_packed", "matmul_strassen"}, none;
+  EXPECT_EQ(together(1, 100), none);
+  EXPECT_EQ(together(2, 100), both);
+  EXPECT_EQ(together(2, 10), none) << "too few rows";
+  EXPECT_EQ(together(2, 100'000), none) << "blocks for all";
+  EXPECT_EQ(together(16, 100), none) << "too few panels";
 }
 
 // What needs no step costs nothing, and gets the quickest candidate all the same.
@@ -207,7 +276,7 @@ TEST(Select, FreeNodes) {
 }
 
 // Where weights come from is part of what a time says.
-TEST(Select, TimesWithWeightsInMemoryAreTheirOwn) {
+TEST(Select, TimesOfEachLevelOfWeightsAreTheirOwn) {
   if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
   Contest contest;
   auto choose = [&](Weights weights) {
@@ -221,10 +290,12 @@ TEST(Select, TimesWithWeightsInMemoryAreTheirOwn) {
   choose({});
   const size_t once = contest.chooser.cache.size();
   EXPECT_GT(once, 0u);
-  choose({int64_t{1} << 20, false});
+  choose({int64_t{1} << 20, Weights::Level::near});
   EXPECT_EQ(contest.chooser.cache.size(), once);
-  choose({int64_t{1} << 20, true});
+  choose({int64_t{1} << 20, Weights::Level::last});
   EXPECT_EQ(contest.chooser.cache.size(), 2 * once);
+  choose({int64_t{1} << 20, Weights::Level::memory});
+  EXPECT_EQ(contest.chooser.cache.size(), 3 * once);
 }
 
 TEST(Select, NothingIsTimedBehindTheDeadline) {
