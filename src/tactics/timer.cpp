@@ -52,6 +52,13 @@ Result<const Kernel*> find_kernel(const KernelTable& kernels, const Trial& trial
   return kernel;
 }
 
+// What disturbs a run only ever makes it longer.
+double lower_quartile(std::vector<double> times) {
+  const auto quartile = times.begin() + static_cast<ptrdiff_t>(times.size() / 4);
+  std::nth_element(times.begin(), quartile, times.end());
+  return *quartile;
+}
+
 // Constants of a network, handed out piece by piece: what comes next was read last when as much had been read as a run of the
 // network reads.
 class WeightStream {
@@ -115,8 +122,8 @@ class Buffers {
   std::map<std::tuple<Use, size_t, DType>, Buffer> buffers_;
 };
 
-// Whether the machine is as quick as it was at its best: other programs, or other guests of a host, slow a processor down for
-// seconds, and then kernels compare differently.
+// Whether the machine is as quick as it mostly is: other programs, or other guests of a host, slow a processor down for a while, and
+// then kernels compare differently.
 class Calm {
  public:
   explicit Calm(Team& team) : team_(team) {}
@@ -124,35 +131,33 @@ class Calm {
   Status begin() {
     TN_ASSIGN(memory_, allocate(team_.size() * kFloats * 4));
     fill(memory_.data(), team_.size() * kFloats * 4, DType::f32, 1);
-    for (int i = 0; i < kProbes; ++i) probe();
+    probes_.reserve(kKept);
+    for (int i = 0; i < kFirst; ++i) (void)is_calm();
     return {};
   }
 
-  bool is_calm() { return probe() <= kDisturbed * best_; }
-
-  // Waits until it is, or `stop` says so, for some seconds in the life of this object.
-  void wait(const std::function<bool()>& stop) {
-    for (; waits_ > 0 && !is_calm() && !stop(); --waits_) {
-      const timespec some{0, kWait};
-      nanosleep(&some, nullptr);
-    }
+  bool is_calm() {
+    const double now = probe();
+    if (probes_.size() < kKept)
+      probes_.push_back(now);
+    else
+      probes_[next_++ % kKept] = now;
+    return now <= kDisturbed * lower_quartile(probes_);
   }
 
  private:
-  static constexpr int kProbes = 10;
+  static constexpr int kFirst = 8;
+  static constexpr size_t kKept = 64;                      // probes, the last ones
   static constexpr int64_t kFloats = 4 << 10, kSums = 64;  // of a thread: 16 KiB, which a first-level cache holds
   static constexpr int kPasses = 40;                       // over them: some 20 microseconds
-  static constexpr double kDisturbed = 1.15;
-  static constexpr long kWait = 5'000'000;  // nanoseconds
+  static constexpr double kDisturbed = 1.1;
 
   // Microseconds that the same sums take on all threads at once: enough of them to keep a processor busy, which may be half of one.
   double probe() {
     sum(1);  // from wherever the values are
     const double begin = now(team_.size());
     sum(kPasses);
-    const double took = now(team_.size()) - begin;
-    best_ = std::min(best_, took);
-    return took;
+    return now(team_.size()) - begin;
   }
 
   void sum(int passes) {
@@ -168,8 +173,8 @@ class Calm {
 
   Team& team_;
   Block memory_;
-  double best_ = HUGE_VAL;
-  int waits_ = 600;
+  std::vector<double> probes_;
+  size_t next_ = 0;
 };
 
 // A trial with memory.
@@ -219,8 +224,7 @@ class RealTimer : public Timer {
     return Timing{Timing::Kind::measured, lower_quartile(times)};
   }
 
-  // A run of each trial is a turn; each turn begins with another one. Turns in which the machine is disturbed count only where it
-  // goes on being so.
+  // A run of each trial is a turn; each turn begins with another one. Of turns in which the machine is disturbed some do not count.
   Result<std::vector<std::vector<double>>> turns(std::span<const Trial> trials, int count,
                                                  const std::function<bool()>& stop) override {
     Buffers buffers;
@@ -231,14 +235,15 @@ class RealTimer : public Timer {
       TN_TRY(warm_up(each));
     }
     std::vector<std::vector<double>> out;
-    for (int turn = 0, disturbed = 0; turn < count && !stop();) {
-      calm_.wait(stop);
+    int disturbed = 0;
+    for (int turn = 0; turn < count && !stop();) {
+      const bool calm = calm_.is_calm();
       std::vector<double> times(bound.size());
       for (size_t i = 0; i < bound.size(); ++i) {
         const size_t which = (i + static_cast<size_t>(turn)) % bound.size();
         TN_ASSIGN(times[which], run_once(bound[which]));
       }
-      if (!calm_.is_calm() && ++disturbed <= count) continue;
+      if (!(calm && calm_.is_calm()) && ++disturbed <= count) continue;
       out.push_back(std::move(times));
       ++turn;
     }
@@ -322,14 +327,7 @@ class RealTimer : public Timer {
     return std::max((now(team_->size()) - begin - clock_cost_) / bound.launches, kLeast);
   }
 
-  // What disturbs a run only ever makes it longer.
-  static double lower_quartile(std::vector<double>& times) {
-    const auto quartile = times.begin() + static_cast<ptrdiff_t>(times.size() / 4);
-    std::nth_element(times.begin(), quartile, times.end());
-    return *quartile;
-  }
-
-  static bool agree(std::vector<double>& times) {
+  static bool agree(const std::vector<double>& times) {
     return lower_quartile(times) <= 1.03 * *std::min_element(times.begin(), times.end());
   }
 
