@@ -28,7 +28,7 @@ double now(int threads) {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
 }
 
-constexpr int64_t kColdBytes = 160 << 20;  // more than any cache holds
+constexpr int64_t kColdBytes = 400 << 20;  // more than most caches hold
 
 struct Memory {
   explicit Memory(int64_t bytes) : data(allocate(bytes)) {
@@ -57,6 +57,7 @@ class Bench {
   // "conv.blocked.f32.avx512"
   std::string id(const std::string& kernel) const { return kernel + (bf16_ ? ".bf16." : ".f32.") + isa_; }
   int64_t lanes() const { return lanes_; }
+  int threads() const { return team_.size(); }
   bool bf16() const { return bf16_; }
   int64_t pair() const { return bf16_ ? 2 : 1; }
   bool wants(const std::string& name) const { return name.find(filter_) != std::string::npos; }
@@ -181,10 +182,13 @@ void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t 
     }
     std::vector<Arg> inputs = {a, b};
     inputs.insert(inputs.end(), extras.begin(), extras.end());
-    bench.run(bench.id("matmul.packed"), params, inputs, {c}, flops, name + " x" + std::to_string(vectors), constant ? 1 : -1);
-    if (const auto seven = constant && !bench.bf16() ? strassen_b_bytes(k, n, bench.lanes()) : std::nullopt) {
-      inputs[1] = bench.tensor(DType::u8, {*seven});
-      bench.run(bench.id("matmul.strassen"), params, inputs, {c}, flops, name + " Strassen x" + std::to_string(vectors), 1);
+    std::vector<Arg> halves = inputs;
+    const auto seven = constant && !bench.bf16() ? strassen_b_bytes(k, n, bench.lanes()) : std::nullopt;
+    if (seven) halves[1] = bench.tensor(DType::u8, {*seven});
+    for (params.together = 0; params.together <= (constant && bench.threads() > 1); ++params.together) {
+      const std::string how = fmt::format(" x{}{}", vectors, params.together ? " together" : "");
+      bench.run(bench.id("matmul.packed"), params, inputs, {c}, flops, name + how, constant ? 1 : -1);
+      if (seven) bench.run(bench.id("matmul.strassen"), params, halves, {c}, flops, name + " Strassen" + how, 1);
     }
     bench.forget();
   }

@@ -7,7 +7,7 @@ namespace tenon {
 
 struct BlockLoop {
   int64_t blocks, panels;  // of all rows; of b's columns
-  int64_t parts;           // of k, one after the other; what a panel's sums are wait in memory that all threads see
+  int64_t parts;           // of k, one after the other: meanwhile sums wait in memory that all threads see
   bool together = false;   // the threads make a block, and then multiply it by some of the panels each (shares_blocks)
 };
 

@@ -225,7 +225,7 @@ std::string refuse_strassen(const Problem& p) {
 // The product that a convolution of one tap is: pixels by channels.
 ProductSize strassen_size(NodeView node, const TargetInfo& target, const InstructionSet& isa) {
   const auto x = typical_shape(node.input(0).shape, target), w = constant_shape(node.input(1).shape);
-  if (!x || !w || (*w)[1] < 2 * isa.lanes) return {};
+  if (isa.lanes == 0 || !x || !w || (*w)[1] < 2 * isa.lanes) return {};
   ProductSize out{(*x)[0], 1, strassen_rows_at_once((*w)[1], isa.lanes), strassen_half((*w)[0], isa.lanes)};
   for (size_t i = 2; i < x->size(); ++i) out.rows = checked_mul(out.rows, (*x)[i]).value_or(0);
   return out;
