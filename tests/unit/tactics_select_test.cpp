@@ -240,6 +240,20 @@ TEST(Select, FinalsDecideBetweenCloseCandidates) {
   }
 }
 
+// Every tactic of products and convolutions refuses a processor without vectors, and says so.
+TEST(Select, WithoutVectorsTheReferenceStands) {
+  for (const char* body : {"  input %x: f32[N,64,3,3] \"x\"\n  constant %w: f32[96,64,1,1] refit \"w\"\n"
+                           "  %y: f32[N,96,3,3] = conv(%x, %w) {dilations = i[1, 1], group = 1, pads = [0, 0, 0, 0], strides = i[1, 1]} @\"y\"\n",
+                           "  input %x: f32[N,64] \"x\"\n  constant %w: f32[64,96] refit \"w\"\n  %y: f32[N,96] = matmul(%x, %w) @\"y\"\n"}) {
+    Chooser chooser;
+    chooser.graph = network(body);
+    chooser.options.target.cpu_features = 0;
+    chooser.options.target.threads = 2;
+    chooser.options.target.typical = &chooser.options.points[0].values;
+    EXPECT_EQ(chooser.tactic(), "reference");
+  }
+}
+
 // Candidates whose threads make rows together are there where a product has few blocks of rows and many panels, and they stand.
 TEST(Select, RowsAreMadeTogetherWhereThereAreFewBlocks) {
   if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
