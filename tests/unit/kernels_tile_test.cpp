@@ -159,9 +159,17 @@ double value_of(DType type, const std::byte* at) {
   return f;
 }
 
-// The program with the results of its rounded functions times `factor`: what a step makes of them may be another side of
-// it. As it is where it would be too long.
-Program nudged(const Program& program, double factor) {
+bool is_rounded(const Instr& instr) {
+  const ExprOp rounded[] = {ExprOp::tanh, ExprOp::sigmoid, ExprOp::erf, ExprOp::cos, ExprOp::atan};
+  return std::find(std::begin(rounded), std::end(rounded), instr.op) != std::end(rounded);
+}
+
+constexpr int kAll = -1;
+
+// The program with the results of its rounded functions, or of the `which`-th one, times `factor`: what a step makes of them may be
+// another side of it. As it is where it would be too long.
+Program nudged(const Program& program, double factor, int which) {
+  int functions = 0;
   Program out = program;
   out.code = {};
   std::vector<uint8_t> number(program.inputs);
@@ -175,8 +183,7 @@ Program nudged(const Program& program, double factor) {
       return static_cast<uint8_t>(program.inputs + code.size() - 1);
     };
     uint8_t at = add(instr);
-    const ExprOp rounded[] = {ExprOp::tanh, ExprOp::sigmoid, ExprOp::erf, ExprOp::cos, ExprOp::atan};
-    if (std::find(std::begin(rounded), std::end(rounded), instr.op) != std::end(rounded)) {
+    if (is_rounded(instr) && (which == functions++ || which == kAll)) {
       Instr constant{ExprOp::constant, DType::f32}, product{ExprOp::mul, DType::f32, at};
       constant.imm = factor;
       product.b = add(constant);
@@ -220,11 +227,14 @@ TEST(Tile, RandomProgramsOnRandomTiles) {
     const auto is_near = [&](double a, double b) {
       return (std::isnan(a) && std::isnan(b)) || a == b || std::fabs(a - b) <= bound * std::fmax(1, std::fabs(a));
     };
-    std::vector<std::vector<std::byte>> as_well;  // one, two and six units in the last place up and down
-    for (double by : {6e-8, -6e-8, 1.2e-7, -1.2e-7, 4e-7, -4e-7}) {
-      as_well.emplace_back(bytes);
-      tile_function(0)(nudged(program, 1 + by), operands.data(), rows, cols, as_well.back().data(), dst_stride, scratch.bytes);
-    }
+    // One, two and six units in the last place up and down, all functions alike and, of several, each by itself.
+    std::vector<std::vector<std::byte>> as_well;
+    const auto functions = static_cast<int>(std::ranges::count_if(program.instructions(), is_rounded));
+    for (int which = kAll; which < (functions > 1 ? functions : 0); ++which)
+      for (double by : {6e-8, -6e-8, 1.2e-7, -1.2e-7, 4e-7, -4e-7}) {
+        as_well.emplace_back(bytes);
+        tile_function(0)(nudged(program, 1 + by, which), operands.data(), rows, cols, as_well.back().data(), dst_stride, scratch.bytes);
+      }
     for (const Isa& isa : isas()) {
       std::memset(scratch.bytes, 0xff, sizeof scratch.bytes);
       got.assign(bytes, std::byte{0x7e});
