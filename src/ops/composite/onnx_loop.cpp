@@ -58,25 +58,18 @@ struct TripCount {
 };
 
 Result<TripCount> trip_count(OnnxNode& node) {
-  TripCount out;
-  if (!node.has(0)) return out;
+  if (!node.has(0)) return TripCount{};
   const DType type = node.type(0).dtype;
   if ((type != DType::i64 && type != DType::i32) || !element_count(node.type(0).shape).is(1))
     return fail(Code::invalid_model, "the trip count must be one integer, it is {}", print(node.type(0)));
   TN_ASSIGN(std::optional<double> known, node.known_scalar(node.input(0), "trip count"));
-  if (known) {
-    out.most = Dim(*known >= 0x1p62 ? INT64_MAX : *known > 0 ? static_cast<int64_t>(*known) : 0);
-    return out;
-  }
+  if (known) return TripCount{Dim(*known >= 0x1p62 ? INT64_MAX : *known > 0 ? static_cast<int64_t>(*known) : 0), {}, {}};
   TN_ASSIGN(Content content, use_content(node.graph(), node.input(0), fmt::format("trip count of '{}'", node.name())));
   if (content && content->size() == 1) {
     const Dim count = (*content)[0];
-    out.most = count.symbol_name().empty() ? max(count, Dim(0)) : count;  // a symbol is a tensor's dim
-    return out;
+    return TripCount{count.symbol_name().empty() ? max(count, Dim(0)) : count, {}, {}};  // a symbol is a tensor's dim
   }
-  out.computed = node.input(0);
-  out.bound = bound_of(node, out.computed);
-  return out;
+  return TripCount{Dim(INT64_MAX), node.input(0), bound_of(node, node.input(0))};
 }
 
 struct LoopParts {
