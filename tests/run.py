@@ -92,8 +92,8 @@ def suite(name, *args, **kwargs):
 suite("unit", "gtest", ("{build}/tests/unit_*",), targets=("unit",))
 # The kernels of a smaller instruction set than this processor's, and what chooses between them.
 for isa in ("avx2", "avx512"):
-    suite(f"kernels-{isa}", "gtest", ("{build}/tests/unit_kernels",), targets=("tests/unit_kernels",), canary=None,
-          environment=(("TENON_CPU", isa),))
+    suite(f"kernels-{isa}", "gtest", ("{build}/tests/unit_kernels", "{build}/tests/unit_tactics"),
+          targets=("tests/unit_kernels", "tests/unit_tactics"), canary=None, environment=(("TENON_CPU", isa),))
 suite("layers", "lines", (PYTHON, "tests/layers/run.py"), canary=("--canary",))
 suite("docs", "lines", (PYTHON, "tests/docs/run.py"), canary=("--canary",))
 suite("onnx-attributes", "lines", (PYTHON, "tests/onnx/attributes.py"), canary=("--canary",))

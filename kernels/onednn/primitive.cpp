@@ -30,7 +30,10 @@ struct Cpu {
   Cpu() {
     // Nothing of oneDNN may use instructions that this library was told not to (the knob TENON_CPU).
     const uint32_t features = cpu_features();
-    if (!(features & kAvx512)) dnnl_set_max_cpu_isa(features & kAvx2 ? dnnl_cpu_isa_avx2 : dnnl_cpu_isa_sse41);
+    if (!(features & kAvx512))
+      dnnl_set_max_cpu_isa(features & kAvx2 ? dnnl_cpu_isa_avx2 : dnnl_cpu_isa_sse41);
+    else if (!(features & kAvx512Vnni))
+      dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx512_core);
     status = dnnl_engine_create(&engine, dnnl_cpu, 0);
     if (status == dnnl_success) status = dnnl_stream_create(&stream, engine, dnnl_stream_in_order);
   }

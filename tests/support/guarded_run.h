@@ -14,6 +14,7 @@
 #include "base/half.h"
 #include "base/team.h"
 #include "common/kernel.h"
+#include "support/kernel_launch.h"
 
 namespace tenon::guarded {
 
@@ -130,7 +131,7 @@ class Tensor {
   std::vector<std::byte> memory_;
 };
 
-// Prepares and launches; scratch has exactly the size asked for, with guards.
+// Prepares and launches.
 inline Status run(std::string_view id, std::span<const std::byte> params, std::vector<const Tensor*> inputs,
                   std::vector<Tensor*> outputs, int threads = 1) {
   const Kernel* k = kernel(id);
@@ -147,15 +148,7 @@ inline Status run(std::string_view id, std::span<const std::byte> params, std::v
   Prepared prepared;
   TN_TRY(k->prepare({params, in_without, out_without, threads}, prepared));
   TN_ASSIGN(std::unique_ptr<Team> team, Team::create(threads));
-  const auto size = static_cast<size_t>(prepared.scratch_bytes);
-  std::vector<std::byte> memory(size + 192, std::byte{0xee});
-  auto* scratch =
-      reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(memory.data()) + 127) & ~uintptr_t{63});
-  std::memset(scratch, 0xff, size);
-  TN_TRY(k->launch({params, in, out, scratch, prepared.state.get(), team.get()}));
-  for (std::byte* p = memory.data(); p < memory.data() + memory.size(); ++p)
-    if ((p < scratch || p >= scratch + size) && *p != std::byte{0xee})
-      return fail(Code::internal, "{} wrote outside its scratch", id);
+  TN_TRY(test::launch_guarded(*k, params, in, out, prepared, *team));
   for (const Tensor* t : outputs)
     if (!t->guards_hold()) return fail(Code::internal, "{} wrote outside an output", id);
   return {};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/kernel.h"
+#include "support/kernel_launch.h"
 
 namespace tenon::test {
 
@@ -86,9 +87,7 @@ inline Status run(const Kernel& kernel, const void* params, std::vector<Tensor*>
   for (size_t i = 0; i < inputs.size(); ++i)
     if (inputs[i]) in[i].data = inputs[i]->data();
   for (size_t i = 0; i < outputs.size(); ++i) out[i].data = outputs[i]->data();
-  std::vector<std::byte> scratch(static_cast<size_t>(prepared.scratch_bytes) + 64);
-  void* aligned = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64);
-  TN_TRY(kernel.launch({bytes, in, out, aligned, prepared.state.get(), team.get()}));
+  TN_TRY(launch_guarded(kernel, bytes, in, out, prepared, *team));
   for (Tensor* t : inputs) EXPECT_TRUE(!t || t->guards_hold()) << kernel.id;
   for (Tensor* t : outputs) EXPECT_TRUE(t->guards_hold()) << kernel.id;
   return {};

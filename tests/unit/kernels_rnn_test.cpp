@@ -9,6 +9,7 @@
 #include "common/kernel.h"
 #include "rnn/pack.h"
 #include "rnn/packed.h"
+#include "support/kernel_launch.h"
 
 namespace tenon {
 namespace {
@@ -99,9 +100,7 @@ Status call(const Kernel& kernel, const P& params, std::span<const Arg> in, std:
   auto bytes = std::as_bytes(std::span(&params, 1));
   Prepared prepared;
   TN_TRY(kernel.prepare({bytes, in, out, threads}, prepared));
-  std::vector<float> scratch(static_cast<size_t>(prepared.scratch_bytes) / 4 + 17, std::nanf(""));
-  auto at = (reinterpret_cast<uintptr_t>(scratch.data()) + 63) / 64 * 64;
-  return kernel.launch({bytes, in, out, reinterpret_cast<void*>(at), prepared.state.get(), team->get()});
+  return test::launch_guarded(kernel, bytes, in, out, prepared, **team);
 }
 
 using Outputs = std::vector<std::vector<float>>;
