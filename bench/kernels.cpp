@@ -1,5 +1,6 @@
 // Rates of the product and convolution kernels on the layers of well-known networks, against this machine's measured peak: for
 // tuning. `bench_kernels [threads] [layer] [f32 or bf16] [variant]`: those whose name has the layer and the variant in it.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "attention/params.h"
+#include "base/cpu.h"
 #include "base/team.h"
 #include "common/kernel.h"
 #include "conv/layout.h"
@@ -57,6 +59,7 @@ class Bench {
   // "conv.blocked.f32.avx512"
   std::string id(const std::string& kernel) const { return kernel + (bf16_ ? ".bf16." : ".f32.") + isa_; }
   int64_t lanes() const { return lanes_; }
+  int64_t cache() const { return std::clamp<int64_t>(cpu_caches().l2, kLeastCache, kMostCache); }
   int threads() const { return team_.size(); }
   bool bf16() const { return bf16_; }
   int64_t pair() const { return bf16_ ? 2 : 1; }
@@ -155,6 +158,7 @@ void matmul_layer(Bench& bench, const std::string& name, int64_t batch, int64_t 
   const double flops = 2.0 * static_cast<double>(batch * m * n * k);
   for (int64_t vectors = 2; vectors <= 4; ++vectors) {
     MatmulPackedParams params;
+    params.cache = bench.cache();
     params.vectors = vectors;
     std::vector<Arg> extras;
     if (gelu) {
@@ -208,7 +212,25 @@ void attention_layer(Bench& bench, const std::string& name, int64_t heads, int64
   bench.forget();
 }
 
+// Few queries by the keys and values of all tokens before, [heads, keys, size] each, as a decoder keeps them.
+void decoding_layer(Bench& bench, const std::string& name, int64_t heads, int64_t queries, int64_t keys, int64_t size) {
+  if (!bench.wants(name) || bench.bf16()) return;
+  AttentionParams params;
+  params.heads_q = params.heads_k = params.heads_v = {0, heads};
+  params.scale = 0.125;
+  const Arg q = bench.tensor(DType::f32, {1, heads, queries, size}), k = bench.tensor(DType::f32, {1, heads, keys, size}),
+            v = bench.tensor(DType::f32, {1, heads, keys, size}), out = bench.tensor(DType::f32, {1, heads, queries, size});
+  bench.run(bench.id("attention.blocked"), params, {q, k, v}, {out}, 4.0 * static_cast<double>(heads * queries * keys * size), name, 1);
+  bench.forget();
+}
+
 void bert(Bench& bench) {
+  for (int64_t queries : {1, 4, 16}) decoding_layer(bench, fmt::format("decoding 12x{} of 1024x64", queries), 12, queries, 1024, 64);
+  attention_layer(bench, "attention 12x4096x64", 12, 4096, 64);
+  matmul_layer(bench, "decoding qk 12x1x1024x64", 12, 1, 1024, 64, false, true);
+  matmul_layer(bench, "decoding pv 12x1x64x1024", 12, 1, 64, 1024, false, false);
+  matmul_layer(bench, "decoding 1x3072x768 dynamic", 1, 1, 3072, 768, false, false);
+  matmul_layer(bench, "decoding 1x768x3072 dynamic turned", 1, 1, 768, 3072, false, true);
   attention_layer(bench, "attention 12x128x64", 12, 128, 64);
   attention_layer(bench, "attention 12x197x64", 12, 197, 64);
   attention_layer(bench, "attention 16x1024x128", 16, 1024, 128);
@@ -240,6 +262,7 @@ void conv_layer(Bench& bench, const std::string& net, int times, int64_t c, int6
   const DType f32[] = {DType::f32};
   ProgramBuilder relu(f32);
   ConvPackedParams params;
+  params.cache = bench.cache();
   params.conv.group = group;
   params.conv.epilogue = *relu.finish(relu.binary(ExprOp::max, 0, relu.constant(DType::f32, 0)));
   for (int i = 0; i < 2; ++i) {
@@ -306,6 +329,7 @@ void separable_layer(Bench& bench, const std::string& net, int64_t c, int64_t wi
       std::vector<Arg> inputs = {bench.tensor(DType::f32, {1, source, in, in}, block)};
       auto stage = [&](int which, int64_t from, int64_t to, int64_t taps, bool bounded) {
         ConvPackedParams& p = params.stage[which];
+        p.cache = bench.cache();
         const bool plane = which == kDepthwiseStage;
         p.w_rank = 4;
         p.w_dims[0] = to, p.w_dims[1] = plane ? 1 : from, p.w_dims[2] = p.w_dims[3] = taps;
@@ -411,6 +435,7 @@ void line_layer(Bench& bench, int64_t c, int64_t o, int64_t in, int64_t k) {
   const int64_t out = in - k + 1;
   const Format block = blocked(static_cast<uint8_t>(bench.lanes()));
   ConvPackedParams params;
+  params.cache = bench.cache();
   params.w_rank = 3;
   params.w_dims[0] = o, params.w_dims[1] = c, params.w_dims[2] = k;
   for (int64_t values : {0, 6, 8})  // 0: directly

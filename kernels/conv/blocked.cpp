@@ -14,7 +14,6 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kChunkInputBytes = 512 << 10;  // of input that a chunk of rows reads
 constexpr int64_t kProgramPixels = 128;          // between runs of an epilogue program, at least
 
 // A tap's place: which rows it reads, and the column of output column 0 in a row of the source.
@@ -101,14 +100,15 @@ void list_blocks(const State& s, int64_t panel_width, F&& has, std::vector<Micro
 
 int64_t panel_columns(const State& s, int64_t panel) { return std::min(s.width, s.g.og - panel * s.width); }
 
-void plan_work(State& s, int threads) {
+void plan_work(State& s, int threads, int64_t cache) {
+  const int64_t most_input = cache / 2;  // bytes that a chunk of rows reads
   const ConvGeometry& g = s.g;
   s.rows = s.flat ? g.out_count : g.out[0] * g.out[1];
   s.row_pixels = s.flat ? 1 : g.out[2];
   const int64_t input_bytes = g.in_count * s.group_blocks_in * s.lanes * 4;
   const int64_t least = std::max<int64_t>(1, ceil_div(4 * s.max_rows, std::max<int64_t>(s.row_pixels, 1)));
   const int64_t most_chunks = std::max<int64_t>(1, s.rows / least);
-  s.chunks = std::clamp<int64_t>(ceil_div(input_bytes, kChunkInputBytes), 1, most_chunks);
+  s.chunks = std::clamp<int64_t>(ceil_div(input_bytes, most_input), 1, most_chunks);
   const int64_t others = g.group * s.panels * (s.copies ? 1 : g.n);
   if (threads > 1 && others * s.chunks < 4 * threads)
     s.chunks = std::min(most_chunks, ceil_div(4 * threads, others));
@@ -148,7 +148,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.blocks_in = s.group_blocks_in * g.group;
     s.blocks_out = ceil_div(g.o, s.lanes);
     if (g.cg > 0) TN_TRY(plan_columns(s));
-    plan_work(s, call.threads);
+    plan_work(s, call.threads, params.cache);
     s.thread_bytes = kTileScratchBytes + round_up(s.chunk_bytes, 64) +
                      round_up(static_cast<int64_t>(s.whole[0].size() * sizeof(MicroBlock)), 64);
     prepared.scratch_bytes = s.copy_bytes + call.threads * s.thread_bytes;

@@ -77,6 +77,7 @@ Status blocked_convolution(const PrepareCall& call, Format format, ConvLayout la
                            BlockedEpilogue& epilogue) {
   TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
   const auto& params = call.as<ConvPackedParams>();
+  TN_TRY(expect_cache(params.cache));
   const Arg &x = call.inputs[0], &out = call.outputs[0];
   TN_TRY(expect_type(x, DType::f32, "x"));
   TN_TRY(expect_format(x, format, "x"));

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/program.h"
+#include "gemm/cache.h"
 
 namespace tenon {
 
@@ -29,6 +30,7 @@ struct ConvPackedParams {
   int64_t vectors = 0;  // output channels computed together, in vector registers
   int64_t rows = 0;     // output columns computed together; of Winograd's, rows and columns of a tile, or outputs of a line's
   int64_t together = 0;  // of Strassen's: as in MatmulPackedParams
+  int64_t cache = kUsualCache;  // what chunks are cut for, where there are any (in conv.separable, as its depthwise stage says)
 };
 
 // The convolutions of conv.separable, in their order: one of pixels (1 x 1), one of each channel's plane, one of pixels.

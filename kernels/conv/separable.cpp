@@ -19,7 +19,6 @@ namespace tenon {
 namespace {
 
 constexpr int64_t kMostRows = 64;
-constexpr int64_t kFarBytes = 512 << 10;  // of a band of x that the second-level cache does not hold any more
 constexpr int64_t kMostScratch = int64_t{1} << 40;
 
 // One of the convolutions.
@@ -78,6 +77,7 @@ Status read_stages(const PrepareCall& call, State& s) {
 Status check_stage(const PrepareCall& call, int which, const Arg& x, const Arg& out, bool last, int64_t lanes, Stage& s) {
   const ConvPackedParams& params = call.as<SeparableParams>().stage[which];
   const ConvLayout layout = which == kDepthwiseStage ? ConvLayout::depthwise : ConvLayout::blocked;
+  TN_TRY(expect_cache(params.cache));
   const Arg bias = s.bias(call.inputs);
   Arg w;
   TN_TRY(unpacked_weight(params, layout, lanes, call.inputs[s.first_input], w));
@@ -172,7 +172,8 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.rows = std::min(s.rows, g.out[1]);
     plan_works(s, lanes, call.threads);
     TN_TRY(plan_scratch(s, lanes));
-    s.is_far = round_up(x.dims[1], lanes) * g.in_count * 4 / s.bands > kFarBytes;
+    // The second-level cache does not hold a band of x any more.
+    s.is_far = round_up(x.dims[1], lanes) * g.in_count * 4 / s.bands > params.stage[kDepthwiseStage].cache / 2;
     list_blocks(s.stage[kExpandStage], lanes, g.in_count * lanes);
     list_blocks(s.stage[kProjectStage], lanes, s.middle_block);
     prepared.scratch_bytes = call.threads * s.thread_bytes;

@@ -37,7 +37,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     return fail(Code::invalid_plan, "a panel of {} vectors is not supported", params.vectors);
   if (s.epilogue.silu) s.epilogue.leave_registers();
   if (g.n * g.out_count != 0) {
-    s.cut = strassen_cut(g.out_count, g.o, g.c, params.vectors, kTable);
+    s.cut = strassen_cut(g.out_count, g.o, g.c, params.vectors, params.cache, kTable);
     s.team = strassen_team(s.cut, g.n, kTileScratchBytes, call.threads, params.together != 0);
     prepared.scratch_bytes = s.team.bytes();
   }

@@ -17,7 +17,6 @@ namespace {
 
 constexpr int64_t kMostPhases = 4096;
 constexpr int64_t kRowsTogether = 16;
-constexpr int64_t kChunkInputBytes = 512 << 10;  // of input that a chunk of rows reads
 
 // A tap of one dim: output s * q + r of its phase reads input q - back.
 struct Tap {
@@ -109,14 +108,15 @@ Status plan_columns(State& s) {
 
 int64_t panel_columns(const State& s, int64_t panel) { return std::min(s.width, s.g.og - panel * s.width); }
 
-void plan_work(State& s, int threads) {
+void plan_work(State& s, int threads, int64_t cache) {
+  const int64_t most_input = cache / 2;  // bytes that a chunk of rows reads
   const ConvGeometry& g = s.g;
   const int64_t rows = g.out[0] * g.out[1], input_bytes = g.in_count * s.group_blocks_in * s.lanes * 4;
   const int64_t others = g.group * s.panels * (s.copies ? 1 : g.n);
-  s.row_chunks = std::clamp<int64_t>(ceil_div(input_bytes, kChunkInputBytes), 1, rows);
+  s.row_chunks = std::clamp<int64_t>(ceil_div(input_bytes, most_input), 1, rows);
   if (threads > 1 && others * s.row_chunks < 4 * threads) s.row_chunks = std::min(rows, ceil_div(4 * threads, others));
   const int64_t most = std::max<int64_t>(1, g.out[2] / (4 * g.stride[2] * s.max_rows));
-  s.column_chunks = std::clamp<int64_t>(ceil_div(input_bytes, kChunkInputBytes * s.row_chunks), 1, most);
+  s.column_chunks = std::clamp<int64_t>(ceil_div(input_bytes, most_input * s.row_chunks), 1, most);
   const int64_t all = others * s.row_chunks;
   if (threads > 1 && all * s.column_chunks < 4 * threads) s.column_chunks = std::min(most, ceil_div(4 * threads, all));
 }
@@ -144,7 +144,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.blocks_out = ceil_div(g.o, s.lanes);
     TN_TRY(plan_phases(s));
     TN_TRY(plan_columns(s));
-    plan_work(s, call.threads);
+    plan_work(s, call.threads, params.cache);
     s.thread_bytes = kTileScratchBytes + round_up(s.group_blocks_in * g.taps * static_cast<int64_t>(sizeof(MicroBlock)), 64);
     prepared.scratch_bytes = s.copy_bytes + call.threads * s.thread_bytes;
   }

@@ -15,8 +15,7 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kChunkBytes = 640 << 10;  // of values, for one thread
-constexpr int64_t kLeastTiles = 42;         // of a chunk: filters are read once for each
+constexpr int64_t kLeastTiles = 42;  // of a chunk, though its values fall out of the second-level cache: filters are read once for each
 
 struct State : KernelState {
   ConvGeometry g;
@@ -39,9 +38,10 @@ struct State : KernelState {
 
 int64_t panel_columns(const State& s, int64_t panel) { return std::min(s.width, s.blocks_out * s.lanes - panel * s.width); }
 
-void plan_work(State& s, int threads) {
+void plan_work(State& s, int threads, int64_t cache) {
+  const int64_t chunk_bytes = cache * 5 / 8;  // of values, for one thread
   const int64_t tile_bytes = s.values * (s.blocks_in + s.blocks_out) * s.lanes * 4;
-  const int64_t wanted = std::max(kChunkBytes / tile_bytes, kLeastTiles);
+  const int64_t wanted = std::max(chunk_bytes / tile_bytes, kLeastTiles);
   s.chunks = ceil_div(s.tiles, std::min(wanted, s.tiles));
   s.shared = threads > 1 && s.chunks < 4 * threads;
   if (s.shared) s.chunks = ceil_div(s.tiles, std::min(wanted * threads, s.tiles));
@@ -97,6 +97,7 @@ template <const MicroTable& kTable, bool kLine>
 Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_counts(call, 2, 2 + kMaxProgramInputs, 1));
   const auto& params = call.as<ConvPackedParams>();
+  TN_TRY(expect_cache(params.cache));
   const Arg &x = call.inputs[0], &out = call.outputs[0];
   const Format format = blocked(kTable.lanes);
   TN_TRY(expect_type(x, DType::f32, "x"));
@@ -136,7 +137,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.panels = ceil_div(s.blocks_out, s.vectors);
     s.max_rows = kTable.max_rows[s.vectors];
     s.tiles = g.n * s.tiles_h * s.tiles_w;
-    plan_work(s, call.threads);
+    plan_work(s, call.threads, params.cache);
     s.values_bytes = round_up(s.chunk_floats * 4, 64) * (s.shared ? 1 : call.threads);
     prepared.scratch_bytes = s.values_bytes + call.threads * round_up(kTileScratchBytes, 64);
   }

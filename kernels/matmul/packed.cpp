@@ -46,15 +46,15 @@ std::vector<MicroBlock> k_blocks(int64_t k, int64_t lanes, int64_t rows, int64_t
 }
 
 // How a's rows are cut: blocks that fit the cache, and enough of them for the threads.
-void cut_rows(State& s, const MicroTable& table, int threads, bool together) {
+void cut_rows(State& s, const MicroTable& table, int threads, const MatmulPackedParams& params) {
   const MatmulGeometry& g = s.g;
   const int64_t lanes = table.lanes, block = lanes * table.group;
   s.depths = s.in_place && g.k > kPackedDepth * table.group ? ceil_div(g.k, kPackedDepth * table.group) : 1;
   s.depth = round_up(ceil_div(g.k, s.depths), block);
   s.depths = s.depth ? ceil_div(g.k, s.depth) : 1;
   const int64_t row_floats = std::max(s.depth, block) / table.group;
-  int64_t most = std::clamp(packed_rows_at_once(row_floats), std::min(s.max_rows, g.m), g.m);
-  s.shared = together && g.m > s.max_rows && shares_blocks(g.batch_count * ceil_div(g.m, most), s.panels, threads);
+  int64_t most = std::clamp(packed_rows_at_once(row_floats, params.cache), std::min(s.max_rows, g.m), g.m);
+  s.shared = params.together && g.m > s.max_rows && shares_blocks(g.batch_count * ceil_div(g.m, most), s.panels, threads);
   auto items = [&] { return g.batch_count * s.panels * ceil_div(g.m, most); };
   while (!s.shared && threads > 1 && items() < 3 * threads && most >= 2 * s.max_rows)
     most = round_up(most / 2, s.max_rows);
@@ -79,6 +79,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_type(a, DType::f32, "a"));
   TN_TRY(expect_vectors(kTable, params.vectors));
   TN_TRY(expect_together(params.together));
+  TN_TRY(expect_cache(params.cache));
   auto state = std::make_unique<State>();
   State& s = *state;
   s.vectors = params.vectors;
@@ -103,7 +104,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
     s.panels = ceil_div(s.g.n, s.width);
     s.stored = stored_epilogue(params.matmul.epilogue, s.g);
     s.in_place = (s.g.out.col == 1 || s.g.n == 1) && call.outputs[0].dtype == DType::f32;
-    cut_rows(s, kTable, call.threads, params.together != 0);
+    cut_rows(s, kTable, call.threads, params);
     if (!params.packed) s.b_bytes = round_up(s.depth / kTable.group * s.width * 4, 64);
     if (!s.stored.fits) s.region_bytes = kTilesAtOnce * s.max_rows * s.width * 12;
     s.thread_bytes = (s.shared ? 0 : s.a_bytes) + s.b_bytes + round_up(s.region_bytes, 64) + kTileScratchBytes;

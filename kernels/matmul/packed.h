@@ -10,14 +10,15 @@
 
 namespace tenon {
 
-// Rows of a, `depth` elements of 32 bits each, that are packed at a time: they stay in the second-level cache. At least 1.
-inline int64_t packed_rows_at_once(int64_t depth) {
-  constexpr int64_t kBytes = 768 << 10;
-  return std::max<int64_t>(kBytes / (std::max<int64_t>(depth, 1) * 4), 1);
+// Rows of a, `depth` elements of 32 bits each, that are packed at a time: three quarters of a second-level cache of `cache` bytes, the
+// rest is for a panel of b. At least 1.
+inline int64_t packed_rows_at_once(int64_t depth, int64_t cache) {
+  return std::max<int64_t>(cache * 3 / 4 / (std::max<int64_t>(depth, 1) * 4), 1);
 }
 inline constexpr int64_t kPackedDepth = 1024;  // elements of k that are summed at a time, where sums can wait in the output
 
 inline constexpr int64_t kStrassenDepth = 768;
+inline constexpr int64_t kLeastStrassen = 96;  // k and n: where a product is smaller, seven halves take as long as eight
 inline constexpr int64_t kFewStrassenRows = 24;  // of a block that is multiplied directly, by four of b's seven parts
 
 // Bytes of a packed [k, n] matrix: panels of `width` columns one after the other, each [k / group][width] elements of 32
@@ -41,13 +42,13 @@ inline std::optional<int64_t> strassen_b_bytes(int64_t k, int64_t n, int64_t lan
   return count ? checked_mul(*count, 7) : std::nullopt;
 }
 
-// Parts of k, in units of 2 * lanes, that are multiplied one after the other: the seven sums of a block of a's rows stay in
-// the second-level cache.
+// Parts of k, in units of 2 * lanes, that are multiplied one after the other: so many rows of a that b is not read too often have
+// sums of about the second-level cache's size.
 inline Split strassen_slabs(int64_t k, int64_t lanes) { return {k / (2 * lanes), kStrassenDepth / (2 * lanes)}; }
 // Rows of a whose seven sums are made at a time.
-inline int64_t strassen_rows_at_once(int64_t k, int64_t lanes) {
-  constexpr int64_t kBytes = 1152 << 10, kMost = 256;
-  return std::min(2 * (kBytes / (7 * strassen_slabs(k, lanes).size(0) * lanes * 4)), kMost);
+inline int64_t strassen_rows_at_once(int64_t k, int64_t lanes, int64_t cache) {
+  constexpr int64_t kMost = 256;
+  return std::min(2 * (cache * 9 / 8 / (7 * strassen_slabs(k, lanes).size(0) * lanes * 4)), kMost);
 }
 
 }  // namespace tenon

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/program.h"
+#include "gemm/cache.h"
 
 namespace tenon {
 
@@ -24,6 +25,7 @@ struct MatmulPackedParams {
   int64_t b_rank = 0;    // of b before it was packed
   int64_t vectors = 0;   // width of a panel of b in vector registers
   int64_t together = 0;  // 0 or 1: whether threads make blocks of rows together where they may (shares_blocks in gemm/split.h)
+  int64_t cache = kUsualCache;  // what blocks of a are cut for
 };
 
 // matmul.pack_b.<f32 or bf16>.<isa>: input b f32, whose batch dims are all 1; output u8[packed_b_bytes].

@@ -38,6 +38,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   TN_TRY(expect_type(call.inputs[0], DType::f32, "a"));
   TN_TRY(expect_vectors(kTable, params.vectors));
   TN_TRY(expect_together(params.together));
+  TN_TRY(expect_cache(params.cache));
   const auto bytes = bytes_of<kTable>(params.k, params.n);
   if (params.packed != 1 || !bytes)
     return fail(Code::invalid_plan, "Strassen's product takes a packed b of k a multiple of {} and n at least that, not {} x {}",
@@ -54,7 +55,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   if (s.g.batch_count == 0 || s.g.m == 0) s.g.batch_count = 0;
   if (s.g.batch_count) {
     merge_rows(s.g, extras.size());
-    s.cut = strassen_cut(s.g.m, s.g.n, s.g.k, params.vectors, kTable);
+    s.cut = strassen_cut(s.g.m, s.g.n, s.g.k, params.vectors, params.cache, kTable);
     s.stored = stored_epilogue(params.matmul.epilogue, s.g);
     s.straight = s.g.out.col == 1;
     const bool in_place = s.straight && call.outputs[0].dtype == DType::f32;

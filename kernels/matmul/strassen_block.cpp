@@ -2,7 +2,7 @@
 
 namespace tenon {
 
-StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, const MicroTable& table) {
+StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, int64_t cache, const MicroTable& table) {
   StrassenCut s;
   s.vectors = vectors;
   s.width = vectors * table.lanes;
@@ -11,7 +11,7 @@ StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, const
   s.max_rows = table.max_rows[vectors];
   s.slabs = strassen_slabs(k, table.lanes);
   const int64_t depth = s.slabs.size(0) * table.lanes;
-  const int64_t most = std::max(strassen_rows_at_once(k, table.lanes), 2 * s.max_rows);
+  const int64_t most = std::max(strassen_rows_at_once(k, table.lanes, cache), 2 * s.max_rows);
   const Split split(m, most);
   s.row_blocks = split.parts;
   s.block_rows = split.size(0);

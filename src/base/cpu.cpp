@@ -106,8 +106,7 @@ std::string cpu_feature_names(uint32_t features) {
 
 CacheSizes cpu_caches() {
   const int64_t l3 = reachable_l3();
-  return {cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10), cache_size(_SC_LEVEL2_CACHE_SIZE, 1 << 20),
-          l3 > 0 ? l3 : cache_size(_SC_LEVEL3_CACHE_SIZE, 0)};
+  return {cache_size(_SC_LEVEL2_CACHE_SIZE, 1 << 20), l3 > 0 ? l3 : cache_size(_SC_LEVEL3_CACHE_SIZE, 0)};
 }
 
 int cpu_count() {

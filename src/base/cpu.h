@@ -22,7 +22,7 @@ uint32_t cpu_features();
 std::string cpu_feature_names(uint32_t features);
 
 // Bytes of the caches that one processor reaches; l3 is 0 where there is none.
-struct CacheSizes { int64_t l1d, l2, l3; };
+struct CacheSizes { int64_t l2, l3; };
 CacheSizes cpu_caches();
 // The processors this process may run on.
 int cpu_count();

@@ -207,7 +207,6 @@ class Build {
     target_.allow_bf16 = config_.allow_bf16;
     target_.cpu_features = cpu_features() & ~config_.masked_cpu_features;
     CacheSizes caches = cpu_caches();
-    target_.l1d = caches.l1d;
     target_.l2 = caches.l2;
     target_.l3 = caches.l3;
     return {};
@@ -355,8 +354,8 @@ class Build {
     if (config_.deadline_seconds > 0)
       options.deadline = begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(config_.deadline_seconds));
     options.fingerprint = device_->is_host()
-        ? fmt::format("tenon {} cpu {} threads {} {}", TENON_VERSION, cpu_feature_names(target_.cpu_features),
-                      target_.threads, target_.onednn)
+        ? fmt::format("tenon {} cpu {} caches {} {} threads {} {}", TENON_VERSION, cpu_feature_names(target_.cpu_features), target_.l2,
+                      target_.l3, target_.threads, target_.onednn)
         : fmt::format("tenon {} {} {} {}", TENON_VERSION, device_->facts().product, device_->facts().architecture,
                       device_->libraries());
     if (!config_.disabled_passes.count(kPiecesName)) options.is_free = [symbols = fixed_symbols()](const Graph& graph, NodeId id, const Candidate& candidate) {

@@ -18,6 +18,7 @@ std::string read(NodeView node, const TargetInfo& target, InstructionSet& isa, M
   auto params = matmul_params(node);
   if (!params) return params.error().text();
   packed.matmul = *params;
+  packed.cache = cache_of(target);
   const auto shape = constant_shape(b.shape);
   if (!shape || !is_static_input(node, 1)) return {};
   const size_t batch = b.rank() - 2;
@@ -71,7 +72,7 @@ Claim claim(NodeView node, const TargetInfo& target) {
   const int64_t rows = typical_rows(node, target, params);
   auto cuts = [&](int64_t group) {
     const int64_t depth = std::min(ceil_div(params.k, group), kPackedDepth);
-    return product_cuts(isa, {1, rows, packed_rows_at_once(depth), params.n}, target.threads);
+    return product_cuts(isa, {1, rows, packed_rows_at_once(depth, params.cache), params.n}, target.threads);
   };
   for (const ProductCut& cut : cuts(1))
     out.candidates.push_back(candidate(node, isa, params, cut, "matmul.packed", "matmul.pack_b", bytes));
@@ -81,9 +82,6 @@ Claim claim(NodeView node, const TargetInfo& target) {
     out.candidates.push_back(candidate(node, isa, params, cut, "matmul.packed", "matmul.pack_b", pair_bytes, "bf16"));
   return out;
 }
-
-// Where a product is smaller, seven halves take as long as eight.
-constexpr int64_t kLeastStrassen = 96;
 
 Claim claim_strassen(NodeView node, const TargetInfo& target) {
   InstructionSet isa;
@@ -95,7 +93,8 @@ Claim claim_strassen(NodeView node, const TargetInfo& target) {
     return Claim::refuse(fmt::format("k must be a multiple of {}, k and n at least {}, b is {} x {}", 2 * isa.lanes,
                                      kLeastStrassen, params.k, params.n));
   Claim out;
-  const ProductSize size{1, typical_rows(node, target, params), strassen_rows_at_once(params.k, isa.lanes), strassen_half(params.n, isa.lanes)};
+  const ProductSize size{1, typical_rows(node, target, params), strassen_rows_at_once(params.k, isa.lanes, params.cache),
+                         strassen_half(params.n, isa.lanes)};
   for (const ProductCut& cut : product_cuts(isa, size, target.threads))
     out.candidates.push_back(candidate(node, isa, params, cut, "matmul.strassen", "matmul.pack_strassen", *bytes));
   return out;

@@ -19,7 +19,7 @@ struct TargetInfo {
   std::string device = "cpu";     // kind of the device: "cpu", "cuda"
   uint32_t cpu_features = 0;      // CpuFeature bits
   int threads = 1;
-  int64_t l1d = 32 << 10, l2 = 1 << 20, l3 = 0;
+  int64_t l2 = 1 << 20, l3 = 0;   // bytes of its caches
   std::string onednn;             // version of the loaded module; empty: not there
 
   // Of a CUDA device.

@@ -152,6 +152,7 @@ void check(const std::string& kernel, const std::string& isa, ConvLayout layout,
   params.w_rank = p.w.arg().rank;
   std::copy(p.w.arg().dims, p.w.arg().dims + p.w.arg().rank, params.w_dims);
   params.vectors = vectors;
+  params.cache = (vectors + c.in.back()) % 2 ? kUsualCache : kLeastCache;
   if (layout == ConvLayout::winograd2 || layout == ConvLayout::winograd4) params.rows = layout == ConvLayout::winograd2 ? 2 : 4;
   if (layout == ConvLayout::winograd_line6) params.rows = 7 - weight.taps;
   if (layout == ConvLayout::winograd_line8) params.rows = 9 - weight.taps;
@@ -188,6 +189,8 @@ const Case kPlain[] = {
     {2, 24, 40, 1, {50, 1}, {5, 1}, {2, 1}, {}, {2, 0, 1, 0}},
     {1, 16, 16, 1, {30, 1, 1}, {3, 1, 1}, {}, {2, 1, 1}, {1, 0, 0, 1, 0, 0}},
     {1, 70, 100, 1, {30, 31}, {1, 1}, {}, {}, {}},
+    {1, 40, 24, 1, {25, 30}, {3, 3}, {}, {}, {1, 1, 1, 1}},  // more input than a chunk for the least cache
+    {1, 40, 24, 1, {25, 31}, {3, 3}, {2, 2}, {}, {1, 1, 1, 1}},
 };
 
 TEST(Conv, ReferenceSums) {
@@ -397,12 +400,33 @@ TEST(Conv, StrassenRefusesForgedParameters) {
     EXPECT_FALSE(refused([](auto&) {}));
     EXPECT_TRUE(refused([](auto& q) { q.vectors = 0; }));
     EXPECT_TRUE(refused([](auto& q) { q.vectors = 5; }));
+    EXPECT_TRUE(refused([](auto& q) { q.cache = 0; }));
     EXPECT_TRUE(refused([](auto& q) { q.w_dims[0] = 128; }));
     EXPECT_TRUE(refused([](auto& q) { q.w_dims[2] = 3; }));
     EXPECT_TRUE(refused([](auto& q) { q.w_dims[1] = 80; }));
     EXPECT_TRUE(refused([](auto& q) { q.conv.group = 2; }));
     EXPECT_TRUE(refused([](auto& q) { q.conv.strides[0] = 2; }));
     EXPECT_TRUE(refused([](auto& q) { q.conv.pads_begin[0] = 1, q.conv.pads_end[0] = -1; }));
+  }
+}
+
+TEST(Conv, WinogradRefusesACacheOutOfRange) {
+  const Problem p({1, 16, 16, 1, {6, 6}, {3, 3}, {}, {}, {1, 1, 1, 1}}, Fused::none, true, 4);
+  for (const std::string& isa : instruction_sets()) {
+    const Format block = blocked(isa == "avx512" ? 16 : 8);
+    const Tensor x = p.x.in(block);
+    Tensor blob(DType::u8, {*conv_packed_bytes(ConvLayout::winograd4, {1, 16, 16, 9}, block.block)}), out(DType::f32, {1, 16, 6, 6}, block);
+    EXPECT_OK(run("conv.pack.f32." + isa, ConvPackParams{1, ConvLayout::winograd4, 2}, {&p.w}, {&blob}));
+    ConvPackedParams params;
+    params.conv = p.params;
+    params.w_rank = 4;
+    std::copy(p.w.arg().dims, p.w.arg().dims + 4, params.w_dims);
+    params.vectors = 2, params.rows = 4;
+    EXPECT_OK(run("conv.winograd.f32." + isa, params, {&x, &blob, &p.bias}, {&out}));
+    for (int64_t cache : {int64_t{-1}, kLeastCache - 1, kMostCache + 1}) {
+      params.cache = cache;
+      EXPECT_FALSE(run("conv.winograd.f32." + isa, params, {&x, &blob, &p.bias}, {&out})) << cache;
+    }
   }
 }
 
@@ -573,6 +597,8 @@ TEST(Conv, TransposedBlockedEqualsReference) {
       {1, 16, 16, 1, {6, 6}, {3, 3}, {2, 2}, {3, 2}, {4, 0, 1, 3}, {0, 1}},      // dilations that share factors with strides
       {2, 32, 32, 2, {5, 6}, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, {1, 1}},
       {1, 16, 16, 1, {3, 4, 5}, {3, 2, 4}, {2, 1, 2}, {1, 1, 1}, {1, 0, 1, 0, 1, 1}, {1, 0, 0}},
+      {1, 32, 24, 1, {40, 30}, {4, 4}, {2, 2}, {1, 1}, {1, 1, 1, 1}, {0, 0}},    // more input than a chunk for the least cache: of rows,
+      {1, 16, 16, 1, {1, 2500}, {1, 3}, {1, 2}, {1, 1}, {0, 1, 0, 1}, {0, 1}},   // of columns
   };
   shapes.insert(shapes.end(), std::begin(more), std::end(more));
   for (const Transposed& shape : shapes) {
@@ -589,6 +615,7 @@ TEST(Conv, TransposedBlockedEqualsReference) {
           const Tensor blob = p.packed(isa, ConvLayout::transposed_blocked, vectors);
           ConvPackedParams params = p.params;
           params.vectors = vectors;
+          params.cache = vectors % 2 ? kUsualCache : kLeastCache;
           Tensor one(DType::f32, {p.expected.arg().dims, p.expected.arg().dims + p.expected.arg().rank}, block), three = one;
           EXPECT_OK(run("conv_transpose.blocked.f32." + isa, params, p.inputs(x, blob, fused, &full), {&one}));
           EXPECT_LT(distance(one, expected), 1e-5);
@@ -618,6 +645,7 @@ TEST(Conv, TransposedBlockedRefusesForgedParameters) {
     EXPECT_FALSE(refused([](auto&) {}));
     EXPECT_TRUE(refused([](auto& q) { q.vectors = 0; }));
     EXPECT_TRUE(refused([](auto& q) { q.vectors = 5; }));
+    EXPECT_TRUE(refused([](auto& q) { q.cache = 0; }));
     EXPECT_TRUE(refused([](auto& q) { q.w_rank = 0; }));
     EXPECT_TRUE(refused([](auto& q) { q.w_dims[1] = 9; }));
     EXPECT_TRUE(refused([](auto& q) { q.w_dims[3] = int64_t{1} << 60; }));
@@ -649,6 +677,7 @@ TEST(Conv, RefusesForgedParameters) {
     EXPECT_FALSE(refused([](auto&) {}));
     EXPECT_TRUE(refused([](auto& q) { q.vectors = 0; }));
     EXPECT_TRUE(refused([](auto& q) { q.vectors = 9; }));
+    EXPECT_TRUE(refused([](auto& q) { q.cache = kMostCache + 1; }));
     EXPECT_TRUE(refused([](auto& q) { q.w_rank = 200; }));
     EXPECT_TRUE(refused([](auto& q) { q.w_dims[0] = 17; }));
     EXPECT_TRUE(refused([](auto& q) { q.w_dims[2] = int64_t{1} << 62; }));

@@ -89,6 +89,9 @@ struct Operands {
   }
 };
 
+// Small blocks as well as usual ones, with every width.
+int64_t some_cache(int64_t vectors, int64_t m) { return (vectors + m) % 2 ? kUsualCache : kLeastCache; }
+
 // Runs every instruction set and panel width, b dynamic and packed, against the reference.
 void check_floats(const Case& c, const Program& epilogue, const std::vector<std::vector<int64_t>>& extra_dims,
            int seed) {
@@ -97,7 +100,7 @@ void check_floats(const Case& c, const Program& epilogue, const std::vector<std:
   auto inputs = [&](const Tensor& right) { return given.inputs(right); };
   for (const std::string& isa : instruction_sets()) {
     for (int64_t vectors = 1; vectors <= 4; ++vectors) {
-      MatmulPackedParams packed{params, 0, 0, 0, 0, vectors};
+      MatmulPackedParams packed{params, 0, 0, 0, 0, vectors, 0, some_cache(vectors, c.m)};
       Tensor one(expected.arg().dtype, out_dims(c, params)), three = one, blob_out = one;
       EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(b), {&one}));
       EXPECT_LT(distance(one, expected), 1e-5)
@@ -114,8 +117,9 @@ void check_floats(const Case& c, const Program& epilogue, const std::vector<std:
       std::copy(params.perm_b, params.perm_b + kMaxRank, pack.perm_b);
       pack.vectors = vectors;
       EXPECT_OK(run("matmul.pack_b.f32." + isa, pack, {&b}, {&blob}, 2));
-      packed = {params, 1, c.k, c.n, b.arg().rank, vectors};
+      packed = {params, 1, c.k, c.n, b.arg().rank, vectors};  // the usual cache: blocks do not change a result
       EXPECT_OK(run("matmul.packed.f32." + isa, packed, inputs(blob), {&blob_out}, 2));
+      packed.cache = some_cache(vectors, c.m);
       EXPECT_TRUE(same_bytes(one, blob_out)) << "packing changes the result";
       const auto seven = strassen_b_bytes(c.k, c.n, lanes);
       if (!seven) continue;
@@ -141,7 +145,7 @@ void check_pairs(const Case& c, const Program& epilogue, const std::vector<std::
   for (const std::string& isa : pair_instruction_sets())
     for (int64_t vectors = 1; vectors <= 4; ++vectors) {
       SCOPED_TRACE(fmt::format("{} x{} m{} n{} k{}", isa, vectors, c.m, c.n, c.k));
-      MatmulPackedParams packed{params, 0, 0, 0, 0, vectors};
+      MatmulPackedParams packed{params, 0, 0, 0, 0, vectors, 0, some_cache(vectors, c.m)};
       Tensor one(expected.arg().dtype, out_dims(c, params)), three = one;
       EXPECT_OK(run("matmul.packed.bf16." + isa, packed, inputs(b), {&one}));
       EXPECT_LT(distance(one, expected), 1e-5);
@@ -240,6 +244,11 @@ void check_rows_apart(int64_t k, int64_t from_k) {
         if (fused) inputs.push_back(&bias), plain.push_back(&bias);
         Tensor out(DType::f32, {m, n}), expected = out;
         EXPECT_OK(run("matmul.strassen.f32." + isa, packed, inputs, {&out}));
+        for (int64_t cache : {int64_t{0}, kMostCache + 1}) {
+          MatmulPackedParams forged = packed;
+          forged.cache = cache;
+          EXPECT_FALSE(run("matmul.strassen.f32." + isa, forged, inputs, {&out})) << cache;
+        }
         EXPECT_OK(run("matmul.reference", packed.matmul, plain, {&expected}));
         Tensor shared(DType::f32, {m, n});
         packed.together = 1;
@@ -325,6 +334,10 @@ TEST(Matmul, RefusesWhatDoesNotFit) {
     EXPECT_FALSE(run(id, params, {&a, &blob}, {&out}));
     params = {{}, 0, 0, 0, 0, 2, 2};
     EXPECT_FALSE(run(id, params, {&a, &b}, {&out})) << "together is 2";
+    for (int64_t cache : {int64_t{-1}, kLeastCache - 1, kMostCache + 1}) {
+      params = {{}, 0, 0, 0, 0, 2, 0, cache};
+      EXPECT_FALSE(run(id, params, {&a, &b}, {&out})) << cache;
+    }
     params = {{}, 0, 0, 0, 0, 2};
     params.matmul.perm_a[0] = 7;
     EXPECT_FALSE(run(id, params, {&a, &b}, {&out}));

@@ -123,6 +123,7 @@ struct Packed {
       to.w_rank = s.w.arg().rank;
       std::copy(s.w.arg().dims, s.w.arg().dims + to.w_rank, to.w_dims);
       to.vectors = plane ? 1 : vectors;
+      to.cache = (vectors + rows) % 2 ? kUsualCache : kLeastCache;
       ConvWeight weight{s.params.group, to.w_dims[0] / s.params.group, to.w_dims[1], 1};
       for (int64_t d = 2; d < to.w_rank; ++d) weight.taps *= to.w_dims[d];
       weights[i] = Tensor(DType::u8, {*conv_packed_bytes(layout, weight, lanes)});
@@ -177,6 +178,7 @@ const Case kCases[] = {
     {1, 17, 33, 16, {12, 12}, {3, 3}, {}, {2, 3}, {2, 3, 2, 3}}, {1, 16, 16, 16, {3, 3}, {3, 3}, {}, {}, {5, 5, 5, 5}},
     {1, 16, 16, 16, {3, 3}, {5, 5}, {}, {}, {4, 4, 4, 4}},       {2, 33, 48, 40, {50}, {4}, {}, {}, {1, 2}},
     {1, 16, 16, 16, {2, 1}, {3, 3}, {}, {}, {1, 1, 1, 1}},       {3, 16, 16, 16, {11, 6}, {2, 3}, {1, 2}, {}, {0, 0, 1, 2}},
+    {1, 24, 32, 24, {28, 40}, {3, 3}, {}, {}, {1, 1, 1, 1}},     // more than the least cache keeps
 };
 
 std::vector<Case> parts_of(const Case& c) {
@@ -242,6 +244,7 @@ TEST(Separable, RefusesForgedParameters) {
       EXPECT_TRUE(refused([&](Packed& b) { b.params.stage[i].w_dims[0] += 16; })) << i;
       EXPECT_TRUE(refused([&](Packed& b) { b.params.stage[i].w_dims[0] = -1; })) << i;
       EXPECT_TRUE(refused([&](Packed& b) { b.params.stage[i].w_rank = 9; })) << i;
+      EXPECT_TRUE(refused([&](Packed& b) { b.params.stage[i].cache = -1; })) << i;
       EXPECT_TRUE(refused([&](Packed& b) { b.params.stage[i].conv.group = 2; })) << i;
       if (i == kDepthwiseStage) continue;
       for (int64_t vectors : {-1, 0, 5}) EXPECT_TRUE(refused([&](Packed& b) { b.params.stage[i].vectors = vectors; })) << i;

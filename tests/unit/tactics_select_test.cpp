@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 
+#include "conv/params.h"
 #include "device/kernel_table.h"
 #include "matmul/params.h"
 #include "ops/ops.h"
@@ -276,6 +277,34 @@ TEST(Select, RowsAreMadeTogetherWhereThereAreFewBlocks) {
   EXPECT_EQ(together(2, 10), none) << "too few rows";
   EXPECT_EQ(together(2, 100'000), none) << "blocks for all";
   EXPECT_EQ(together(16, 100), none) << "too few panels";
+}
+
+// Blocks are cut for the processor's second-level cache, where it says what is likely.
+TEST(Select, BlocksAreCutForTheCache) {
+  if (!(cpu_features() & kAvx2)) GTEST_SKIP() << "the fast tactics need AVX2";
+  const Graph convolution = convolution_network(),
+              product = network("  input %x: f32[N,128] \"x\"\n  constant %b: f32[128,640] refit \"b\"\n  %y: f32[N,640] = matmul(%x, %b) @\"y\"\n");
+  std::set<std::string> tactics;
+  for (auto [l2, expected] : {std::pair<int64_t, int64_t>{64 << 10, 256 << 10}, {512 << 10, 512 << 10}, {8 << 20, 2 << 20}})
+    for (const Graph* graph : {&convolution, &product}) {
+      Chooser chooser;
+      chooser.graph = *graph;
+      chooser.options.target.l2 = l2;
+      auto selection = chooser.choose();
+      ASSERT_TRUE(selection) << selection.error().text();
+      for (const Considered& c : selection->nodes.at(0).candidates) {
+        const std::string name(c.tactic->name);
+        const bool product_of = name == "matmul_packed" || name == "matmul_strassen", of_conv = name == "conv_blocked" || name == "conv_winograd";
+        if (!product_of && !of_conv) continue;
+        const std::vector<std::byte>& params = c.candidate.call.params;
+        ASSERT_EQ(params.size(), product_of ? sizeof(MatmulPackedParams) : sizeof(ConvPackedParams));
+        int64_t cache = 0;
+        std::memcpy(&cache, params.data() + (product_of ? offsetof(MatmulPackedParams, cache) : offsetof(ConvPackedParams, cache)), sizeof cache);
+        EXPECT_EQ(cache, expected) << name;
+        tactics.insert(name);
+      }
+    }
+  EXPECT_EQ(tactics.size(), 4u);
 }
 
 // What needs no step costs nothing, and gets the quickest candidate all the same.
