@@ -3,7 +3,7 @@
 // multiply the values, and is divided by their sums when it is stored: a line of scores is made whole, so that its weights are
 // rounded as softmax's are, and stays in the cache (Dao et al., "FlashAttention", 2022, without its rescaling). Keys behind the
 // last one that the mask leaves any query of a tile are not read. Every element is summed in order of the keys, whatever the
-// threads.
+// threads. Few queries, as when a decoder makes a token, read keys and values once, where they lie.
 #include <algorithm>
 #include <limits>
 #include <vector>
@@ -17,10 +17,12 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kVectors = 2;  // of a panel
+constexpr int64_t kVectors = 2;     // of a panel
+constexpr int64_t kFewQueries = 3;  // by which keys and values are multiplied sooner than packed
 
 struct State : KernelState {
   AttentionGeometry g;
+  bool few = false;   // queries, by keys and values whose rows or columns are contiguous: these are not packed
   Split tiles{0, 1};  // of queries
   // Of a tile of tiles.size(0) rows, or one fewer, by a panel of keys, of values: [1: one fewer][vectors of the panel]
   std::vector<MicroBlock> scores[2][kVectors + 1], values[2][kVectors + 1];
@@ -62,8 +64,9 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
              queries = product(round_up(g.size, lanes), rows), sums = product(round_up(g.value_size, lanes), rows);
   if (!keys || !values || !scores || !queries || !sums)
     return fail(Code::limit_exceeded, "attention over {} keys needs too much memory", g.keys);
-  s.keys_floats = *keys;
-  s.values_floats = round_up(*values, lanes);
+  s.few = g.queries <= kFewQueries && (g.k.col == 1 || g.k.row == 1) && (g.v.col == 1 || g.v.row == 1);
+  s.keys_floats = s.few ? 0 : *keys;
+  s.values_floats = s.few ? 0 : round_up(*values, lanes);
   s.scores_floats = *scores;
   s.queries_floats = *queries;
   s.sums_floats = *sums + round_up(rows, lanes);
@@ -105,7 +108,7 @@ class Worker {
       batch_ = line / g_.heads;
       head_ = line % g_.heads;
       kv_head_ = head_ / (g_.heads / g_.kv_heads);
-      if (batch_ * g_.kv_heads + kv_head_ != packed) pack();
+      if (!s_.few && batch_ * g_.kv_heads + kv_head_ != packed) pack();
       packed = batch_ * g_.kv_heads + kv_head_;
       tile(s_.tiles.begin(part), s_.tiles.size(part));
     }
@@ -131,7 +134,7 @@ class Worker {
   }
 
   void tile(int64_t first, int64_t rows) {
-    const int64_t lanes = kTable.lanes, fewer = rows != s_.tiles.size(0);
+    const int64_t lanes = kTable.lanes;
     const int64_t seen =
         params_.causal == Causal::none ? g_.keys : std::clamp<int64_t>(first + rows - 1 + g_.visible, 0, g_.keys);
     AttentionScores scores{
@@ -144,42 +147,68 @@ class Worker {
       scores.mask_col = g_.mask.col;
       if (g_.mask.col == 1 && params_.causal == Causal::none) scores.keys = kVector.needed(scores);
     }
-    const int64_t keys = scores.keys, blocks = ceil_div(keys, lanes);
+    const int64_t keys = scores.keys;
     kTable.pack_a(at(0, g_.q, head_) + first * g_.q.row, g_.q.row, g_.q.col, rows, g_.size, queries_, rows * lanes);
 
-    MicroTile t{};
-    const int64_t half = (rows + 1) / 2;
-    t.a_jump = half * lanes;
-    t.lanes = lanes;
-    t.a = queries_;
-    t.c_row = lanes;
-    t.c_jump = half * lanes;
+    multiply_keys(rows, keys);
+    kVector.weigh(scores);
+    multiply_values(rows, keys);
+    float* out = call_.outputs[0].as<float>() + g_.out.first + batch_ * g_.out.batch + head_ * g_.out.head + first * g_.out.row;
+    const bool zero_masked = params_.zero_masked != 0 || g_.keys == 0;
+    kVector.store({results_, rows, round_up(g_.value_size, lanes), g_.value_size, sums_, zero_masked, out, g_.out.row, g_.out.col});
+  }
+
+  // scores = queries by keys, as AttentionScores has them.
+  void multiply_keys(int64_t rows, int64_t keys) {
+    const int64_t lanes = kTable.lanes;
+    for (int64_t r = 0; s_.few && r < rows; ++r)
+      multiply({queries_ + r * lanes, rows * lanes, at(1, g_.k, kv_head_), 0, g_.size, keys, scores_ + r * lanes, rows * lanes}, g_.k.col,
+               g_.k.row);
+    if (s_.few) return;
+    MicroTile t = tile_by(queries_, rows, lanes);
     t.c_vector = rows * lanes;
     for (int64_t j = 0; j < keys; j += kVectors * lanes)
-      multiply(t, s_.scores[fewer], ceil_div(g_.size, lanes), keys_ + j * g_.size, panel_vectors(j, g_.keys), rows,
-               scores_ + j * rows);
-    kVector.weigh(scores);
+      multiply(t, s_.scores, ceil_div(g_.size, lanes), keys_ + j * g_.size, panel_vectors(j, g_.keys), rows, scores_ + j * rows);
+  }
 
-    t.a = scores_;
-    const int64_t width = round_up(g_.value_size, lanes);
-    t.c_row = width;
-    t.c_jump = half * width;
+  // results = weights by values, [rows][whole vectors of the value's size].
+  void multiply_values(int64_t rows, int64_t keys) {
+    const int64_t lanes = kTable.lanes, width = round_up(g_.value_size, lanes);
+    for (int64_t r = 0; s_.few && r < rows; ++r)
+      multiply({scores_ + r * lanes, rows * lanes, at(2, g_.v, kv_head_), 0, keys, g_.value_size, results_ + r * width, lanes}, g_.v.row,
+               g_.v.col);
+    if (s_.few) return;
+    MicroTile t = tile_by(scores_, rows, width);
     t.c_vector = lanes;
     for (int64_t d = 0; d < g_.value_size; d += kVectors * lanes)
-      multiply(t, s_.values[fewer], blocks, values_ + d * g_.keys, panel_vectors(d, g_.value_size), rows, results_ + d);
-    float* out = call_.outputs[0].as<float>() + g_.out.first + batch_ * g_.out.batch + head_ * g_.out.head + first * g_.out.row;
-    kVector.store(
-        {results_, rows, width, g_.value_size, sums_, params_.zero_masked != 0 || g_.keys == 0, out, g_.out.row, g_.out.col});
+      multiply(t, s_.values, ceil_div(keys, lanes), values_ + d * g_.keys, panel_vectors(d, g_.value_size), rows, results_ + d);
+  }
+
+  // By a matrix where it lies; its steps along the row and along the result, one of which is 1.
+  void multiply(AttentionLine line, int64_t along_row, int64_t along_result) {
+    line.b_step = along_result == 1 ? along_row : along_result;
+    along_result == 1 ? kVector.by_rows(line) : kVector.by_columns(line);
   }
 
   static int64_t panel_vectors(int64_t at, int64_t columns) {
     return std::min(kVectors, ceil_div(columns - at, int64_t{kTable.lanes}));
   }
 
-  void multiply(MicroTile& t, const std::vector<MicroBlock> (&blocks)[kVectors + 1], int64_t count, const float* b,
-                int64_t vectors, int64_t rows, float* c) {
+  static MicroTile tile_by(const float* a, int64_t rows, int64_t c_row) {
+    MicroTile t{};
+    const int64_t half = (rows + 1) / 2;
+    t.a = a;
+    t.a_jump = half * kTable.lanes;
+    t.lanes = kTable.lanes;
+    t.c_row = c_row;
+    t.c_jump = half * c_row;
+    return t;
+  }
+
+  void multiply(MicroTile& t, const std::vector<MicroBlock> (&blocks)[2][kVectors + 1], int64_t count, const float* b, int64_t vectors,
+                int64_t rows, float* c) {
     t.b = b;
-    t.blocks = blocks[vectors].data();
+    t.blocks = blocks[rows != s_.tiles.size(0)][vectors].data();
     t.count = count;
     t.c = c;
     kTable.dense[vectors][rows](t);

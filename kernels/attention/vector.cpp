@@ -1,6 +1,7 @@
 #include "attention/vector.h"
 
 #include "common/vector_math.h"
+#include "gemm/transpose.h"
 
 namespace tenon::TN_ISA {
 namespace {
@@ -88,9 +89,92 @@ void store_rows(const AttentionOutput& o) {
   }
 }
 
+constexpr int64_t kAhead = 16;  // rows of a matrix that are fetched before they are read
+
+// kVectors of the result, those columns from j on; even and odd elements of the row are summed apart.
+template <int kVectors>
+inline void some_by_rows(const AttentionLine& l, int64_t j) {
+  Vec even[kVectors], odd[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) even[v] = odd[v] = zero();
+  const int64_t last = l.columns - j - (kVectors - 1) * kLanes;
+  const Mask mask = first_lanes(last < kLanes ? last : kLanes);
+  auto add_row = [&](int64_t i, Vec (&sum)[kVectors]) __attribute__((always_inline)) {
+    const Vec left = broadcast(l.a + i / kLanes * l.a_step + i % kLanes);
+    const float* row = l.b + i * l.b_step + j;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      _mm_prefetch(reinterpret_cast<const char*>(row + kAhead * l.b_step + v * kLanes), _MM_HINT_T0);
+      sum[v] = fma(left, v + 1 < kVectors ? load(row + v * kLanes) : load_masked(row + v * kLanes, mask), sum[v]);
+    }
+  };
+  int64_t i = 0;
+  for (; i + 2 <= l.depth; i += 2) {
+    add_row(i, even);
+    add_row(i + 1, odd);
+  }
+  if (i < l.depth) add_row(i, even);
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) tenon::TN_ISA::store(l.c + (j / kLanes + v) * l.c_step, add(even[v], odd[v]));
+}
+
+void by_rows(const AttentionLine& l) {
+  int64_t j = 0;
+  for (; j + 3 * kLanes < l.columns; j += 4 * kLanes) some_by_rows<4>(l, j);
+  for (; j < l.columns; j += kLanes) some_by_rows<1>(l, j);
+}
+
+// Lane i: the sum of x[i]'s lanes.
+#if defined(__AVX512F__)
+inline Vec sum_each(const Vec (&x)[kLanes]) {
+  Vec two[8], four[4], eight[2];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) two[i] = add(_mm512_unpacklo_ps(x[2 * i], x[2 * i + 1]), _mm512_unpackhi_ps(x[2 * i], x[2 * i + 1]));
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) four[i] = add(low_pairs(two[2 * i], two[2 * i + 1]), high_pairs(two[2 * i], two[2 * i + 1]));
+  auto lanes = [](Vec a, Vec b) { return add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd)); };
+  eight[0] = lanes(four[0], four[1]);
+  eight[1] = lanes(four[2], four[3]);
+  return lanes(eight[0], eight[1]);
+}
+#else
+inline Vec sum_each(const Vec (&x)[kLanes]) {
+  const Vec low = _mm256_hadd_ps(_mm256_hadd_ps(x[0], x[1]), _mm256_hadd_ps(x[2], x[3])),
+            high = _mm256_hadd_ps(_mm256_hadd_ps(x[4], x[5]), _mm256_hadd_ps(x[6], x[7]));
+  return add(_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31));
+}
+#endif
+
+void by_columns(const AttentionLine& l) {
+  for (int64_t j = 0; j < l.columns; j += kLanes) {
+    Vec sum[kLanes];
+#pragma GCC unroll 16
+    for (int n = 0; n < kLanes; ++n) sum[n] = zero();
+    const float* columns[kLanes];
+    for (int n = 0; n < kLanes; ++n) columns[n] = l.b + (j + n < l.columns ? j + n : j) * l.b_step;
+    int64_t i = 0;
+    for (; i + kLanes <= l.depth; i += kLanes) {
+      const Vec left = load(l.a + i / kLanes * l.a_step);
+#pragma GCC unroll 16
+      for (int n = 0; n < kLanes; ++n) {
+        _mm_prefetch(reinterpret_cast<const char*>(columns[n] + i + kAhead * l.b_step), _MM_HINT_T0);
+        sum[n] = fma(left, load(columns[n] + i), sum[n]);
+      }
+    }
+    if (i < l.depth) {
+      const Mask mask = first_lanes(l.depth - i);
+      const Vec left = load_masked(l.a + i / kLanes * l.a_step, mask);
+#pragma GCC unroll 16
+      for (int n = 0; n < kLanes; ++n) sum[n] = fma(left, load_masked(columns[n] + i, mask), sum[n]);
+    }
+    const int64_t some = l.columns - j;
+    tenon::TN_ISA::store(l.c + j / kLanes * l.c_step, keep(sum_each(sum), first_lanes(some < kLanes ? some : kLanes)));
+  }
+}
+
 }  // namespace
 
 extern const AttentionVector kAttentionVector;
-const AttentionVector kAttentionVector{needed, weigh, store_rows};
+const AttentionVector kAttentionVector{needed, weigh, store_rows, by_rows, by_columns};
 
 }  // namespace tenon::TN_ISA

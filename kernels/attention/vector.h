@@ -28,12 +28,27 @@ struct AttentionOutput {
   int64_t row, col;  // steps of out in elements
 };
 
+// A row of `depth` numbers by a matrix that is read where it lies. Element i of the row is at a + i / lanes * a_step + i % lanes, column
+// j of the result at c + j / lanes * c_step + j % lanes; the last vector's other lanes become zero.
+struct AttentionLine {
+  const float* a;
+  int64_t a_step;
+  const float* b;
+  int64_t b_step;
+  int64_t depth, columns;
+  float* c;
+  int64_t c_step;
+};
+
 struct AttentionVector {
   // How many keys any row has a weight for: a mask of kAttentionNone or less leaves none, unless it leaves none of a row's. Whole
   // vectors, or scores.keys; reads the mask alone, whose mask_col is 1.
   int64_t (*needed)(const AttentionScores& scores);
   void (*weigh)(const AttentionScores& scores);
   void (*store)(const AttentionOutput& output);
+  // By a matrix whose rows are contiguous, element (i, j) at b + i * b_step + j, and by one whose columns are, at b + j * b_step + i.
+  void (*by_rows)(const AttentionLine& line);
+  void (*by_columns)(const AttentionLine& line);
 };
 
 namespace avx2 {

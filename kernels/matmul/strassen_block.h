@@ -39,7 +39,8 @@ struct StrassenCut {
   int64_t product_floats() const { return kStrassenProducts * product_step; }
 };
 
-// m, n and k must not be 0; `cache`: bytes of the second-level cache. Which rows meet in a block decides how they are rounded: it does not depend on the number of threads.
+// m, n and k must not be 0; `cache`: bytes of the second-level cache. Which rows meet in a block decides how they are rounded: it does
+// not depend on the number of threads.
 StrassenCut strassen_cut(int64_t m, int64_t n, int64_t k, int64_t vectors, int64_t cache, const MicroTable& table);
 
 // How the threads divide the blocks and panels, and where their memory lies.

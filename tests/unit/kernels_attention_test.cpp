@@ -94,7 +94,8 @@ void expect_close(const std::vector<float>& got, const std::vector<float>& want)
 
 TEST(Attention, EqualsTheFormula) {
   for (const Problem& p : {Problem{1, 1, 1, 1, 1, 1, 1}, Problem{2, 3, 3, 5, 7, 4, 6}, Problem{1, 4, 2, 9, 3, 8, 8},
-                           Problem{2, 2, 1, 31, 77, 64, 64}, Problem{1, 2, 2, 45, 33, 21, 50}, Problem{1, 1, 1, 14, 16, 16, 16}})
+                           Problem{2, 2, 1, 31, 77, 64, 64}, Problem{1, 2, 2, 45, 33, 21, 50}, Problem{1, 1, 1, 14, 16, 16, 16},
+                           Problem{1, 4, 2, 1, 77, 64, 64}, Problem{2, 2, 2, 2, 33, 21, 50}, Problem{1, 2, 1, 1, 200, 40, 96}})
     for (Causal causal : {Causal::none, Causal::first, Causal::last})
       for (bool masked : {false, true})
         for (bool zero_masked : {false, true}) {
@@ -182,35 +183,37 @@ TEST(Attention, BlockedSkipsMaskedKeys) {
 // Operands whose elements lie apart, a mask that repeats along the keys, threads.
 TEST(Attention, BlockedReadsAnyLayout) {
   const int8_t layouts[][4] = {{0, 1, 2, 3}, {0, 2, 1, 3}, {0, 1, 3, 2}, {3, 2, 1, 0}};
-  const int64_t q_dims[] = {2, 3, 29, 40}, k_dims[] = {2, 3, 50, 40}, v_dims[] = {2, 3, 50, 35}, out_dims[] = {2, 3, 29, 35};
-  for (const auto& layout : layouts) {
-    AttentionParams params;
-    params.scale = 0.15;
-    auto stored = [&](const int64_t* dims, int8_t* perm) {
-      std::vector<int64_t> out(4);
-      std::copy(layout, layout + 4, perm);
-      for (int i = 0; i < 4; ++i) out[static_cast<size_t>(layout[i])] = dims[i];
-      return out;
-    };
-    auto tensor = [](const std::vector<int64_t>& dims, uint32_t seed) {
-      return Tensor::of(DType::f32, dims, numbers(dims[0] * dims[1] * dims[2] * dims[3], seed));
-    };
-    Tensor q = tensor(stored(q_dims, params.perm_q), 1), k = tensor(stored(k_dims, params.perm_k), 2),
-           v = tensor(stored(v_dims, params.perm_v), 3), mask = tensor({2, 1, 29, 1}, 4);
-    for (int i = 0; i < 4; ++i) params.perm_out[i] = layout[i];
-    std::vector<int64_t> to(4);
-    for (int i = 0; i < 4; ++i) to[static_cast<size_t>(i)] = out_dims[layout[i]];
-    Tensor expected(DType::f32, to), one(DType::f32, to), three(DType::f32, to);
-    ASSERT_TRUE(run(*kernel("attention.reference"), &params, {&q, &k, &v, &mask}, {&expected}));
-    for (const std::string& id : kernels()) {
-      const Kernel& blocked = *kernel(id);
-      ASSERT_TRUE(run(blocked, &params, {&q, &k, &v, &mask}, {&one}, 1));
-      ASSERT_TRUE(run(blocked, &params, {&q, &k, &v, &mask}, {&three}, 3));
-      expect_close(one.values<float>(), expected.values<float>());
-      EXPECT_TRUE(one.guards_hold());
-      EXPECT_EQ(one.values<float>(), three.values<float>()) << "threads change the result";
+  const int64_t k_dims[] = {2, 3, 50, 40}, v_dims[] = {2, 3, 50, 35};
+  for (const auto& layout : layouts)
+    for (int64_t queries : {29, 3, 1}) {
+      const int64_t q_dims[] = {2, 3, queries, 40}, out_dims[] = {2, 3, queries, 35};
+      AttentionParams params;
+      params.scale = 0.15;
+      auto stored = [&](const int64_t* dims, int8_t* perm) {
+        std::vector<int64_t> out(4);
+        std::copy(layout, layout + 4, perm);
+        for (int i = 0; i < 4; ++i) out[static_cast<size_t>(layout[i])] = dims[i];
+        return out;
+      };
+      auto tensor = [](const std::vector<int64_t>& dims, uint32_t seed) {
+        return Tensor::of(DType::f32, dims, numbers(dims[0] * dims[1] * dims[2] * dims[3], seed));
+      };
+      Tensor q = tensor(stored(q_dims, params.perm_q), 1), k = tensor(stored(k_dims, params.perm_k), 2),
+             v = tensor(stored(v_dims, params.perm_v), 3), mask = tensor({2, 1, queries, 1}, 4);
+      for (int i = 0; i < 4; ++i) params.perm_out[i] = layout[i];
+      std::vector<int64_t> to(4);
+      for (int i = 0; i < 4; ++i) to[static_cast<size_t>(i)] = out_dims[layout[i]];
+      Tensor expected(DType::f32, to), one(DType::f32, to), three(DType::f32, to);
+      ASSERT_TRUE(run(*kernel("attention.reference"), &params, {&q, &k, &v, &mask}, {&expected}));
+      for (const std::string& id : kernels()) {
+        const Kernel& blocked = *kernel(id);
+        ASSERT_TRUE(run(blocked, &params, {&q, &k, &v, &mask}, {&one}, 1));
+        ASSERT_TRUE(run(blocked, &params, {&q, &k, &v, &mask}, {&three}, 3));
+        expect_close(one.values<float>(), expected.values<float>());
+        EXPECT_TRUE(one.guards_hold());
+        EXPECT_EQ(one.values<float>(), three.values<float>()) << "threads change the result";
+      }
     }
-  }
 }
 
 TEST(Attention, RefusesWhatDoesNotFit) {
