@@ -19,7 +19,7 @@ run := $(python) tests/run.py --build $(BUILD)
 .DEFAULT_GOAL := help
 # Every target that has a description.
 .PHONY: help setup build bindings demo test test-all test-unit test-layers test-filetests test-models test-networks test-onnx test-diff test-device-code test-archs gpu-test gpu-bench test-abi test-bindings test-conformance test-cli test-plan test-python test-python-wheel test-rust \
-  test-fuzz-corpus test-fault test-import-cost test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless bless-abi operators format format-check tidy bench bench-bindings bench-calls \
+  test-fuzz-corpus test-fault test-import-cost test-soak test-valgrind test-stress test-asan test-tsan test-canaries fuzz bless bless-abi operators format format-check tidy bench bench-bindings bench-calls bench-shapes \
   install clean
 
 help:  ## this list
@@ -135,9 +135,11 @@ operators: build  ## write docs/operators.md from the ONNX cases that pass
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
 bench: build  ## Tenon against ONNX Runtime: the zoo, batch 1, FP32, 1 and 2 threads, with and without oneDNN; build/layers: each layer's rate
-	@$(ninja) -C $(BUILD) --quiet bench/bench_kernels && $(python) bench/bench.py --build $(BUILD) --both --layers-to $(BUILD)/layers $(BENCH_FLAGS)
+	@$(ninja) -C $(BUILD) --quiet bench/bench_kernels bench/distance && $(python) bench/bench.py --build $(BUILD) --both --layers-to $(BUILD)/layers $(BENCH_FLAGS)
 bench-calls: build  ## what a call costs in C and in Rust
 	@$(python) bench/calls/run.py --build $(BUILD)
+bench-shapes: build  ## what a shape costs that differs from the last run's
+	@$(python) bench/shapes.py --build $(BUILD) $(BENCH_FLAGS)
 bench-bindings: bindings  ## what a call costs in Python beside C
 	@$(python) bench/bindings/call.py --build $(BUILD) $(BENCH_FLAGS)
 format: setup  ## clang-format over the sources

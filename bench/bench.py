@@ -10,6 +10,8 @@ poll for a while after a run, on the processors that the other would use), warms
 of several runs over rotated input buffers.
 A row is the median over the rounds of (ONNX Runtime's time / Tenon's time): above 1, Tenon is faster. The A/A column is
 the spread of (Tenon's first time / Tenon's second time) over the rounds: what the machine's noise does to a ratio.
+On two threads the column `trip` says how far apart the processors were: the least and most nanoseconds, over the rounds, that a line
+of the cache took to the other and back (distance.cpp).
 
 --bf16: the other is Tenon in FP32, the ratio says how many times faster BF16 is; `share`: of the multiply-adds, those in BF16.
 
@@ -119,6 +121,13 @@ def measure(peer, runs):
     return statistics.median(times) / 1e6
 
 
+def distance(build):
+    """Nanoseconds from one of this process's processors to the other and back; 0 where that is not known."""
+    program = pathlib.Path(build).resolve() / "bench" / "distance"
+    done = subprocess.run([program], capture_output=True, text=True) if program.exists() else None
+    return int(done.stdout) if done and done.returncode == 0 else 0
+
+
 def row(arguments, name, threads, onednn):
     """One network, one thread count, in this process; prints a JSON row."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
@@ -130,8 +139,9 @@ def row(arguments, name, threads, onednn):
     multiply_adds = tenon.built.report["multiply_adds"]
     runs = {each: max(3, int(SLICE * 1e3 / max(measure(each, 3), 1e-3))) for each in (tenon, peer)}
     runs = {each: min(n, 2000) for each, n in runs.items()}
-    rounds = []
+    rounds, trips = [], []
     for _ in range(arguments.rounds):
+        trips.append(distance(arguments.build) if threads == 2 else 0)
         rounds.append((measure(tenon, runs[tenon]), measure(peer, runs[peer]), measure(tenon, runs[tenon])))
     for each in (tenon, peer):
         each.run(0)
@@ -143,7 +153,7 @@ def row(arguments, name, threads, onednn):
         "tenon_ms": statistics.median(a for a, _, _ in rounds), "peer_ms": statistics.median(b for _, b, _ in rounds),
         "share": multiply_adds.get("bf16" if arguments.bf16 else "f32", 0) / max(1, sum(multiply_adds.values())),
         "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios),
-        "aa_min": min(aa), "aa_max": max(aa), "rounds": len(rounds), "error": worst, "build_s": tenon.build_s,
+        "aa_min": min(aa), "aa_max": max(aa), "trip_ns": trips, "rounds": len(rounds), "error": worst, "build_s": tenon.build_s,
         "tenon_rounds_ms": [t for a, _, c in rounds for t in (a, c)], "peer_rounds_ms": [b for _, b, _ in rounds]}), flush=True)
 
 
@@ -241,6 +251,11 @@ def merged(file, rows, about):
     return [known[k] for k in sorted(known)]
 
 
+def trip(row):
+    known = [ns for ns in row.get("trip_ns", []) if ns]
+    return f"{min(known)}–{max(known)}" if known else ""
+
+
 NOTES = "## Notes"
 
 
@@ -260,7 +275,8 @@ def markdown(rows, about):
     lines = [f"Tenon against ONNX Runtime {about['onnxruntime']}, batch 1, FP32. {about['date'][:10]}, commit {about['commit']}, "
              f"{about['processor']}, {about['processors']} processors.", "",
              "Ratio: ONNX Runtime's time over Tenon's, median over alternating rounds; above 1, Tenon is faster. A/A: the "
-             "same ratio of Tenon to itself, smallest to largest.", ""]
+             "same ratio of Tenon to itself, smallest to largest. Trip: ns that a line of the cache took from one processor to the other and back, "
+             "least and most of the rounds.", ""]
     for precision, onednn in (("fp32", True), ("fp32", False), ("bf16", True), ("bf16", False)):
         for threads in sorted({r["threads"] for r in rows}):
             part = [r for r in rows if (r["precision"], r["onednn"], r["threads"]) == (precision, onednn, threads)]
@@ -269,11 +285,11 @@ def markdown(rows, about):
             own, peer = ("Tenon", "ONNX Runtime") if precision == "fp32" else ("BF16", "FP32")
             title = "" if precision == "fp32" else "BF16 over Tenon's own FP32, "
             lines += [f"## {title}{threads} thread{'s' if threads > 1 else ''}, {'with' if onednn else 'without'} oneDNN", "",
-                      f"| model | {own} ms | {peer} ms | ratio | of rounds | A/A | share | error |",
-                      "| --- | ---: | ---: | ---: | --- | --- | ---: | ---: |"]
+                      f"| model | {own} ms | {peer} ms | ratio | of rounds | A/A | trip | share | error |",
+                      "| --- | ---: | ---: | ---: | --- | --- | --- | ---: | ---: |"]
             lines += [f"| {r['model']} | {r['tenon_ms']:.3f} | {r['peer_ms']:.3f} | **{r['ratio']:.2f}** | "
                       f"{r['ratio_min']:.2f}–{r['ratio_max']:.2f} | {r['aa_min']:.2f}–{r['aa_max']:.2f} | "
-                      f"{r['share']:.1%} | {r['error']:.0e} |" for r in part]
+                      f"{trip(r)} | {r['share']:.1%} | {r['error']:.0e} |" for r in part]
             lines.append("")
     return "\n".join(lines)
 
@@ -306,7 +322,7 @@ def main():
         return layers(arguments, names[0], threads[-1], not arguments.no_onednn)
 
     rows, failed = [], 0
-    print(f"{'model':24} {'threads':>7} {'oneDNN':>6} {'Tenon ms':>9} {'peer ms':>9} {'ratio':>6} {'rounds':>11} {'A/A':>11} {'share':>6} {'error':>8}")
+    print(f"{'model':24} {'threads':>7} {'oneDNN':>6} {'Tenon ms':>9} {'peer ms':>9} {'ratio':>6} {'rounds':>11} {'A/A':>11} {'trip':>8} {'share':>6} {'error':>8}")
     for onednn in ([True, False] if arguments.both else [not arguments.no_onednn]):
         for count in threads:
             for name in names:
@@ -325,7 +341,7 @@ def main():
                     file = f"{name}-{count}{'' if onednn else '-own'}{'-bf16' if arguments.bf16 else ''}.txt"
                     (arguments.layers_to / file).write_text(table)
                 print(f"{name:24} {count:7} {'on' if onednn else 'off':>6} {r['tenon_ms']:9.3f} {r['peer_ms']:9.3f} {r['ratio']:6.2f} "
-                      f"{r['ratio_min']:5.2f}–{r['ratio_max']:<5.2f} {r['aa_min']:5.2f}–{r['aa_max']:<5.2f} {r['share']:6.1%} {r['error']:8.0e}", flush=True)
+                      f"{r['ratio_min']:5.2f}–{r['ratio_max']:<5.2f} {r['aa_min']:5.2f}–{r['aa_max']:<5.2f} {trip(r):>8} {r['share']:6.1%} {r['error']:8.0e}", flush=True)
     if arguments.results and rows:
         write_results(rows, arguments.date)
     return 1 if failed else 0

@@ -75,7 +75,7 @@ GROUPS = {
     "test": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "kernels-avx2", "kernels-avx512", "filetests", "cli", "models-subset", "models-bf16", "networks", "plan", "provenance", "onnx",
              "onnx-dynamic", "onnx-export", "onnx-activations",
              "onnx-contrib", "onnx-versions", "diff", "abi", "capi", *LANGUAGES,
-             "soak", "valgrind-sample", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
+             "soak", "valgrind-sample", "asan-smoke", "fault", "stress", "fuzz-corpus", "device-code", "canaries"],
     "test-all": ["layers", "docs", "onnx-attributes", "onnx-expansions", "unit", "kernels-avx2", "kernels-avx512", "filetests", "cli", "models", "models-bf16", "networks", "plan-all", "provenance-all", "onnx",
                  "onnx-dynamic", "onnx-export", "onnx-activations",
                  "onnx-contrib", "onnx-versions-all", "diff", "diff-long", "abi", "capi", *LANGUAGES,

@@ -6,6 +6,8 @@
 namespace tenon {
 namespace {
 
+constexpr int64_t kManyItems = 4;        // of a thread
+constexpr int64_t kLeastRows = 4;        // of a chunk: the rows between two chunks are read twice
 constexpr int64_t kProgramPixels = 128;  // between runs of an epilogue program, at least
 
 struct State : KernelState {
@@ -26,10 +28,9 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
   if (s.epilogue.add >= 0) s.epilogue.leave_registers();
   s.blocks = ceil_div(g.c, kLanes);
   s.plan = plan_depthwise(g);
-  const int64_t items = g.n * s.blocks;
-  if (call.threads > 1 && items > 0 && items < 4 * call.threads)
-    s.chunks =
-        std::clamp<int64_t>(ceil_div(4 * call.threads, items), 1, std::max<int64_t>(1, g.out[1] * g.out[0]));
+  // Threads divide the rows of images, each of all channels, so that each finds most of its input where it wrote it.
+  const int64_t rows = g.out[0] * g.out[1], items = kManyItems * call.threads, most = g.n * s.blocks < items ? rows : rows / kLeastRows;
+  if (call.threads > 1 && g.n > 0) s.chunks = std::clamp<int64_t>(ceil_div(items, g.n), 1, std::max<int64_t>(most, 1));
   prepared.scratch_bytes = call.threads * kTileScratchBytes;
   prepared.state = std::move(state);
   return {};
@@ -90,8 +91,9 @@ Status launch(const LaunchCall& call) {
   const Split split(rows, ceil_div(rows, s.chunks));
   call.team->parallel_items(s.g.n * s.blocks * split.parts, [&](Team::Items& items, int member) {
     for (int64_t item; items.next(item);) {
-      const int64_t chunk = item % split.parts, first = split.begin(chunk);
-      Plane<kTable, kLanes>(call, s, item / split.parts, member).run(first, first + split.size(chunk));
+      const int64_t of_image = item % (s.blocks * split.parts), first = split.begin(of_image / s.blocks);
+      const int64_t plane = item / (s.blocks * split.parts) * s.blocks + of_image % s.blocks;
+      Plane<kTable, kLanes>(call, s, plane, member).run(first, first + split.size(of_image / s.blocks));
     }
   });
   return {};

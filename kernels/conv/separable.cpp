@@ -385,8 +385,8 @@ Status launch(const LaunchCall& call) {
   call.team->parallel_items(g.n * s.groups * split.parts, [&](Team::Items& bands, int member) {
     Worker<kTable, kPlanes, kLanes> worker(call, s, member);
     for (int64_t i; bands.next(i);) {
-      const int64_t band = i % split.parts, group = i / split.parts % s.groups, first = split.begin(band);
-      worker.run(i / split.parts / s.groups, group, first, first + split.size(band));
+      const int64_t group = i % s.groups, band = i / s.groups % split.parts, first = split.begin(band);
+      worker.run(i / s.groups / split.parts, group, first, first + split.size(band));
     }
   });
   return {};

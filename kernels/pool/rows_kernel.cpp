@@ -27,6 +27,8 @@ Window window(const PoolGeometry& g, int dim, int64_t at) {
   return w;
 }
 
+constexpr int64_t kEvenRows = 8;  // of a thread, that divide evenly enough
+
 struct State : KernelState {
   PoolGeometry g;
   int64_t planes = 0, pixel = 1;
@@ -65,9 +67,11 @@ Status launch(const LaunchCall& call) {
   const PoolGeometry& g = s.g;
   const auto& params = call.as<PoolParams>();
   const bool average = params.kind == PoolKind::average;
-  if (g.out_count == 0) return {};
-  const int64_t rows = g.out[0] * g.out[1];
-  call.team->parallel_for(s.planes * rows, [&](int64_t begin, int64_t end, int member) {
+  if (g.out_count * s.planes == 0) return {};
+  // Threads divide rows, where there are enough the same ones of all channel blocks: so each finds most of its input where it wrote it.
+  const int64_t rows = g.out[0] * g.out[1], blocks = kBlocked ? s.planes / call.inputs[0].dims[0] : 1,
+                alike = rows >= kEvenRows * call.team->size() ? blocks : 1;
+  call.team->parallel_for(s.planes / alike * rows, [&](int64_t begin, int64_t end, int member) {
     auto* scale =
         static_cast<float*>(call.scratch) + (average ? member * (round_up(g.out[2] * 4, 64) / 4) : 0);
     int64_t scaled_by = -1;
@@ -76,13 +80,12 @@ Status launch(const LaunchCall& call) {
     row.row_steps[1] = g.dilation[1] * g.in[2] * s.pixel;
     row.width = g.in[2], row.stride = g.stride[2], row.dilation = g.dilation[2], row.taps = g.kernel[2];
     row.pad = g.pad[2], row.outputs = g.out[2];
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t plane = item / rows, at = item % rows;
+    auto run = [&](int64_t plane, int64_t at) {
       const Window d = window(g, 0, at / g.out[1]), h = window(g, 1, at % g.out[1]);
       row.rows[0] = d.count, row.rows[1] = h.count;
       const int64_t first = (d.start + d.first * g.dilation[0]) * g.in[1] + h.start + h.first * g.dilation[1];
       row.x = call.inputs[0].as<const float>() + (plane * g.in_count + first * g.in[2]) * s.pixel;
-      row.y = call.outputs[0].as<float>() + item * g.out[2] * s.pixel;
+      row.y = call.outputs[0].as<float>() + (plane * rows + at) * g.out[2] * s.pixel;
       if (average) {
         const int64_t outer = params.count_include_pad ? d.padded * h.padded : d.count * h.count;
         if (outer != scaled_by)
@@ -94,6 +97,12 @@ Status launch(const LaunchCall& call) {
         row.scale = scale;
       }
       (kBlocked ? kTable.blocked : kTable.linear)(row);
+    };
+    for (int64_t last; begin < end; begin = last) {
+      const int64_t unit = begin / rows;  // of `alike` planes
+      last = std::min(end, (unit + 1) * rows);
+      for (int64_t plane = unit * alike; plane < (unit + 1) * alike; ++plane)
+        for (int64_t at = begin; at < last; ++at) run(plane, at % rows);
     }
   });
   return {};

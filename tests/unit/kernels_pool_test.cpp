@@ -50,6 +50,8 @@ const Case kCases[] = {
     {{1, 17, 12, 30}, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, true},
     {{1, 16, 7, 21}, {3, 3}, {1, 1}, {1, 1}, {1, 1, 1, 1}, false},
     {{1, 9, 6, 27}, {2, 2}, {2, 2}, {1, 1}, {0, 0, 0, 0}, true},
+    {{2, 20, 41, 9}, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, false},  // rows enough for threads to divide
+    {{0, 20, 41, 9}, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, false},
 };
 
 TEST(Pool, ReferenceYieldsMaximaAndIndices) {
