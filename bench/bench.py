@@ -124,8 +124,13 @@ def measure(peer, runs):
 def distance(build):
     """Nanoseconds from one of this process's processors to the other and back; 0 where that is not known."""
     program = pathlib.Path(build).resolve() / "bench" / "distance"
-    done = subprocess.run([program], capture_output=True, text=True) if program.exists() else None
-    return int(done.stdout) if done and done.returncode == 0 else 0
+    if not program.exists():
+        return 0
+    try:
+        done = subprocess.run([program], capture_output=True, text=True, timeout=10)
+    except subprocess.TimeoutExpired:
+        return 0
+    return int(done.stdout) if done.returncode == 0 else 0
 
 
 def row(arguments, name, threads, onednn):

@@ -13,10 +13,9 @@ namespace {
 
 constexpr int kTries = 20, kTrips = 200;
 
-// Of those that this process may run on, the n-th.
-bool move_to(int n) {
-  cpu_set_t allowed, one;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return false;
+// To the n-th of the processors `allowed`.
+bool move_to(int n, const cpu_set_t& allowed) {
+  cpu_set_t one;
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &allowed) || n-- > 0) continue;
     CPU_ZERO(&one);
@@ -29,10 +28,12 @@ bool move_to(int n) {
 }  // namespace
 
 int main() {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return 1;
   alignas(64) std::atomic<int> turn{0};
   std::atomic<bool> moved{true};
   std::thread other([&] {
-    moved = moved & move_to(1);
+    if (!move_to(1, allowed)) moved = false;
     for (int i = 0; i < kTries * kTrips; ++i) {
       while (turn.load(std::memory_order_acquire) != 1) {
       }
@@ -41,7 +42,7 @@ int main() {
   });
   double least = 1e9;
   std::thread one([&] {
-    moved = moved & move_to(0);
+    if (!move_to(0, allowed)) moved = false;
     for (int i = 0; i < kTries; ++i) {
       const auto begin = std::chrono::steady_clock::now();
       for (int trip = 0; trip < kTrips; ++trip) {

@@ -2,8 +2,8 @@
 // tile, each as it lies; then a tile of queries at a time multiplies the keys, becomes weights in the layout in which they
 // multiply the values, and is divided by their sums when it is stored: a line of scores is made whole, so that its weights are
 // rounded as softmax's are, and stays in the cache (Dao et al., "FlashAttention", 2022, without its rescaling). Keys behind the
-// last one that the mask leaves any query of a tile are not read. Every element is summed in order of the keys, whatever the
-// threads. Few queries, as when a decoder makes a token, read keys and values once, where they lie.
+// last one that the mask leaves any query of a tile are not read. Every element is summed in one order, whatever the threads. Each
+// of few queries, as when a decoder makes a token, reads keys and values where they lie.
 #include <algorithm>
 #include <limits>
 #include <vector>
@@ -75,7 +75,7 @@ Status prepare(const PrepareCall& call, Prepared& prepared) {
                              lanes * 4);
   const auto all = bytes ? product(round_up(*bytes, 64), call.threads) : std::nullopt;
   if (!all) return fail(Code::limit_exceeded, "attention over {} keys needs too much memory", g.keys);
-  for (int fewer = 0; fewer < 2; ++fewer)
+  for (int fewer = 0; !s.few && fewer < 2; ++fewer)
     for (int64_t vectors = 1; vectors <= kVectors; ++vectors) {
       const int64_t of_tile = std::max<int64_t>(rows - fewer, 1), width = vectors * lanes;
       s.scores[fewer][vectors] = blocks_of(g.size, lanes, of_tile, width);

@@ -29,7 +29,7 @@ struct AttentionOutput {
 };
 
 // A row of `depth` numbers by a matrix that is read where it lies. Element i of the row is at a + i / lanes * a_step + i % lanes, column
-// j of the result at c + j / lanes * c_step + j % lanes; the last vector's other lanes become zero.
+// j of the result at c + j / lanes * c_step + j % lanes; the last vector's other lanes are written, with anything.
 struct AttentionLine {
   const float* a;
   int64_t a_step;

@@ -15,9 +15,10 @@
 namespace tenon {
 namespace {
 
-constexpr double kFilters = 3;
+constexpr double kFilters = 3.0;
 constexpr int64_t kManyChunks = 4;   // of a thread, enough for those that are done first to help others
-constexpr int64_t kLeastTiles = 42;  // of a chunk, though its values fall out of the second-level cache: filters are read once for each
+constexpr int64_t kLeastTiles = 42;  // of a chunk, though its values fall out of the second-level cache, unless a thread has fewer: filters
+                                    // are read once for each
 
 struct State : KernelState {
   ConvGeometry g;
@@ -46,8 +47,8 @@ void plan_work(State& s, int threads, int64_t cache) {
   const int64_t wanted = std::max(chunk_bytes / tile_bytes, kLeastTiles);
   s.chunks = ceil_div(s.tiles, std::min(wanted, s.tiles));
   if (threads > 1 && s.chunks < kManyChunks * threads) {
-    // Of a chunk that threads share, each reads what the others made of its tiles; with chunks of its own, all the filters, which is
-    // quicker up to kFilters times as many bytes.
+    // Of a chunk that threads share, each reads what the others made of its tiles; with chunks of its own, all the filters. Of two
+    // threads that is quicker up to kFilters times as many bytes; more threads read the filters more often.
     const double filters = static_cast<double>(s.values * s.depth * s.blocks_out * s.lanes * 4), made = static_cast<double>(tile_bytes);
     s.shared = s.tiles < threads || filters * threads > 2 * kFilters * made * static_cast<double>(s.tiles);
     const int64_t each = std::clamp<int64_t>(s.tiles / (threads * kLeastTiles), 1, kManyChunks);

@@ -92,6 +92,11 @@ TEST(Pool, RowsEqualReference) {
           const Tensor from = x.in(block);
           EXPECT_OK(run("pool.blocked.f32." + isa, params, {&from}, {&in_blocks}, 2));
           EXPECT_LT(distance(in_blocks, expected.in(block)), 1e-6);
+          for (int threads : {1, 3}) {
+            Tensor other(DType::f32, out_dims(c), block);
+            EXPECT_OK(run("pool.blocked.f32." + isa, params, {&from}, {&other}, threads));
+            EXPECT_TRUE(same_bytes(other, in_blocks)) << "threads change the result";
+          }
         }
       }
 }
