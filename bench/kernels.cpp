@@ -59,8 +59,7 @@ class Bench {
   // "conv.blocked.f32.avx512"
   std::string id(const std::string& kernel) const { return kernel + (bf16_ ? ".bf16." : ".f32.") + isa_; }
   int64_t lanes() const { return lanes_; }
-  // As the tactics have it.
-  int64_t cache() const { return std::clamp<int64_t>(cpu_caches().l2, 256 << 10, 2 << 20); }
+  int64_t cache() const { return cache_to_cut_for(cpu_caches().l2); }
   int threads() const { return team_.size(); }
   bool bf16() const { return bf16_; }
   int64_t pair() const { return bf16_ ? 2 : 1; }

@@ -167,8 +167,7 @@ void by_columns(const AttentionLine& l) {
 #pragma GCC unroll 16
       for (int n = 0; n < kLanes; ++n) sum[n] = fma(left, load_masked(columns[n] + i, mask), sum[n]);
     }
-    const int64_t some = l.columns - j;
-    tenon::TN_ISA::store(l.c + j / kLanes * l.c_step, keep(sum_each(sum), first_lanes(some < kLanes ? some : kLanes)));
+    tenon::TN_ISA::store(l.c + j / kLanes * l.c_step, sum_each(sum));
   }
 }
 

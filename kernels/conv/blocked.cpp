@@ -14,7 +14,7 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kProgramPixels = 128;          // between runs of an epilogue program, at least
+constexpr int64_t kProgramPixels = 128;  // between runs of an epilogue program, at least
 
 // A tap's place: which rows it reads, and the column of output column 0 in a row of the source.
 struct Tap {

@@ -1,7 +1,5 @@
 #include "tactics/claims.h"
 
-#include <algorithm>
-
 #include "base/checked.h"
 #include "base/cpu.h"
 #include "matmul/packed.h"
@@ -60,8 +58,6 @@ std::vector<ProductCut> product_cuts(const InstructionSet& isa, const ProductSiz
 bool multiplies_pairs(const TargetInfo& target) {
   return target.allow_bf16 && (target.cpu_features & kAvx512Bf16) && instruction_set(target).lanes == 16;
 }
-
-int64_t cache_of(const TargetInfo& target) { return std::clamp<int64_t>(target.l2, 256 << 10, 2 << 20); }
 
 InstructionSet instruction_set(const TargetInfo& target) {
   if ((target.cpu_features & kAvx512) && (target.cpu_features & kAvx2)) return {"avx512", 16};

@@ -21,10 +21,6 @@ struct InstructionSet {
 };
 InstructionSet instruction_set(const TargetInfo& target);
 
-// Bytes of the second-level cache that kernels cut blocks for: the processor's, within 256 KB and 2 MB (virtual machines may tell
-// less or more than there is).
-int64_t cache_of(const TargetInfo& target);
-
 // How a product by constant panels is cut.
 struct ProductCut {
   int64_t vectors;        // width of a panel

@@ -40,7 +40,7 @@ std::string read(NodeView node, const TargetInfo& target, Problem& out) {
   auto params = conv_params(node, out.dims);
   if (!params) return params.error().text();
   out.params.conv = *params;
-  out.params.cache = cache_of(target);
+  out.params.cache = cache_to_cut_for(target.l2);
   out.weight = {params->group, (*shape)[0] / params->group, (*shape)[1], 1};
   if (node.node().op == &kConvTranspose) std::swap(out.weight.og, out.weight.cg);
   for (size_t i = 2; i < shape->size(); ++i) out.weight.taps *= (*shape)[i];
@@ -224,7 +224,7 @@ std::string refuse_strassen(const Problem& p) {
 ProductSize strassen_size(NodeView node, const TargetInfo& target, const InstructionSet& isa) {
   const auto x = typical_shape(node.input(0).shape, target), w = constant_shape(node.input(1).shape);
   if (isa.lanes == 0 || !x || !w || (*w)[1] < 2 * isa.lanes) return {};
-  ProductSize out{(*x)[0], 1, strassen_rows_at_once((*w)[1], isa.lanes, cache_of(target)), strassen_half((*w)[0], isa.lanes)};
+  ProductSize out{(*x)[0], 1, strassen_rows_at_once((*w)[1], isa.lanes, cache_to_cut_for(target.l2)), strassen_half((*w)[0], isa.lanes)};
   for (size_t i = 2; i < x->size(); ++i) out.rows = checked_mul(out.rows, (*x)[i]).value_or(0);
   return out;
 }

@@ -31,7 +31,7 @@ int64_t rows_of(NodeView node, const SeparableParts& parts, const SeparableParam
     return (ring * in->back() + rows * out->back()) * plane.w_dims[0] * 4;
   };
   int64_t rows = kMostRows;
-  while (rows > 2 && (rows * out->back() > kPixels || bytes(rows) > cache_of(target) * 3 / 8)) rows -= 2;
+  while (rows > 2 && (rows * out->back() > kPixels || bytes(rows) > cache_to_cut_for(target.l2) * 3 / 8)) rows -= 2;
   return rows;
 }
 
@@ -76,7 +76,7 @@ Claim claim(NodeView node, const TargetInfo& target) {
       if (part.inputs == 0) continue;
       ConvPackedParams& stage = params->stage[i];
       const bool plane = i == kDepthwiseStage;
-      stage.cache = cache_of(target);
+      stage.cache = cache_to_cut_for(target.l2);
       const ConvLayout layout = plane ? ConvLayout::depthwise : ConvLayout::blocked;
       ConvWeight weight{stage.conv.group, stage.w_dims[0] / stage.conv.group, stage.w_dims[1], 1};
       for (int64_t d = 2; d < stage.w_rank; ++d) weight.taps *= stage.w_dims[d];

@@ -18,7 +18,7 @@ std::string read(NodeView node, const TargetInfo& target, InstructionSet& isa, M
   auto params = matmul_params(node);
   if (!params) return params.error().text();
   packed.matmul = *params;
-  packed.cache = cache_of(target);
+  packed.cache = cache_to_cut_for(target.l2);
   const auto shape = constant_shape(b.shape);
   if (!shape || !is_static_input(node, 1)) return {};
   const size_t batch = b.rank() - 2;

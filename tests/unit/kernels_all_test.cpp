@@ -34,7 +34,7 @@ TEST(InstructionSets, Avx512Bf16) { expect_here(kAvx512Bf16); }
 
 TEST(InstructionSets, KnobLeavesOut) {
   const char* knob = std::getenv("TENON_CPU");
-  if (!knob) GTEST_SKIP() << "TENON_CPU is not set";
+  if (!knob) GTEST_SKIP() << "TENON_CPU is not set; the suites kernels-avx2 and kernels-avx512 set it";
   const std::string_view value = knob;
   ASSERT_TRUE(value == "baseline" || value == "avx2" || value == "avx512") << value;
   const uint32_t most = value == "baseline" ? 0 : value == "avx2" ? kAvx2 : kAvx2 | kAvx512;

@@ -294,12 +294,12 @@ TEST(Select, BlocksAreCutForTheCache) {
       ASSERT_TRUE(selection) << selection.error().text();
       for (const Considered& c : selection->nodes.at(0).candidates) {
         const std::string name(c.tactic->name);
-        const bool product_of = name == "matmul_packed" || name == "matmul_strassen", of_conv = name == "conv_blocked" || name == "conv_winograd";
-        if (!product_of && !of_conv) continue;
+        const bool of_product = name == "matmul_packed" || name == "matmul_strassen", of_conv = name == "conv_blocked" || name == "conv_winograd";
+        if (!of_product && !of_conv) continue;
         const std::vector<std::byte>& params = c.candidate.call.params;
-        ASSERT_EQ(params.size(), product_of ? sizeof(MatmulPackedParams) : sizeof(ConvPackedParams));
+        ASSERT_EQ(params.size(), of_product ? sizeof(MatmulPackedParams) : sizeof(ConvPackedParams));
         int64_t cache = 0;
-        std::memcpy(&cache, params.data() + (product_of ? offsetof(MatmulPackedParams, cache) : offsetof(ConvPackedParams, cache)), sizeof cache);
+        std::memcpy(&cache, params.data() + (of_product ? offsetof(MatmulPackedParams, cache) : offsetof(ConvPackedParams, cache)), sizeof cache);
         EXPECT_EQ(cache, expected) << name;
         tactics.insert(name);
       }
